@@ -1,0 +1,14 @@
+"""Augmentations: pure, jittable, one key per example.
+
+`series` and `spectrogram` hold `f(key, x, *, knobs) -> x` on one example; `policy` draws from a
+pool of them for a batch of several modalities.
+"""
+
+from mmalign.augment import series as series
+from mmalign.augment import spectrogram as spectrogram
+from mmalign.augment.policy import POOL as POOL
+from mmalign.augment.policy import Plan as Plan
+from mmalign.augment.policy import Policy as Policy
+from mmalign.augment.policy import augment as augment
+from mmalign.augment.spectrogram import interval_fft as interval_fft
+from mmalign.augment.spectrogram import interval_ifft as interval_ifft

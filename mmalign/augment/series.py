@@ -1,0 +1,233 @@
+"""Augmentations of one time series, `f(key, x, *, knobs) -> x` with x [time, channels].
+
+Pure, with static shapes: jit and vmap them as they are, one key per example (`policy` does). The
+shape and dtype of `x` are kept; a float16 or bfloat16 series is computed in float32. A knob that
+is not a size may be traced. Each function takes its strongest default from the set that FOCAL
+(Liu et al. 2023, arXiv:2310.20071) and InfoMAE (Kimura et al. 2025, arXiv:2504.09707) train with;
+where we leave them, the function says so.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mmalign.augment.fourier import irdft, rdft, rotate
+
+
+def _in_float32(augmentation):
+    """Checks that x is [time, channels] of floats, and computes in float32 at least."""
+
+    @functools.wraps(augmentation)
+    def checked(key, x, **knobs):
+        if x.ndim != 2:
+            raise ValueError(
+                f"{augmentation.__name__} takes one [time, channels] series, got shape {x.shape}; "
+                "use jax.vmap for a batch"
+            )
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise TypeError(f"{augmentation.__name__} takes floating-point values, got {x.dtype}")
+        return augmentation(key, x.astype(jnp.promote_types(x.dtype, jnp.float32)), **knobs).astype(
+            x.dtype
+        )
+
+    return checked
+
+
+@_in_float32
+def permutation(key, x, *, interval=None):
+    """Cuts time in equal intervals and puts them in a random order, the same for all channels.
+
+    `interval` in samples must divide time. None takes the most intervals, up to ten, that do (the
+    published windows have nine or ten).
+
+    The published code permutes intervals after framing, which may overlap by half; here they never
+    overlap, so every sample stays in the window exactly once.
+    """
+    time, channels = x.shape
+    if interval is None:
+        interval = min((time // n for n in range(2, 11) if time % n == 0), default=0)
+    if not 0 < interval <= time or time % interval:
+        raise ValueError(
+            f"interval {interval} does not divide a series of {time} samples; "
+            "give `interval` in samples, or crop the window"
+        )
+    order = jax.random.permutation(key, time // interval)
+    return x.reshape(-1, interval, channels)[order].reshape(x.shape)
+
+
+def negation(key, x):
+    """-x; for a sensor worn the other way round. Takes a key so that all take one."""
+    del key
+    return -x
+
+
+def horizontal_flip(key, x):
+    """Time runs backwards: the order of intervals and of samples within them is reversed."""
+    del key
+    return x[::-1]
+
+
+@_in_float32
+def scaling(key, x, *, std=0.2):
+    """Multiplies all channels by one number ~ N(1, std^2)."""
+    return x * (1 + std * jax.random.normal(key, (), x.dtype))
+
+
+@_in_float32
+def jitter(key, x, *, std=0.002, value_range=1.0):
+    """Adds white noise of standard deviation `std * value_range`.
+
+    `value_range` is the span of the modality in the units of x (a 2 g accelerometer in m/s^2:
+    19.6); the published noise is 0.2 % of it.
+    """
+    return x + std * value_range * jax.random.normal(key, x.shape, x.dtype)
+
+
+@_in_float32
+def magnitude_warp(key, x, *, std=0.05, order=4):
+    """Multiplies all channels by one smooth random curve around 1 (`_curve_basis`)."""
+    basis, _, limit = _curve_basis(len(x), order)
+    return x * (1 + _project(basis, _knots(key, basis, std, limit, x.dtype)))[:, None]
+
+
+@_in_float32
+def time_warp(key, x, *, std=0.2, order=6):
+    """Reads the series along a random path from its first sample to its last.
+
+    The speed of the path is a smooth curve around 1 (`_curve_basis`); its running sum, rescaled to
+    [0, time - 1], is where the samples are taken, by Catmull-Rom cubics (Keys 1981, a = -1/2).
+
+    Differs from the published cubic spline in two ways. The cubics are local: four rows per sample
+    instead of a system of `time` equations. Knots stay so close to 1 that speed cannot reach zero
+    (`_knots`), so time never runs backwards; at the default std that touches 0.2 % of the knots.
+    """
+    time = len(x)
+    if time < 2:
+        raise ValueError(f"time_warp needs at least 2 samples, got {time}")
+    basis, travelled, limit = _curve_basis(time, order)
+    at = jnp.arange(time, dtype=x.dtype)
+    at = at + _project(travelled, _knots(key, basis, std, limit, x.dtype))
+    at = at / at[-1] * (time - 1)
+    return _interpolate(x, at)
+
+
+def _interpolate(x, at):
+    """Rows of x at positions `at` within [0, time - 1]; exact for straight lines and at samples."""
+    left = jnp.clip(jnp.floor(at).astype(jnp.int32), 0, len(x) - 2)
+    f = (at - left)[:, None]
+    x = jnp.concatenate([2 * x[:1] - x[1:2], x, 2 * x[-1:] - x[-2:-1]])
+    a, b, c, d = (x[left + k] for k in range(4))
+    return b + f / 2 * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+
+
+@functools.cache
+def _curve_basis(length, order):
+    """Natural cubic splines of `length` samples, as products with `order` and more knots.
+
+    3 (order - 1) + 1 equidistant knots lie over three lengths and the middle one is used, so the
+    curve has `order` knots, both ends included, and looks the same at the ends as inside.
+
+    Returns:
+      basis [length, knots], its running sum from the first sample on, and how far from zero the
+      knots may be such that the curve stays above -0.95.
+    """
+    from scipy.interpolate import CubicSpline
+
+    if order < 2:
+        raise ValueError(f"order must be at least 2 knots per series, got {order}")
+    last = max(length - 1, 1)
+    knots = 3 * (order - 1) + 1
+    at = np.linspace(-last, 2 * last, knots)
+    basis = CubicSpline(at, np.eye(knots), bc_type="natural")(np.arange(length))
+    travelled = np.cumsum(basis, axis=0) - basis[:1]
+    limit = 0.95 / np.abs(basis).sum(axis=1).max()
+    return basis.astype(np.float32), travelled.astype(np.float32), float(limit)
+
+
+def _knots(key, basis, std, limit, dtype):
+    """Deviations from 1 at the knots, ~ N(0, std^2) cut at +-limit (about 0.61)."""
+    knots = basis.shape[1]
+    draws = jax.random.normal(key, (-(-knots // 16) * 16,), dtype)  # sixteens compile 3x faster
+    return jnp.clip(std * draws[:knots], -limit, limit)
+
+
+def _project(basis, knots):
+    return jnp.matmul(basis.astype(knots.dtype), knots, precision="highest")
+
+
+def channel_shuffle(key, x):
+    """Puts the channels in a random order."""
+    return x[:, jax.random.permutation(key, x.shape[1])]
+
+
+@_in_float32
+def rotation(key, x, *, angle=np.pi):
+    """Turns tri-axial sensors in space: random axis, angle ~ U(-angle, angle) in radians.
+
+    Channels are triads (x, y, z), all turned alike, as if sitting on one device. Um et al. 2017,
+    arXiv:1706.00527; the axis is uniform on the sphere (theirs on the cube), the rotation as a
+    whole is not Haar-uniform.
+    """
+    time, channels = x.shape
+    if channels % 3:
+        raise ValueError(f"rotation needs channels in triads (x, y, z), got {channels} channels")
+    key_axis, key_angle = jax.random.split(key)
+    u = jax.random.normal(key_axis, (3,), x.dtype)
+    u = u / jnp.linalg.norm(u)
+    theta = angle * jax.random.uniform(key_angle, (), x.dtype, -1, 1)
+    cross = jnp.cross(jnp.eye(3, dtype=x.dtype), u[None])  # rows: e_i x u, so v @ cross = v x u
+    turn = jnp.cos(theta) * jnp.eye(3, dtype=x.dtype)  # Rodrigues
+    turn = turn + jnp.sin(theta) * cross + (1 - jnp.cos(theta)) * jnp.outer(u, u)
+    triads = x.reshape(time, -1, 3)
+    return jnp.matmul(triads, turn, precision="highest").reshape(x.shape)
+
+
+def time_shift(key, x, *, fraction=0.5):
+    """Rolls time by a random number of samples, up to `fraction` of the length either way."""
+    most = int(_checked_fraction(fraction) * len(x))
+    return jnp.roll(x, jax.random.randint(key, (), -most, most + 1), axis=0)
+
+
+@_in_float32
+def phase_shift(key, x):
+    """Adds one angle ~ U(-pi, pi) to the phase of every frequency of the whole series.
+
+    For methods that feed series to their encoders; `spectrogram.phase_shift` is the published
+    form. Mean and Nyquist frequency have no phase in a real series and are kept, so magnitudes are
+    preserved: an accelerometer keeps its gravity.
+    """
+    time = len(x)
+    angle = jax.random.uniform(key, (), x.dtype, -np.pi, np.pi)
+    z = rdft(x)
+    has_phase = 2 * np.arange(len(z)) % time != 0
+    return irdft(jnp.where(has_phase[:, None], rotate(z, angle), z), time)
+
+
+@_in_float32
+def frequency_mask(key, x, *, fraction=0.3):
+    """Takes a random band of frequencies out, up to `fraction` of the one-sided spectrum."""
+    z = rdft(x)
+    masked = random_band(key, len(z), fraction)
+    return irdft(jnp.where(masked[:, None], jnp.zeros((), z.dtype), z), len(x))
+
+
+def time_mask(key, x, *, fraction=0.3):
+    """Zeroes a random stretch, up to `fraction` of the series."""
+    return jnp.where(random_band(key, len(x), fraction)[:, None], jnp.zeros((), x.dtype), x)
+
+
+def random_band(key, size, fraction):
+    """One run of True anywhere in [size], its length ~ U{0 .. fraction * size}."""
+    key_width, key_start = jax.random.split(key)
+    width = jax.random.randint(key_width, (), 0, int(_checked_fraction(fraction) * size) + 1)
+    start = jax.random.randint(key_start, (), 0, size - width + 1)
+    at = jnp.arange(size)
+    return (at >= start) & (at < start + width)
+
+
+def _checked_fraction(fraction):
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction must lie within 0 and 1, got {fraction}")
+    return fraction

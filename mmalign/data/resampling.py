@@ -1,0 +1,61 @@
+"""Samples with late, jittered time stamps -> an even clock at another rate."""
+
+import numpy as np
+
+PASS_BAND = 0.4  # of the new rate: 20 Hz at 50 Hz, where UCI HAR was cut, too
+ORDER = 8  # of the low-pass; it runs forth and back, so -6 dB at its edge and no delay
+EARLY = 0.25  # of the stamps; on sp-sw-har the rates then differ half as much as with 0.5
+JITTER_S = 0.5  # stamps further than this from an even clock mean lost samples
+
+
+def even_clock(stamps_s):
+    """(start_s, rate_hz) of the even clock behind jittered stamps.
+
+    Sensors sample evenly, but a stamp is written when the sample is delivered: in bursts, several
+    with one stamp, at times 0.2 s late and never early. Hence a straight line through stamp against
+    number, fitted to the quarter of the stamps that is least late.
+
+    Args:
+      stamps_s: [n] seconds, not decreasing; n >= 16.
+    Raises: ValueError if the stamps fit no even clock.
+    """
+    number = np.arange(len(stamps_s))
+    if len(stamps_s) < 16 or (np.diff(stamps_s) < 0).any() or stamps_s[-1] <= stamps_s[0]:
+        raise ValueError(
+            f"need at least 16 time stamps in order, got {len(stamps_s)}, "
+            f"{np.count_nonzero(np.diff(stamps_s) < 0)} of them earlier than the one before"
+        )
+    since = stamps_s - stamps_s[0]  # epoch seconds would cost the fit its digits
+    early = np.ones(len(since), bool)
+    for _ in range(8):
+        period, start = np.polyfit(number[early], since[early], 1)
+        late = since - (start + period * number)
+        early = late <= np.quantile(late, EARLY)
+    if np.abs(late).max() > JITTER_S:
+        raise ValueError(
+            f"time stamps are up to {np.abs(late).max():.2f} s off an even clock: samples are lost"
+        )
+    return stamps_s[0] + start, 1 / period
+
+
+def resample(values, start_s, rate_hz, times_s, new_rate_hz):
+    """Evenly sampled values at other times, after a low-pass that keeps aliases out.
+
+    Args:
+      values: [n, channels].
+      start_s: time of sample 0.
+      rate_hz: of the samples.
+      times_s: [m] seconds, inside the sampled range; new_rate_hz apart.
+      new_rate_hz: under 1.25 x rate_hz, so that the low-pass has something to cut.
+    Returns: float32 [m, channels].
+    """
+    if not 0 < 2 * PASS_BAND * new_rate_hz < rate_hz:
+        raise ValueError(f"cannot bring {rate_hz:.4g} Hz to {new_rate_hz:.4g} Hz: too few samples")
+    from scipy.interpolate import CubicSpline  # scipy comes with scikit-learn
+    from scipy.signal import butter, sosfiltfilt
+
+    low_pass = butter(ORDER, PASS_BAND * new_rate_hz, fs=rate_hz, output="sos")
+    smooth = sosfiltfilt(low_pass, np.asarray(values, np.float64), axis=0)
+    return CubicSpline(np.arange(len(smooth)), smooth)((times_s - start_s) * rate_hz).astype(
+        np.float32
+    )

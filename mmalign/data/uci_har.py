@@ -1,0 +1,150 @@
+"""UCI HAR: acceleration and rotation of a phone at the waist, 30 people, 6 activities."""
+
+import numpy as np
+
+from mmalign.data.archive import Origin, open_archive
+from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+from mmalign.data.prepared import through_cache
+
+VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+STEPS = 128
+ORIGIN = Origin(
+    name="uci_har",
+    file="UCI HAR Dataset.zip",
+    home="https://archive.ics.uci.edu/dataset/240",
+    url="https://archive.ics.uci.edu/static/public/240/"
+    "human+activity+recognition+using+smartphones.zip",
+    marker="activity_labels.txt",
+    aliases=("UCI?HAR?Dataset*.zip", "human*activity*recognition*smartphones*.zip"),
+)
+SIGNALS = {"acc": "total_acc", "gyro": "body_gyro"}
+SPLITS = {"train": TRAIN, "test": TEST}
+CITATION = (
+    "D. Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz. A Public Domain Dataset for Human "
+    "Activity Recognition Using Smartphones. ESANN 2013. doi:10.24432/C54S4K"
+)
+LICENCE = (
+    "To be acknowledged by citing the paper; its README prohibits commercial use "
+    "(the page of the UCI repository says CC BY 4.0)"
+)
+
+
+def load(*, dir=None, cache_dir=None):
+    """UCI HAR with its official split by people (21 train, 9 test).
+
+    acc: total acceleration [n, 128, 3] in g; gyro: rotation [n, 128, 3] in rad/s; both at 50 Hz,
+    windows of 2.56 s, half overlapping. The first call reads the text files of the zip, later ones
+    what it kept in the cache folder.
+
+    Args:
+      dir: folder with the original zip, the zip, or its unzipped folder; None downloads it.
+      cache_dir: where downloaded and prepared data are kept; None is the user's cache folder.
+    Returns: Dataset; group is the published number of the person, 1 to 30.
+    Raises: FileNotFoundError, ValueError where the files are missing or broken.
+    """
+    with open_archive(ORIGIN, dir, cache_dir) as archive:
+        return through_cache(
+            lambda: read(archive),
+            name="uci_har",
+            version=VERSION,
+            key=[archive.checksum(member) for member in _members()],
+            cache_dir=cache_dir,
+        )
+
+
+def read(archive):
+    """The Dataset from the text files of an `Archive`."""
+    class_names = _class_names(archive)
+    parts = [_read_split(archive, split, len(class_names)) for split in SPLITS]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    inputs = {m: columns.pop(m) for m in SIGNALS}
+    recording, position = runs(inputs["acc"], columns["group"], columns["label"])
+    return Dataset(
+        inputs=inputs,
+        present={m: np.ones(len(recording), bool) for m in SIGNALS},
+        recording=recording,
+        position=position,
+        description=Description(
+            name="uci_har",
+            rate_hz={"acc": 50.0, "gyro": 50.0},
+            unit={"acc": "g", "gyro": "rad/s"},
+            channels={"acc": ("x", "y", "z"), "gyro": ("x", "y", "z")},
+            class_names=class_names,
+            citation=CITATION,
+            licence=LICENCE,
+        ),
+        **columns,
+    )
+
+
+def runs(windows, *same):
+    """Which windows follow each other half overlapping: int32 (run, position in it) of each.
+
+    A window continues a run if its first half is the second half of the window before, sample by
+    sample, and all of `same` ([n] arrays) are unchanged.
+    """
+    half = windows.shape[1] // 2
+    follows = (windows[:-1, half:] == windows[1:, :half]).all(axis=(1, 2))
+    for column in same:
+        follows &= column[:-1] == column[1:]
+    starts = np.concatenate([[True], ~follows])
+    run = np.cumsum(starts) - 1
+    position = np.arange(len(run)) - np.flatnonzero(starts)[run]
+    return run.astype(np.int32), position.astype(np.int32)
+
+
+def _signal(split, name, axis):
+    return f"{split}/Inertial Signals/{name}_{axis}_{split}.txt"
+
+
+def _members():
+    """Every file that is read."""
+    yield "activity_labels.txt"
+    for split in SPLITS:
+        yield from (f"{split}/y_{split}.txt", f"{split}/subject_{split}.txt")
+        yield from (_signal(split, name, axis) for name in SIGNALS.values() for axis in "xyz")
+
+
+def _class_names(archive):
+    lines = [line.split() for line in archive.text("activity_labels.txt") if line.strip()]
+    if [line[0] for line in lines] != [str(i + 1) for i in range(len(lines))]:
+        raise ValueError(
+            f"{archive.path}: activity_labels.txt must number its classes 1, 2, ..., got {lines}"
+        )
+    return tuple(name for _, name in lines)
+
+
+def _read_split(archive, split, classes):
+    """{modality or column: array} of "train" or "test"."""
+    label = _numbers(archive, f"{split}/y_{split}.txt", columns=1)[:, 0] - 1
+    if not np.isin(label, np.arange(classes)).all():
+        wrong = label[~np.isin(label, np.arange(classes))][0] + 1
+        raise ValueError(
+            f"{archive.path}: label {wrong:g} in {split}/y_{split}.txt, expected 1..{classes}"
+        )
+    subject = _numbers(archive, f"{split}/subject_{split}.txt", columns=1, rows=len(label))[:, 0]
+    part = {
+        "label": label.astype(np.int32),
+        "group": subject.astype(np.int32),
+        "split": np.full(len(label), SPLITS[split], np.int8),
+    }
+    for modality, name in SIGNALS.items():
+        members = [_signal(split, name, axis) for axis in "xyz"]
+        axes = [_numbers(archive, member, columns=STEPS, rows=len(label)) for member in members]
+        part[modality] = np.stack(axes, axis=-1)
+    return part
+
+
+def _numbers(archive, member, *, columns, rows=None):
+    """float32 [rows, columns] of a text file of numbers; ValueError if it is anything else."""
+    try:
+        table = np.loadtxt(archive.text(member), dtype=np.float32, ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"{archive.path}: {member} is not a table of numbers: {error}") from error
+    if table.shape != (rows or len(table), columns) or not np.isfinite(table).all():
+        raise ValueError(
+            f"{archive.path}: {member} must hold {rows or 'some'} rows of {columns} finite "
+            f"numbers, got {table.shape[0]} rows of {table.shape[1]}, "
+            f"{np.count_nonzero(~np.isfinite(table))} of them not finite"
+        )
+    return table

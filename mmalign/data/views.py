@@ -1,0 +1,138 @@
+"""Views: which rows of a data set a step sees, as pure functions of (seed, step).
+
+A view starts from units, an int32 array [units, length] of training rows: single windows, or runs
+of consecutive windows where a method needs neighbours. Pairs, labels and missing sensors choose
+among units; a sampler walks through them, in a new order each epoch.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from mmalign.data.dataset import TRAIN, Dataset
+
+
+class View(NamedTuple):
+    """`rows(step) -> {modality: int32 [batch]}` and how many distinct windows they come from."""
+
+    rows: Callable[[int], dict[str, np.ndarray]]
+    windows: int
+
+
+def create(config, dataset: Dataset, *, batch_size, seed) -> View:
+    """The view that a config describes.
+
+    Args:
+      config: `kind` "unpaired" (each modality drawn on its own), "paired" (the same windows for
+        all; `fraction` of the training windows, nested, and `length` consecutive windows each)
+        or "labelled" (`fraction` of each class, nested).
+      dataset: only its training windows are used.
+      batch_size: windows of a step, a multiple of `length`.
+      seed: chooses the subset and the order.
+    Raises: ValueError naming the option, when the view cannot fill one batch.
+    """
+    kind, length = config["kind"], config.get("length", 1)
+    fraction = config.get("fraction", 1.0)
+    if kind not in ("unpaired", "paired", "labelled"):
+        raise ValueError(f"view.kind must be unpaired, paired or labelled, got {kind!r}")
+    if not 0 < fraction <= 1:
+        raise ValueError(f"view.fraction must be in (0, 1], got {fraction}")
+    if batch_size % length:
+        raise ValueError(
+            f"batch_size {batch_size} must be a multiple of view.length {length}, as a batch is "
+            f"made of whole sequences"
+        )
+    train = dataset.split == TRAIN
+    if kind == "unpaired":
+        units = {m: sequences(dataset, train & dataset.present[m], length)
+                 for m in dataset.modalities}  # fmt: skip
+    else:
+        if kind == "paired":
+            together = sum(dataset.present.values()) >= 2
+            chosen = nested(sequences(dataset, train & together, length), fraction, seed)
+        else:
+            chosen = labelled_rows(dataset.label, np.flatnonzero(train), fraction, seed)[:, None]
+        units = dict.fromkeys(dataset.modalities, chosen)
+    for m, u in units.items():
+        if kind != "labelled" and u.size < batch_size:
+            raise ValueError(
+                f"view {kind!r} has {u.size} windows of {m!r} (fraction {fraction} of the training "
+                f"windows), fewer than one batch of {batch_size}: raise view.fraction or lower "
+                f"batch_size"
+            )
+    # one name for all in a paired view: the same rows for every modality
+    streams = {m: m if kind == "unpaired" else kind for m in units}
+    take = batch_size // length
+
+    def rows(step):
+        return {m: _sample(units[m], take, seed, streams[m], step) for m in units}
+
+    return View(rows, min(len(np.unique(u)) for u in units.values()))
+
+
+def sequences(dataset: Dataset, keep, length):
+    """Runs of `length` windows that are neighbours in time: int32 [units, length].
+
+    Recordings are cut into consecutive runs; the last of each is filled by repeating its final
+    window, as in FOCAL's sampler. `keep` [n] bool: windows that may take part.
+    """
+    order = np.lexsort((dataset.position, dataset.recording))
+    order = order[np.asarray(keep)[order]]
+    if not len(order):
+        return np.zeros((0, length), np.int32)
+    cuts = np.flatnonzero(np.diff(dataset.recording[order])) + 1
+    units = []
+    for run in np.split(order, cuts):
+        short = -len(run) % length
+        units.append(np.concatenate([run, np.repeat(run[-1:], short)]).reshape(-1, length))
+    return np.concatenate(units).astype(np.int32)
+
+
+def nested(units, fraction, seed):
+    """A random `fraction` of the units; a smaller fraction is a subset of a larger one."""
+    order = np.random.default_rng((seed, _PAIRS)).permutation(len(units))
+    return units[order[: max(1, round(fraction * len(units)))]]
+
+
+def labelled_rows(label, candidates, fraction, seed):
+    """A random `fraction` of each class among the candidate rows, at least one window a class.
+
+    A smaller fraction is a subset of a larger one. Rows with label -1 are never chosen.
+    """
+    label = np.asarray(label)
+    chosen = []
+    for c in np.unique(label[candidates]):
+        if c < 0:
+            continue
+        rows = candidates[label[candidates] == c]
+        order = np.random.default_rng((seed, _LABELS, int(c))).permutation(len(rows))
+        chosen.append(rows[order[: max(1, round(fraction * len(rows)))]])
+    if not chosen:
+        raise ValueError("the training windows carry no label; a labelled view needs some")
+    return np.sort(np.concatenate(chosen)).astype(np.int32)
+
+
+_PAIRS, _LABELS = 1, 2  # streams of random numbers
+
+
+def _sample(units, take, seed, stream, step):
+    """Rows [take * length] of a step: an epoch is one walk through all units, in a new order.
+
+    With fewer units than a batch (few labels) the walk goes on into the next epochs.
+    """
+    start = step * take
+    picks = np.arange(start, start + take)
+    epochs = picks // len(units)
+    parts = [
+        _order(len(units), seed, stream, int(e))[picks[epochs == e] % len(units)]
+        for e in np.unique(epochs)
+    ]
+    return units[np.concatenate(parts)].reshape(-1)
+
+
+@functools.lru_cache(maxsize=32)
+def _order(size, seed, stream, epoch):
+    key = [seed, epoch, *stream.encode()]
+    return np.random.default_rng(key).permutation(size)

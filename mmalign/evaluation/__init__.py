@@ -1,0 +1,41 @@
+"""Embeddings in, numbers out: probes, reference rows, missing sensors, factors read back."""
+
+from mmalign.evaluation.embedding import embed_all
+from mmalign.evaluation.information import factor_r2
+from mmalign.evaluation.probe import fit_linear, knn_probe, linear_probe, scores
+from mmalign.evaluation.protocols import (
+    CHANCE,
+    FRACTIONS,
+    Cell,
+    default_cells,
+    evaluate,
+    labelled_rows,
+    missing_sensors,
+    record,
+    test_rows,
+)
+from mmalign.evaluation.reference import majority, raw_features
+from mmalign.evaluation.splits import HeldOut, hold_out_groups, labelled_subset
+
+__all__ = [
+    "CHANCE",
+    "FRACTIONS",
+    "Cell",
+    "HeldOut",
+    "default_cells",
+    "embed_all",
+    "evaluate",
+    "factor_r2",
+    "fit_linear",
+    "hold_out_groups",
+    "knn_probe",
+    "labelled_rows",
+    "labelled_subset",
+    "linear_probe",
+    "majority",
+    "missing_sensors",
+    "raw_features",
+    "record",
+    "scores",
+    "test_rows",
+]

@@ -1,0 +1,156 @@
+"""Embeddings of all windows in, a list of scored records out; the same rows for every contender.
+
+A record is one number with its protocol:
+
+    row          the contender, as the table names it
+    part         a modality, or "joint"
+    protocol     "linear", "knn", "majority" (chance) or "network" (a network's own answer)
+    fraction     share of the labelled training windows
+    accuracy, macro_f1, confusion        on the labelled test windows; confusion[true][predicted]
+    train_windows, test_windows, seed    what was used
+    strength, held_out, converged        linear: the chosen C, what it was chosen on
+    neighbours                           knn
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mmalign.data.dataset import TEST, TRAIN
+from mmalign.evaluation import probe, reference, splits
+
+FRACTIONS = (0.01, 0.1, 1.0)
+CHANCE = "Chance"
+
+
+class Cell(NamedTuple):
+    """One number to compute for a row of the table."""
+
+    part: str
+    protocol: str
+    fraction: float
+
+
+def default_cells(modalities, fractions=FRACTIONS):
+    """Joint linear probes at every fraction; kNN and each modality's probe at the largest alone."""
+    most = max(fractions)
+    cells = [Cell("joint", "linear", f) for f in sorted(fractions)] + [Cell("joint", "knn", most)]
+    return cells + [Cell(m, "linear", most) for m in modalities]
+
+
+def evaluate(rows, dataset, *, cells=None, fractions=FRACTIONS, seed=0, progress=None):
+    """Probes every contender on the same labelled subsets and the same test windows.
+
+    Args:
+      rows: {row name: {part: [n, d]}}, row i of an array embeds window i of the data set.
+      dataset: Dataset; its `label`, `group` and `split` are read, its inputs are not.
+      cells: which Cells to compute; those whose part a row lacks are skipped. None: default_cells.
+      fractions: of the labels, for the default cells.
+      seed: of the labelled subsets and of the held-out subjects.
+      progress: called with each record as it is ready, or None.
+    Returns: list of records, a chance record for each fraction first.
+    Raises: ValueError when the training or the test windows hold no label, or sizes differ.
+    """
+    rows = {row: dict(parts) for row, parts in rows.items()}
+    for row, (part, z) in ((r, item) for r, parts in rows.items() for item in parts.items()):
+        if len(z) != len(dataset):
+            raise ValueError(
+                f"row {row!r}, part {part!r}: {len(z)} embeddings for {len(dataset)} windows"
+            )
+    if cells is None:
+        cells = default_cells(dataset.modalities, fractions)
+    cells = [Cell(*cell) for cell in cells]
+    label, test = np.asarray(dataset.label), test_rows(dataset)
+    subsets = {
+        fraction: labelled_rows(dataset, fraction, seed)
+        for fraction in sorted({cell.fraction for cell in cells})
+    }
+    records = []
+
+    def add(row, cell, outcome, train):
+        made = record(row, cell, label[test], outcome, len(train), seed, dataset.num_classes)
+        records.append(made)
+        if progress:
+            progress(made)
+
+    for fraction, train in subsets.items():
+        guess = {"predictions": reference.majority(label[train], len(test))}
+        add(CHANCE, Cell("joint", "majority", fraction), guess, train)
+    for row, parts in rows.items():
+        for cell in cells:
+            if cell.part in parts:
+                train = subsets[cell.fraction]
+                add(row, cell, _run(cell, parts[cell.part], dataset, train, test, seed), train)
+    return records
+
+
+def test_rows(dataset):
+    """Row numbers of the labelled test windows."""
+    rows = np.flatnonzero((np.asarray(dataset.split) == TEST) & (np.asarray(dataset.label) >= 0))
+    if not len(rows):
+        raise ValueError(f"data set {dataset.description.name!r} has no labelled test window")
+    return rows
+
+
+test_rows.__test__ = False  # a function of this package, not a test to collect
+
+
+def labelled_rows(dataset, fraction, seed):
+    """Row numbers of the labelled training windows at this fraction, as `evaluate` draws them."""
+    candidates = np.flatnonzero(np.asarray(dataset.split) == TRAIN)
+    return splits.labelled_subset(dataset.label, candidates, fraction, seed)
+
+
+def record(row, cell, label_test, outcome, train_windows, seed, num_classes):
+    """One record. `outcome` holds `predictions` [m] and any fields to keep beside the scores.
+
+    Use it for a network's own answers: `record("Supervised", Cell("joint", "network", 1.0), ...)`.
+    """
+    kept = {k: v for k, v in outcome.items() if k != "predictions"}
+    predictions = np.asarray(outcome["predictions"])
+    confusion = np.zeros((num_classes, num_classes), int)
+    np.add.at(confusion, (label_test, predictions), 1)
+    return {
+        "row": row,
+        **cell._asdict(),
+        **probe.scores(label_test, predictions),
+        **kept,
+        "train_windows": int(train_windows),
+        "test_windows": len(label_test),
+        "seed": int(seed),
+        "confusion": confusion.tolist(),
+    }
+
+
+def missing_sensors(joint, joint_without, dataset, *, seed=0):
+    """What is left of the joint probe's accuracy when sensors are missing at test time.
+
+    The probe learns once, from the joint embeddings with every sensor and all labels; it is then
+    asked about joint embeddings made from a subset of the sensors.
+
+    Args:
+      joint: [n, d], every sensor there.
+      joint_without: {tuple of the modalities present: [n, d]} (test rows alone are read).
+      dataset: Dataset.
+      seed: of the held-out subjects.
+    Returns: list of dict(present=[modality, ...], accuracy, macro_f1).
+    """
+    label, group = np.asarray(dataset.label), np.asarray(dataset.group)
+    train, test = labelled_rows(dataset, 1.0, seed), test_rows(dataset)
+    fitted = probe.fit_linear(joint[train], label[train], group[train], seed=seed)
+    return [
+        {"present": list(present), **probe.scores(label[test], fitted.predict(z[test]))}
+        for present, z in joint_without.items()
+    ]
+
+
+def _run(cell, z, dataset, train, test, seed):
+    label, group = np.asarray(dataset.label), np.asarray(dataset.group)
+    z = np.asarray(z)
+    if cell.protocol == "linear":
+        return probe.linear_probe(
+            z[train], label[train], group[train], z[test], label[test], seed=seed
+        )
+    if cell.protocol == "knn":
+        return probe.knn_probe(z[train], label[train], z[test], label[test])
+    raise ValueError(f'protocol must be "linear" or "knn", got {cell.protocol!r}')

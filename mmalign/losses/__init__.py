@@ -1,0 +1,41 @@
+"""Losses: pure functions of arrays, needing jax and optax alone.
+
+Arrays are positional, knobs keyword-only; nothing is compiled or drawn at random here. A loss
+computes in float32 at least (in float64 if given float64) and returns one value per example,
+`[batch]`; the caller takes the mean. Bad shapes and values raise ValueError, bad dtypes TypeError.
+
+* `where`, bool [batch], tells which rows count (a missing modality, padding). The rule is one for
+  all losses: a row with False costs 0, is nobody's negative, may hold NaN, and gets no gradient;
+  the rest is scaled by batch / count, so that *the plain mean over the batch is the mean over the
+  rows that count*. If none counts everything is 0.
+* `axis_name` names the mapped axis (`jax.shard_map`, `jax.vmap`) that splits the batch; None if the
+  arrays hold the whole batch, as they do under plain `jax.jit` on any mesh. Values are those of the
+  whole batch, and so are negatives and the count of `where`. In per-device code take
+  `lax.pmean(loss.mean(), axis_name)` inside the differentiated function and `lax.pmean` the
+  gradient.
+"""
+
+from mmalign.losses.contrastive import info_nce, nt_xent
+from mmalign.losses.information import (
+    density_ratio,
+    entropy,
+    gaussian_mutual_information,
+    private_information,
+    shared_information,
+    total_correlation,
+)
+from mmalign.losses.reconstruction import masked_mse
+from mmalign.losses.temporal import sequence_ranking
+
+__all__ = [
+    "density_ratio",
+    "entropy",
+    "gaussian_mutual_information",
+    "info_nce",
+    "masked_mse",
+    "nt_xent",
+    "private_information",
+    "sequence_ranking",
+    "shared_information",
+    "total_correlation",
+]

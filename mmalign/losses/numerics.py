@@ -1,0 +1,63 @@
+"""What all losses share: the dtype they compute in, rows that count, rows on other devices."""
+
+import jax.numpy as jnp
+from jax import lax
+
+
+def compute_dtype(*arrays):
+    """Floating dtype to compute in: float32 at least, float64 if any array is float64."""
+    dtypes = [jnp.result_type(x) for x in arrays]
+    for dtype in dtypes:
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(f"expected floating-point arrays, got {dtype}")
+    return jnp.dtype(jnp.float64 if any(d == jnp.float64 for d in dtypes) else jnp.float32)
+
+
+def widen(*arrays):
+    """The arrays in their common `compute_dtype`."""
+    dtype = compute_dtype(*arrays)
+    return tuple(jnp.asarray(x, dtype) for x in arrays)
+
+
+def unit_norm(x, *, eps=1e-12):
+    """Rows of `x` scaled to length 1; a zero row stays zero, with a finite gradient.
+
+    Rows shorter than sqrt(eps) = 1e-6 come out shorter than 1.
+    """
+    return x * lax.rsqrt(jnp.maximum(jnp.sum(x * x, axis=-1, keepdims=True), eps))
+
+
+def rows_that_count(where, shape, *, name="where"):
+    """`where` as a bool array of `shape`, all True for None.
+
+    Raises: TypeError if it is not bool, ValueError for another shape; both name it by `name`.
+    """
+    if where is None:
+        return jnp.ones(shape, bool)
+    where = jnp.asarray(where)
+    if where.dtype != jnp.bool_:
+        raise TypeError(f"{name} must be bool, got {where.dtype}")
+    if where.shape != tuple(shape):
+        raise ValueError(f"{name} must be of shape {list(shape)}, got {list(where.shape)}")
+    return where
+
+
+def mean_over_counted(values, counted, axis_name=None):
+    """`values` such that their plain mean is the mean over `counted`: those scaled, the others 0.
+
+    Values that do not count must be finite, or their gradient is not: clear the inputs first.
+    """
+    count = counted.sum(dtype=values.dtype)
+    size = values.size
+    if axis_name is not None:
+        count, size = lax.psum(count, axis_name), size * lax.axis_size(axis_name)
+    return jnp.where(counted, values * (size / jnp.maximum(count, 1)), 0)
+
+
+def global_batch(*arrays, axis_name=None):
+    """The arrays with the rows of all devices, and the places there of this device's rows."""
+    place = jnp.arange(len(arrays[0]))
+    if axis_name is None:
+        return arrays, place
+    place = place + lax.axis_index(axis_name) * len(place)
+    return lax.all_gather(arrays, axis_name, tiled=True), place

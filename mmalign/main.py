@@ -1,0 +1,40 @@
+"""Runs a config: python -m mmalign.main --config=configs/infomae.py [--workdir=DIR]."""
+
+import hashlib
+import pathlib
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+_CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; by default runs/<config>-<hash of the resolved config>."
+)
+
+
+def main(argv):
+    """Trains, evaluates, reports; user errors end with one line and exit code 2."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments {argv[1:]}; options start with --config.")
+    if _CONFIG.value is None:
+        raise app.UsageError("--config is missing, for instance --config=configs/infomae.py")
+    import mmalign
+
+    try:
+        mmalign.run(_CONFIG.value, _WORKDIR.value or _default_workdir(_CONFIG.value))
+    except (ValueError, TypeError, FloatingPointError) as error:
+        if flags.FLAGS.verbosity > 0:  # --verbosity=1: where it comes from
+            raise
+        sys.exit(f"error: {error}")
+
+
+def _default_workdir(config):
+    """The same command finds its run again; another config gets another folder."""
+    name = pathlib.Path(str(flags.FLAGS["config"].config_filename).partition(":")[0]).stem
+    digest = hashlib.sha256(config.to_json(sort_keys=True).encode()).hexdigest()[:8]
+    return pathlib.Path("runs", f"{name}-{config.data.name}-{digest}")
+
+
+if __name__ == "__main__":
+    app.run(main)

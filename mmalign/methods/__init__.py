@@ -1,0 +1,21 @@
+"""Methods by name."""
+
+from mmalign.methods import infomae, mae, supervised
+from mmalign.methods.contract import JOINT, Method, Modality
+
+__all__ = ["JOINT", "METHODS", "Method", "Modality", "create"]
+
+METHODS = {"infomae": infomae, "mae": mae, "supervised": supervised}
+SEQUENTIAL = frozenset({"infomae"})  # their config takes the length of the sequences in a batch
+
+
+def create(config, modalities, *, num_classes=0) -> Method:
+    """The method `config["name"]` for {name: Modality}.
+
+    Raises: ValueError if there is no such method, or its config does not fit.
+    """
+    if config["name"] not in METHODS:
+        raise ValueError(
+            f"method.name {config['name']!r} is unknown; there is {', '.join(sorted(METHODS))}"
+        )
+    return METHODS[config["name"]].create(config, modalities, num_classes)

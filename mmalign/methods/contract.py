@@ -1,0 +1,45 @@
+"""What a method is: three pure functions. A baseline is just another method."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+JOINT = "joint"
+RESERVED = (JOINT, "shared", "private", "logits")  # parts of an embedding that are no modality
+
+
+class Modality(NamedTuple):
+    """A sensor as a method sees it: `shape` = (time, channels) of a window, and its rate."""
+
+    shape: tuple[int, int]
+    rate_hz: float
+
+
+class Method(NamedTuple):
+    """A method is to a run what a gradient transformation is to optax.
+
+    init: (key, batch) -> variables {"params": ...}.
+    loss: (variables, batch, key) -> (scalar, {"metrics": {name: scalar}}). Self-supervised methods
+      never read the batch's `label`. A batch may hold `progress`, the share of the stage's steps
+      done in [0, 1), for schedules; without it they are at their end.
+    embed: (variables, batch) -> {modality: [b, d], ..., "joint": [b, d]}; deterministic. Methods
+      may add parts ("shared", "private", "logits"). Absent modalities are zeros in their own part.
+    """
+
+    init: Callable
+    loss: Callable
+    embed: Callable
+
+
+def present_inputs(batch):
+    """Inputs with zeros wherever a modality is absent, so that nothing there can be read."""
+    return {
+        m: jnp.where(batch["present"][m][:, None, None], x, 0.0)
+        for m, x in batch["inputs"].items()
+    }
+
+
+def where_present(x, present):
+    """Rows [b, d] of the examples whose modality is present, zeros elsewhere."""
+    return jnp.where(present[:, None], x, 0.0)

@@ -1,0 +1,83 @@
+"""A small encoder of windows for CPUs and small data: a few strided convolutions along time."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from mmalign.models.contract import Backbone
+from mmalign.models.patches import Patching
+
+PRESETS = {}
+
+
+def build(
+    size, channels, *, patch=8, block=1, width=32, depth=3, segments=4, dim=64, hidden=128,
+    dtype="float32",
+):  # fmt: skip
+    """Compact backbone of windows of `size`.
+
+    Args:
+      size: (rows, cols) of a window.
+      channels: of a window.
+      patch: rows of a patch, which holds all columns and channels of them; the first convolution
+        looks at one patch, at every half of it.
+      block: patches hidden together.
+      width: channels after the first convolution; each of the others halves the time, the second
+        doubles the width.
+      depth: convolutions.
+      segments: parts of the window that are averaged apart, so that order in time is kept.
+      dim: of the embedding.
+      hidden: width of the decoder.
+      dtype: of the computation; parameters stay float32.
+    """
+    rows, cols = size
+    patching = Patching((rows, cols), (patch, cols), (block, 1), (patch * block, cols))
+    dtype = jnp.dtype(dtype)
+    encoder = CompactEncoder(patching, width, depth, segments, dim, dtype)
+    return Backbone(encoder, CompactDecoder(patching, channels, hidden, dtype), patching, dim)
+
+
+class CompactEncoder(nn.Module):
+    """[b, rows, cols, channels] -> [b, dim] float32."""
+
+    patching: Patching
+    width: int
+    depth: int
+    segments: int
+    dim: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x, masked=None, train=False):
+        del train  # no dropout
+        token = self.param("mask_token", nn.initializers.zeros, x.shape[2:])
+        if masked is not None:
+            x = jnp.where(self.patching.cells(masked)[..., None], token[None, None], x)
+        x = x.reshape(*x.shape[:2], -1).astype(self.dtype)
+        patch = self.patching.patch[0]
+        for i in range(self.depth):
+            kernel, stride = (patch, max(patch // 2, 1)) if i == 0 else (5, 2)
+            width = self.width * min(i + 1, 2)
+            x = nn.Conv(width, (kernel,), stride, dtype=self.dtype, name=f"conv_{i}")(x)
+            x = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
+        x = x.astype(jnp.float32)
+        time = x.shape[1] // self.segments * self.segments
+        means = x[:, :time].reshape(len(x), self.segments, -1, x.shape[-1]).mean(axis=2)
+        x = jnp.concatenate([means.reshape(len(x), -1), x.max(axis=1)], axis=-1)
+        return nn.Dense(self.dim, name="out")(x)
+
+
+class CompactDecoder(nn.Module):
+    """[b, any] -> [b, H, W, values of a patch] float32."""
+
+    patching: Patching
+    channels: int
+    hidden: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, code, train=False):
+        del train
+        grid, values = self.patching.grid, self.patching.values(self.channels)
+        x = nn.gelu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden")(code))
+        x = nn.Dense(grid[0] * grid[1] * values, dtype=self.dtype, name="out")(x)
+        return x.astype(jnp.float32).reshape(-1, *grid, values)

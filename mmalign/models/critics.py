@@ -1,0 +1,81 @@
+"""Density-ratio critics: a stem turns a window into a vector, a critic turns vectors into a logit.
+
+InfoMAE (eq. 6 and appendix D) publishes the layout, not the widths. No BatchNorm anywhere: the
+statistics of positives and negatives would give the answer away.
+"""
+
+import math
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from mmalign.models.dropout import Dropout
+
+
+class Stem(nn.Module):
+    """[b, rows, cols, channels] -> [b, out] float32: strided convolutions, mean and max pooling.
+
+    A spectrogram keeps its intervals and halves its bins in each layer; a series (one column)
+    halves its time.
+    """
+
+    features: tuple[int, ...] = (32, 64, 128)
+    out: int = 256
+    kernel: int = 3
+    dtype: jnp.dtype = jnp.float32  # of the computation; parameters stay float32
+
+    @nn.compact
+    def __call__(self, x):
+        if x.ndim != 4:
+            raise ValueError(f"need [batch, rows, cols, channels], got {x.shape}")
+        series = x.shape[2] == 1
+        kernel = (self.kernel, 1) if series else (3, self.kernel)
+        stride = (2, 1) if series else (1, 2)
+        for i, features in enumerate(self.features):
+            x = nn.Conv(features, kernel, stride, dtype=self.dtype, name=f"conv_{i}")(x)
+            groups = math.gcd(8, features)
+            x = nn.gelu(nn.GroupNorm(groups, dtype=self.dtype, name=f"norm_{i}")(x))
+        x = jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=-1)
+        return nn.Dense(self.out, dtype=self.dtype, name="out")(x).astype(jnp.float32)
+
+
+class Critic(nn.Module):
+    """Logit of joint against product of marginals: arrays [..., b, d_i] -> [..., b] float32.
+
+    The logit is the log density ratio itself; the last layer starts at zero, so ratios start at 1.
+    The first layer is applied to each argument alone and the results are added, which equals one
+    layer on the concatenation: several negatives, [k, b, d] beside [b, d], share the work of the
+    arguments that they have in common. Leading axes broadcast.
+    """
+
+    hidden: int = 256
+    depth: int = 4  # hidden layers; one more gives the logit
+    dropout: float = 0.0
+    dtype: jnp.dtype = jnp.float32  # of the hidden layers; logits and parameters are float32
+
+    @nn.compact
+    def __call__(self, *arrays, train=False):
+        if not arrays or self.depth < 1:
+            raise ValueError(
+                f"need one array and one layer at least, got {len(arrays)}, {self.depth}"
+            )
+        fan_in, x = sum(a.shape[-1] for a in arrays), 0.0
+        rank = max(a.ndim for a in arrays)
+        for i, a in enumerate(arrays):
+            a = a.reshape((1,) * (rank - a.ndim) + a.shape)
+            scale = a.shape[-1] / fan_in  # as if drawn for the concatenation
+            x = x + nn.Dense(
+                self.hidden,
+                use_bias=i == 0,
+                kernel_init=nn.initializers.variance_scaling(scale, "fan_in", "truncated_normal"),
+                dtype=self.dtype,
+                name=f"argument_{i}",
+            )(a)
+        for i in range(self.depth):
+            if i:
+                x = nn.Dense(self.hidden, dtype=self.dtype, name=f"hidden_{i}")(x)
+            x = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
+            x = Dropout(self.dropout)(x, train=train)
+        zeros = nn.initializers.zeros
+        x = nn.Dense(1, kernel_init=zeros, name="logit")(x.astype(jnp.float32))
+        return x[..., 0]

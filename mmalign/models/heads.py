@@ -1,0 +1,27 @@
+"""Small maps from an embedding to what a loss or a probe reads."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class Projector(nn.Module):
+    """Two-layer perceptron with a ReLU between: [..., d] -> [..., out] float32."""
+
+    hidden: int
+    out: int
+    dtype: jnp.dtype = jnp.float32  # of the computation; parameters stay float32
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden")(x))
+        return nn.Dense(self.out, dtype=self.dtype, name="out")(x).astype(jnp.float32)
+
+
+class Linear(nn.Module):
+    """One affine map: [..., d] -> [..., out] float32. The supervised rows' classifier."""
+
+    out: int
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.out, name="out")(x.astype(jnp.float32))

@@ -1,0 +1,166 @@
+"""SW-T: the Swin Transformer over the time-frequency grid of one modality."""
+
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from mmalign.models.contract import Backbone
+from mmalign.models.dropout import Dropout
+from mmalign.models.patches import Patching
+from mmalign.models.swin_decoder import SwinDecoder
+from mmalign.models.windows import LayerNorm, SwinStage
+
+# Published geometries (FOCAL's configurations; "har" is the one InfoMAE uses for all HAR sets).
+_MOD = {"window": (3, 3), "width": 64, "depths": (2, 2, 4), "dim": 256}
+_HAR = {"patch": (1, 2), "width": 32, "depths": (2, 2, 2), "dim": 128}
+PRESETS = {
+    "mod_acoustic": {"patch": (1, 40), **_MOD},
+    "mod_seismic": {"patch": (1, 1), **_MOD},
+    "har": {"window": (3, 3), **_HAR},
+    "pamap2": {"window": (3, 5), **_HAR},
+}
+
+
+def build(
+    size,
+    channels,
+    *,
+    patch=(1, 2),
+    window=(3, 3),
+    width=32,
+    depths=(2, 2, 2),
+    heads=4,
+    dim=128,
+    mlp_ratio=4,
+    decoder_depth=2,
+    dropout=0.2,
+    attention_dropout=0.2,
+    drop_path=0.1,
+    position_parameter=False,
+    dtype="float32",
+):
+    """SW-T backbone of windows of `size`, meant for time-frequency grids.
+
+    Args:
+      size: (rows, cols) of a window.
+      channels: of a window.
+      patch: cells of a token.
+      window: tokens of an attention window, which is also what a mask hides as a whole.
+      width: of a token in the first stage; doubles from stage to stage.
+      depths: blocks in each stage of the encoder.
+      heads: of every block.
+      dim: of the embedding.
+      mlp_ratio: hidden width of a block's perceptron, in widths of a token.
+      decoder_depth: blocks in each stage of the decoder.
+      dropout: after the embedding, each attention and each perceptron layer.
+      attention_dropout: of attention weights.
+      drop_path: probability to skip the encoder's last block; grows to it from 0 in equal steps.
+      position_parameter: whether to hold the unused position embedding that the published parameter
+        counts include.
+      dtype: of the computation; parameters stay float32.
+    """
+    window, depths = tuple(window), tuple(depths)
+    scale = 2 ** (len(depths) - 1)
+    multiple = tuple(w * p * scale for w, p in zip(window, patch))
+    patching = Patching(tuple(size), tuple(patch), window, multiple)
+    shared = {
+        "patching": patching,
+        "window": window,
+        "width": width,
+        "heads": heads,
+        "mlp_ratio": mlp_ratio,
+        "dropout": dropout,
+        "attention_dropout": attention_dropout,
+        "dtype": jnp.dtype(dtype),
+    }
+    encoder = SwinEncoder(
+        depths=depths, dim=dim, drop_path=drop_path, position_parameter=position_parameter, **shared
+    )
+    decoder = SwinDecoder(channels=channels, depths=(decoder_depth,) * (len(depths) - 1), **shared)
+    return Backbone(encoder, decoder, patching, dim)
+
+
+class PatchMerging(nn.Module):
+    """Four neighbours become one token of twice the width: [b, H, W, d] -> [b, H/2, W/2, 2d]."""
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        d = x.shape[-1]
+        b, h, w = x.shape[0], x.shape[1] // 2, x.shape[2] // 2
+        x = x.reshape(b, h, 2, w, 2, d).transpose(0, 1, 3, 2, 4, 5).reshape(b, h, w, 4 * d)
+        x = LayerNorm(dtype=self.dtype, name="norm")(x)
+        return nn.Dense(2 * d, use_bias=False, dtype=self.dtype, name="reduce")(x)
+
+
+class _PatchEmbed(nn.Module):
+    """Strided convolution over the padded window, then LayerNorm: -> [b, H, W, width]."""
+
+    patching: Patching
+    width: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x):
+        patches = self.patching.patchify(x)
+        # A dense layer on cut patches is the strided convolution, without its slow paths on CPU.
+        # The bias starts off zero: a padded patch embeds as the bias alone, and the normalisation
+        # of a zero vector has a gradient of 1 / sqrt(epsilon), which would drown all others.
+        bound = patches.shape[-1] ** -0.5
+        bias = lambda key, shape, dtype=jnp.float32: (
+            nn.initializers.uniform(2 * bound)(key, shape, dtype) - bound
+        )
+        x = nn.Dense(self.width, bias_init=bias, dtype=self.dtype, name="patch")(patches)
+        return LayerNorm(dtype=self.dtype, name="norm")(x)
+
+
+class SwinEncoder(nn.Module):
+    """[b, rows, cols, channels] -> [b, dim] float32: patches, Swin stages, one linear layer.
+
+    The encoder of FOCAL (Liu et al. 2023, arXiv:2310.20071), which InfoMAE keeps. A masked token is
+    replaced by one learned vector after the patch embedding, so the grid stays whole and what a
+    masked patch held is never read. Left out unless `position_parameter` asks for it: a position
+    embedding that the published model holds and counts, and never adds to anything.
+    """
+
+    patching: Patching
+    window: tuple[int, int]
+    width: int
+    depths: tuple[int, ...]
+    heads: int
+    dim: int
+    mlp_ratio: int = 4
+    dropout: float = 0.2
+    attention_dropout: float = 0.2
+    drop_path: float = 0.1  # of the last block; grows from 0 in equal steps
+    position_parameter: bool = False
+    dtype: jnp.dtype = jnp.float32  # of the computation; parameters stay float32
+
+    @nn.compact
+    def __call__(self, x, masked=None, train=False):
+        x = _PatchEmbed(self.patching, self.width, self.dtype, name="embed")(x)
+        token = self.param("mask_token", nn.initializers.normal(1.0), (self.width,))
+        if masked is not None:
+            x = jnp.where(masked[..., None], token.astype(x.dtype)[None, None, None], x)
+        if self.position_parameter:
+            self.param("position", nn.initializers.zeros, (*self.patching.grid, self.width))
+        x = Dropout(self.dropout)(x, train=train)
+
+        rates = np.linspace(0.0, self.drop_path, sum(self.depths))
+        rates = np.split(rates, np.cumsum(self.depths)[:-1])
+        for i, drop_path in enumerate(rates):
+            if i > 0:
+                x = PatchMerging(dtype=self.dtype, name=f"merge_{i}")(x)
+            x = SwinStage(
+                self.window,
+                self.heads,
+                tuple(drop_path.tolist()),
+                mlp_ratio=self.mlp_ratio,
+                dropout=self.dropout,
+                attention_dropout=self.attention_dropout,
+                dtype=self.dtype,
+                name=f"stage_{i}",
+            )(x, train=train)
+        x = nn.Dense(self.dim, dtype=self.dtype, name="out")(x.reshape(len(x), -1))
+        return x.astype(jnp.float32)

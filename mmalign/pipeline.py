@@ -1,0 +1,197 @@
+"""A run: stages, reference rows, evaluation, report."""
+
+import functools
+import itertools
+import json
+import time
+
+import jax
+
+from mmalign import evaluation, plan, report, training
+from mmalign.data import catalogue, feed
+from mmalign.methods import JOINT
+from mmalign.workdir import claim, write_text
+
+RAW, RANDOM = "Raw windows", "Random encoder"
+
+
+def run(config, workdir):
+    """Trains every stage, evaluates it beside the reference rows, writes the report.
+
+    Started again with the same config it goes on where it stopped, to the same numbers.
+
+    Args:
+      config: ConfigDict, see configs/infomae.py.
+      workdir: folder of the run; made if missing. Left there: config.json, data.json,
+        metrics.jsonl, tensorboard/, checkpoints/, results.json, report.html.
+    Returns: the contents of results.json.
+    Raises: ValueError for what does not fit, before any training starts.
+    """
+    training.enable_compilation_cache()
+    dataset = catalogue.load(config.data)
+    stages = plan.stages(config, dataset)
+    folder = claim(workdir, config)
+    stats = feed.statistics(dataset)
+    write_text(folder / "data.json", json.dumps(_describe(dataset, stats), indent=2) + "\n")
+
+    mesh = training.data_mesh()
+    writer = training.make_writer(folder, wandb=config.get("wandb"))
+    data = feed.arrays(dataset, stats)
+    held = training.replicate(data, mesh) if config.data.placement == "device" else data
+    seconds, params = {}, {}
+    try:
+        for stage in stages.values():
+            start = time.perf_counter()
+            source = params.get(stage.source)
+            params[stage.name] = _train(stage, config, held, stats, mesh, folder, writer, source)
+            seconds[stage.name] = round(time.perf_counter() - start, 2)
+    finally:
+        writer.close()
+    results = _evaluate(config, dataset, stages, params, data, mesh)
+    results["seconds"] = seconds
+    if jax.process_index() == 0:
+        _report(folder, results, dataset)
+    return results
+
+
+def _train(stage, config, data, stats, mesh, folder, writer, source):
+    """Trains the stage, or what is left of it; returns its parameters."""
+    block = stage.config
+    streamed = config.data.placement == "host"
+    prepare = (lambda stats, batch: feed.normalise(batch, stats)) if streamed else feed.gather
+    ema = block.get("ema", 0.0)
+    init = functools.partial(
+        training.init_state, stage.method.init, stage.tx,
+        training.stream_key(config.seed, f"{stage.name}/init"), plan.first_batch(stage, data),
+        mesh=mesh, ema=ema > 0, source=source, patterns=stage.patterns,
+    )  # fmt: skip
+    step = training.make_train_step(
+        stage.method.loss, stage.tx, prepare,
+        seed=config.seed, name=stage.name, num_steps=block["steps"], ema=ema,
+    )  # fmt: skip
+    rows_at = stage.view.rows
+    with training.Checkpoints(
+        folder / "checkpoints" / stage.name, config.checkpoint_every
+    ) as checkpoints:
+        state = training.train(
+            stage.name, init, step,
+            stats if streamed else data,
+            None if streamed else rows_at,
+            block["steps"],
+            feed=feed.stream(data, rows_at, block["steps"]) if streamed else None,
+            mesh=mesh, checkpoints=checkpoints, write=writer, progress=training.progress_bar,
+            log_every=config.log_every,
+        )  # fmt: skip
+    return state.params if state.ema is None else state.ema
+
+
+def _evaluate(config, dataset, stages, params, data, mesh):
+    """All records of the table, and what is known beyond it."""
+    embed = functools.partial(evaluation.embed_all, data=data, rows=len(dataset), mesh=mesh)
+    first, last = (stages[config.stages[i]] for i in (0, -1))
+    untrained = jax.jit(lambda key: first.method.init(
+        key, jax.tree.map(lambda x: jax.numpy.zeros(x.shape, x.dtype),
+                          plan.first_batch(first, data))))  # fmt: skip
+    rows = {
+        RAW: evaluation.raw_features(dataset),
+        RANDOM: embed(first.method.embed, untrained(training.stream_key(config.seed, RANDOM))),
+    }
+    networks, parts = [], {}
+    for stage in stages.values():
+        z = embed(stage.method.embed, {"params": params[stage.name]})
+        if "logits" in z:
+            networks.append((stage, z["logits"]))
+        else:
+            parts[stage.name] = z
+    # references first, so that the method itself closes the table
+    order = [name for name in parts if name not in config.stages] + list(config.stages)
+    rows |= {stages[name].label: parts[name] for name in order}
+    records = evaluation.evaluate(
+        rows, dataset, fractions=config.evaluation.fractions, seed=config.seed
+    )
+    answers = [_network(stage, logits, dataset, config.seed) for stage, logits in networks]
+    at = next(i for i, r in enumerate(records) if r["row"] not in (evaluation.CHANCE, RAW, RANDOM))
+    records[at:at] = answers
+
+    final = parts[last.name]
+    results = {
+        "method": config.stages[-1],
+        "data": _describe(dataset),
+        "headline": last.label,
+        "records": records,
+        "config": json.loads(config.to_json()),
+    }
+    if dataset.factors:
+        results["information"] = _information(final, dataset)
+    results["missing"] = evaluation.missing_sensors(
+        final[JOINT],
+        {kept: embed(last.method.embed, {"params": params[last.name]}, present=kept)[JOINT]
+         for kept in _subsets(dataset.modalities)},
+        dataset, seed=config.seed,
+    )  # fmt: skip
+    results["map"] = final[JOINT]
+    return results
+
+
+def _network(stage, logits, dataset, seed):
+    """Record of a supervised network's own answers."""
+    test = evaluation.test_rows(dataset)
+    fraction = stage.config["view"]["fraction"]
+    return evaluation.record(
+        stage.label, evaluation.Cell(JOINT, "network", fraction), dataset.label[test],
+        {"predictions": logits[test].argmax(axis=-1)}, stage.view.windows, seed,
+        dataset.num_classes,
+    )  # fmt: skip
+
+
+def _information(parts, dataset):
+    """R^2 from each part of the embedding to every known factor."""
+    train, test = dataset.split == 0, dataset.split == 1
+    of = lambda rows: {name: x[rows] for name, x in dataset.factors.items()}
+    return {
+        part: evaluation.factor_r2(parts[part][train], of(train), parts[part][test], of(test))
+        for part in ("shared", "private", JOINT)
+        if part in parts
+    }
+
+
+def _subsets(modalities):
+    """All sets of sensors but the empty one, the largest first."""
+    sizes = range(len(modalities), 0, -1)
+    return [kept for k in sizes for kept in itertools.combinations(modalities, k)]
+
+
+def _describe(dataset, stats=None):
+    d = dataset.description
+    out = {
+        "name": d.name,
+        "windows": len(dataset),
+        "subjects": len(set(dataset.group.tolist())),
+        "classes": [*d.class_names] or [str(i) for i in range(dataset.num_classes)],
+        "modalities": {
+            m: {"shape": list(x.shape[1:]), "rate_hz": d.rate_hz[m], "unit": d.unit[m]}
+            for m, x in dataset.inputs.items()
+        },
+        "citation": d.citation,
+        "licence": d.licence,
+    }
+    if stats is not None:
+        out["statistics"] = {
+            m: {k: v.tolist() for k, v in s.items()} for m, s in stats.items()
+        }
+    return out
+
+
+def _report(folder, results, dataset):
+    embedding = results.pop("map")
+    test = evaluation.test_rows(dataset)
+    report.write_results(folder / "results.json", results)
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    page = report.write(
+        folder, results, metrics=[json.loads(line) for line in lines],
+        embedding=embedding[test], label=dataset.label[test],
+    )  # fmt: skip
+    print(f"\n{report.probe_table(results['records']).text()}\n")
+    for part, r2 in results.get("information", {}).items():
+        print(f"R^2 from {part}: " + ", ".join(f"{k} {v:.2f}" for k, v in r2.items()))
+    print(f"Report: {page}")

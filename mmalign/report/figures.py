@@ -1,0 +1,122 @@
+"""Pictures of what a run learned. Each function returns PNG bytes."""
+
+import numpy as np
+
+from mmalign.report.canvas import INK, MUTED, SERIES, blank, class_colour, colour, png, short, tidy
+
+_MOST_POINTS = 4000  # of the embedding map; beyond that they only cover each other
+
+
+def confusion_matrix(counts, class_names):
+    """[classes, classes] counts, true class by row: shares of each row as shade, counts as text."""
+    counts = np.asarray(counts)
+    k = len(counts)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(9.0, max(3.2, 0.52 * k + 1.6))
+    figure = blank(side + 0.6, side)
+    axes = figure.add_subplot()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    if k <= 16:
+        for i, j in np.ndindex(k, k):
+            if counts[i, j]:
+                tone = "white" if share[i, j] > 0.55 else INK
+                axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=tone, fontsize=8)
+    names = [short(name) for name in class_names]
+    axes.set_xticks(range(k), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(k), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    tidy(axes, grid=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return png(figure)
+
+
+def embedding_map(embedding, label, class_names):
+    """First two principal components of [n, d] embeddings, coloured by class (-1: grey)."""
+    z, label = np.asarray(embedding, float), np.asarray(label)
+    if len(z) > _MOST_POINTS:
+        rows = np.random.default_rng(0).choice(len(z), _MOST_POINTS, replace=False)
+        z, label = z[rows], label[rows]
+    z = z - z.mean(axis=0)
+    values, vectors = np.linalg.eigh(z.T @ z)
+    points = z @ vectors[:, ::-1][:, :2]
+    points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
+    kept = values[::-1][:2] / max(values.sum(), 1e-12)
+    figure = blank(7.4, 4.6)
+    axes = figure.add_subplot()
+    known = np.unique(label)
+    for c in known:
+        here = label == c
+        name = "unlabelled" if c < 0 else short(class_names[c])
+        tone = MUTED if c < 0 else class_colour(c, len(class_names))
+        axes.scatter(*points[here].T, s=7, color=tone, alpha=0.6, lw=0, label=name)
+    axes.set_xlabel(f"component 1 ({100 * kept[0]:.0f} % of the variance)")
+    axes.set_ylabel(f"component 2 ({100 * kept[1:].sum():.0f} %)")
+    axes.legend(
+        frameon=False,
+        fontsize=8,
+        markerscale=2.4,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.02),
+        ncols=1 + (len(known) - 1) // 16,
+    )
+    tidy(axes)
+    return png(figure)
+
+
+def factor_bars(information):
+    """{embedding part: {factor: R^2}} as grouped bars; bars below -0.1 are cut there.
+
+    The number over a bar is the uncut one; a missing R^2 (None or NaN) has no bar.
+    """
+    names = list(dict.fromkeys(f for r2 in information.values() for f in r2))
+    wide = 0.8 / max(len(information), 1)
+    figure = blank(max(4.6, 1.6 + 0.42 * len(names) * len(information)), 3.2)
+    axes = figure.add_subplot()
+    for i, (part, r2) in enumerate(information.items()):
+        at = np.arange(len(names)) + (i - (len(information) - 1) / 2) * wide
+        values = np.array([r2.get(f) if r2.get(f) is not None else np.nan for f in names], float)
+        shown = np.clip(values, -0.1, None)
+        axes.bar(at, np.nan_to_num(shown), wide * 0.94, color=colour(i), label=part)
+        for x, value, top in zip(at, values, shown, strict=True):
+            if np.isfinite(value):
+                axes.text(x, max(top, 0) + 0.02, f"{value:.2f}", ha="center", fontsize=7, color=INK)
+    axes.axhline(0, color=MUTED, lw=0.8)
+    axes.set_xticks(range(len(names)), [short(n) for n in names], rotation=20, ha="right")
+    axes.set_ylabel("R² on test windows")
+    axes.set_ylim(top=1.12)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.02))
+    tidy(axes)
+    return png(figure)
+
+
+def missing_matrix(records):
+    """Accuracy of the joint probe for each set of present sensors, best first.
+
+    Args: records: list of {"present": [modality, ...], "accuracy": float}.
+    """
+    records = sorted(records, key=lambda r: (-len(r["present"]), -r["accuracy"]))
+    names = list(dict.fromkeys(m for r in records for m in r["present"]))
+    n = len(records)
+    figure = blank(3.4 + 0.55 * len(names) + 1.4, 1.3 + 0.34 * n)
+    grid = figure.add_gridspec(1, 2, width_ratios=(max(len(names), 2) * 0.55, 3.2))
+    dots, bars = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
+    for i, r in enumerate(records):
+        for j, name in enumerate(names):
+            here = name in r["present"]
+            dots.plot(j, i, "o", ms=11, mec=SERIES[0], mfc=SERIES[0] if here else "white", mew=1.2)
+        bars.barh(i, 100 * r["accuracy"], 0.62, color=SERIES[0])
+        bars.text(100 * r["accuracy"] + 1, i, f"{100 * r['accuracy']:.1f}", va="center", fontsize=8)
+    dots.set_xticks(range(len(names)), [short(m) for m in names], rotation=30, ha="right")
+    dots.set_xlim(-0.6, len(names) - 0.4)
+    bars.set_xlim(0, 112)
+    bars.set_xticks(range(0, 101, 25))
+    bars.set_xlabel("accuracy, %")
+    for axes in (dots, bars):
+        tidy(axes, grid=False)
+        axes.set_ylim(n - 0.4, -0.6)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+    dots.spines["bottom"].set_visible(False)
+    return png(figure)

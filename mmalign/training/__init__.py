@@ -1,0 +1,34 @@
+"""From a loss to trained weights: state, optimizer, step, loop, checkpoints, record."""
+
+from mmalign.training.cache import enable_compilation_cache
+from mmalign.training.checkpoints import Checkpoints
+from mmalign.training.loop import train
+from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
+from mmalign.training.optimizer import make_optimizer, make_schedule
+from mmalign.training.paths import path_names, warm_start
+from mmalign.training.preemption import Preempted
+from mmalign.training.progress import progress_bar
+from mmalign.training.state import TrainState, init_state, stream_key
+from mmalign.training.step import make_train_step
+from mmalign.training.writers import make_writer
+
+__all__ = [
+    "Checkpoints",
+    "Preempted",
+    "TrainState",
+    "data_mesh",
+    "enable_compilation_cache",
+    "init_state",
+    "make_optimizer",
+    "make_schedule",
+    "make_train_step",
+    "make_writer",
+    "path_names",
+    "progress_bar",
+    "replicate",
+    "replicated",
+    "split_rows",
+    "stream_key",
+    "train",
+    "warm_start",
+]

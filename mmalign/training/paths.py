@@ -1,0 +1,58 @@
+"""Parameters by name: "a/b/c" paths, patterns over them, and warm starts from an earlier tree.
+
+A pattern is a regular expression that covers a path or its leading part up to a "/": "critics"
+covers everything below `critics` but not `critics_2`; "encoder/(acc|gyro)" and ".*/kernel" do too.
+"""
+
+import re
+
+import jax
+
+
+def path_names(tree):
+    """The tree with each leaf replaced by its path, "a/b/c"."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: jax.tree_util.keystr(path, simple=True, separator="/"), tree
+    )
+
+
+def cover(pattern, path):
+    """Match object of `pattern` over the leading part of `path`, or None."""
+    return re.match(rf"(?:{pattern})(?=/|$)", path)
+
+
+def no_match(pattern, paths, where):
+    """The error for a pattern that covers none of `paths`."""
+    tops = sorted({"/".join(path.split("/")[:2]) for path in paths})
+    shown = ", ".join(tops[:20]) + (", ..." if len(tops) > 20 else "")
+    return ValueError(f"pattern {pattern!r} covers no parameter of {where}, which has: {shown}")
+
+
+def warm_start(params, source, patterns):
+    r"""`params` with the leaves of `source` that a pattern covers; the other leaves stay.
+
+    params, source: nested dicts of arrays; source may hold more or fewer leaves.
+    patterns: "old" copies to the same path; "old -> new" replaces the covered part of the path by
+      `new`, in which \1, \2 stand for groups of the expression ("enc_(.*) -> encoders/\1").
+    Leaves take the dtype of `params`. Pure, so it can run inside jit.
+    Raises: ValueError if a pattern covers nothing, or a leaf has no counterpart of its shape.
+    """
+    names, structure = jax.tree.flatten(path_names(params))
+    leaves = dict(zip(names, jax.tree.leaves(params)))
+    given = dict(zip(jax.tree.leaves(path_names(source)), jax.tree.leaves(source)))
+    for pattern in patterns:
+        old, arrow, new = (part.strip() for part in pattern.partition("->"))
+        covered = [(path, match) for path in given if (match := cover(old, path))]
+        if not covered:
+            raise no_match(old, given, "the source")
+        for path, match in covered:
+            target = match.expand(new) + path[match.end() :] if arrow else path
+            if target not in leaves:
+                raise no_match(target, names, f"the model (warm start from {path!r})")
+            if leaves[target].shape != given[path].shape:
+                raise ValueError(
+                    f"warm start of {target!r}: the model has shape {leaves[target].shape}, "
+                    f"the source's {path!r} has {given[path].shape}"
+                )
+            leaves[target] = given[path].astype(leaves[target].dtype)
+    return jax.tree.unflatten(structure, [leaves[name] for name in names])

@@ -1,0 +1,54 @@
+"""What a run carries from step to step: arrays only. Keys are derived, never stored."""
+
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from mmalign.training.mesh import replicated
+from mmalign.training.paths import warm_start
+
+
+@struct.dataclass
+class TrainState:
+    """Arrays of one stage; `ema` is None unless the stage averages its weights."""
+
+    step: jax.Array  # int32 [], updates done
+    params: Any
+    opt_state: optax.OptState
+    ema: Any = None
+
+
+def stream_key(seed, name, step=0):
+    """Key for one use at one step. crc32, as Python's hash() of a string changes by process."""
+    key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+    return jax.random.fold_in(key, step)
+
+
+def init_state(init, tx, key, batch, *, mesh=None, ema=False, source=None, patterns=()):
+    """A fresh TrainState, computed by one compiled program.
+
+    init: (key, batch) -> {"params": ...}, a method's `init`.
+    batch: arrays or ShapeDtypeStructs (`jax.eval_shape(prepare, data, rows_at(0))`); only shapes
+      and dtypes are used, the values are zeros.
+    mesh: where the state is replicated; None leaves it on the default device.
+    ema: whether to start an average of the weights.
+    source, patterns: parameters of an earlier stage and what to take of them, see `warm_start`.
+      They are copied: donating the state leaves `source` intact.
+    """
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), batch)
+
+    # `source` is an argument: as a captured constant it would be part of the program, which then
+    # never is in the compilation cache.
+    def first(key, source):
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        params = init(key, zeros)["params"]
+        if patterns:
+            params = warm_start(params, source, patterns)
+        return TrainState(jnp.int32(0), params, tx.init(params), params if ema else None)
+
+    whole = None if mesh is None else replicated(mesh)
+    return jax.jit(first, out_shardings=whole)(key, source)

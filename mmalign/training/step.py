@@ -1,0 +1,38 @@
+"""One update: gather, differentiate, apply. A pure function, jitted by the loop."""
+
+import jax
+import optax
+
+from mmalign.training.optimizer import gradient_norms
+from mmalign.training.state import TrainState, stream_key
+
+
+def make_train_step(loss, tx, prepare, *, seed, name, num_steps, ema=0.0):
+    """Turns a method's loss into `step(state, data, rows) -> (state, metrics)`.
+
+    loss: (variables, batch, key) -> (scalar, {"metrics": {name: scalar}}).
+    prepare: (data, rows) -> batch, pure: gathers and normalises on the device.
+    seed, name: with the step they give the key, so no key is stored and resuming is exact.
+    num_steps: of the stage; the batch gets `progress`, the share of them done, for schedules.
+    ema: decay of the averaged weights, in [0, 1); 0 if the state has none.
+    metrics: the loss's own, "loss", and "grad_norm" before clipping.
+    """
+
+    def train_step(state, data, rows):
+        if (ema > 0) != (state.ema is not None):
+            raise ValueError(f"ema={ema}, but the state has {'no' if ema else 'an'} average")
+        batch = {**prepare(data, rows), "progress": state.step / num_steps}
+        key = stream_key(seed, name, state.step)
+
+        def objective(params):
+            value, aux = loss({"params": params}, batch, key)
+            return value, aux["metrics"]
+
+        (value, metrics), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        average = optax.incremental_update(params, state.ema, 1 - ema) if ema else None
+        metrics = {**metrics, "loss": value, **gradient_norms(grads, opt_state)}
+        return TrainState(state.step + 1, params, opt_state, average), metrics
+
+    return train_step

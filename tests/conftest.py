@@ -1,0 +1,34 @@
+"""Four simulated devices, strict ranks, and the ways a per-example loss can be called."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AxisType
+
+jax.config.update("jax_num_cpu_devices", 4)  # before anything touches a device
+jax.config.update("jax_numpy_rank_promotion", "raise")  # [n] + [n, 1] is the classic loss bug
+
+
+@pytest.fixture(params=["eager", "jit", "vmap", "shard_map"])
+def per_example(request):
+    """Calls a per-example loss in four ways, the last two with the batch split over 4."""
+
+    def call(loss, *arrays):
+        named = functools.partial(loss, axis_name="data")
+        if request.param == "vmap":
+            pieces = [x.reshape(4, -1, *x.shape[1:]) for x in arrays]
+            return jax.vmap(named, axis_name="data")(*pieces).reshape(-1)
+        if request.param == "shard_map":
+            mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+            rows = jax.P("data")
+            return jax.shard_map(named, mesh=mesh, in_specs=rows, out_specs=rows)(*arrays)
+        return (jax.jit(loss) if request.param == "jit" else loss)(*arrays)
+
+    return call
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

@@ -1,0 +1,249 @@
+"""The user's own windows: what is read, what is filled in, what is refused."""
+
+import numpy as np
+import pytest
+
+from mmalign.data import npz
+from mmalign.data.dataset import TEST, TRAIN
+
+N = 12
+
+
+@pytest.fixture
+def windows(rng):
+    """Two modalities of different rate and length, six people, three classes."""
+    return {
+        "acc": rng.normal(size=(N, 8, 3)).astype(np.float32),
+        "ecg": rng.normal(size=(N, 20, 1)),
+        "label": np.arange(N) % 3,
+        "group": np.repeat(np.arange(6), 2),
+    }
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Saves the arrays and loads them as a user would."""
+
+    def call(arrays, **options):
+        np.savez(tmp_path / "mine.npz", **arrays)
+        return npz.load(tmp_path / "mine.npz", **options)
+
+    return call
+
+
+def test_arrays_come_back_as_saved(load, windows):
+    extra = {"split": np.repeat([0, 1], 6), "rate_hz_acc": 50, "class_names": ["a", "b", "c"]}
+    data = load(windows | extra)
+    assert data.modalities == ("acc", "ecg")
+    np.testing.assert_array_equal(data.inputs["acc"], windows["acc"])
+    np.testing.assert_array_equal(data.inputs["ecg"], windows["ecg"].astype(np.float32))
+    np.testing.assert_array_equal(data.label, windows["label"])
+    np.testing.assert_array_equal(data.group, windows["group"])
+    np.testing.assert_array_equal(data.split, extra["split"])
+    assert all(data.present[m].all() for m in data.modalities)
+    assert data.description.rate_hz == {"acc": 50.0, "ecg": 1.0}
+    assert data.description.class_names == ("a", "b", "c")
+    assert (data.label.dtype, data.split.dtype, data.group.dtype) == (np.int32, np.int8, np.int32)
+
+
+def test_windows_of_nan_are_absent_and_zero(load, windows):
+    windows["ecg"][[2, 7]] = np.nan
+    data = load(windows)
+    np.testing.assert_array_equal(np.flatnonzero(~data.present["ecg"]), [2, 7])
+    assert data.present["acc"].all()
+    np.testing.assert_array_equal(data.inputs["ecg"][[2, 7]], 0)
+
+
+def test_absent_windows_may_hold_anything(load, windows):
+    windows["acc"][3, 2:] = np.nan
+    windows["acc"][4] = np.inf
+    data = load(windows | {"present_acc": ~np.isin(np.arange(N), (3, 4))})
+    np.testing.assert_array_equal(np.flatnonzero(~data.present["acc"]), [3, 4])
+    np.testing.assert_array_equal(data.inputs["acc"][3:5], 0)
+
+
+def test_people_given_as_strings_and_splits_given_as_words(load, windows):
+    windows["group"] = np.repeat(["bo", "al", "cy"], 4)
+    windows["split"] = np.repeat(["train", "test", "train"], 4)
+    data = load(windows)
+    np.testing.assert_array_equal(data.group, np.repeat([1, 0, 2], 4))
+    np.testing.assert_array_equal(data.split, np.repeat([TRAIN, TEST, TRAIN], 4))
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.3, 0.99])
+def test_default_split_holds_people_out(load, windows, fraction):
+    data = load(windows, test_fraction=fraction)
+    test = set(data.group[data.split == TEST])
+    assert test and not test & set(data.group[data.split == TRAIN])
+    assert len(test) == min(5, max(1, round(6 * fraction)))
+    again = load(windows, test_fraction=fraction)
+    np.testing.assert_array_equal(data.split, again.split)
+
+
+def test_people_nobody_knows_stay_in_training(load, windows):
+    windows["group"][:4] = -1
+    assert (load(windows, test_fraction=0.9).split[:4] == TRAIN).all()
+
+
+def test_without_people_recordings_are_held_out(load, windows):
+    del windows["group"]
+    data = load(windows | {"recording": np.repeat([5, 7, 9], 4)})
+    np.testing.assert_array_equal(data.recording, np.repeat([0, 1, 2], 4))
+    np.testing.assert_array_equal(data.position, np.tile(np.arange(4), 3))
+    assert all(len(set(data.split[data.recording == r])) == 1 for r in range(3))
+
+
+def test_with_neither_windows_are_held_out(load, windows):
+    del windows["group"]
+    data = load(windows)
+    assert (data.split == TEST).sum() == 3
+    assert (data.group == -1).all()
+    np.testing.assert_array_equal(data.position, np.arange(N))
+
+
+def test_recordings_are_the_windows_of_one_person_in_one_file(load, windows):
+    windows["group"] = np.array([1, 0] * 6)
+    data = load(windows)
+    np.testing.assert_array_equal(data.recording, windows["group"])
+    np.testing.assert_array_equal(data.position, np.arange(N) // 2)
+
+
+def test_folder_is_its_files_in_order(tmp_path, windows):
+    np.savez(tmp_path / "b.npz", **{key: x[8:] for key, x in windows.items()})
+    np.savez(tmp_path / "a.npz", **{key: x[:8] for key, x in windows.items()})
+    data = npz.load(tmp_path)
+    np.testing.assert_array_equal(data.inputs["acc"], windows["acc"])
+    np.testing.assert_array_equal(data.group, windows["group"])
+    np.testing.assert_array_equal(data.recording, windows["group"])
+    del windows["group"]
+    np.savez(tmp_path / "b.npz", **{key: x[8:] for key, x in windows.items()})
+    np.savez(tmp_path / "a.npz", **{key: x[:8] for key, x in windows.items()})
+    np.testing.assert_array_equal(npz.load(tmp_path).recording, np.repeat([0, 1], [8, 4]))
+
+
+NOT_FINITE = np.where(np.arange(N * 24).reshape(N, 8, 3) == 5 * 24 + 7, np.nan, 1.0)
+REFUSED = {
+    "part of a window": ({"acc": NOT_FINITE}, "'acc' has NaN in window 5.*present_acc"),
+    "nan where present": (
+        {"acc": np.full((N, 8, 3), np.nan), "present_acc": np.ones(N, bool)},
+        "'acc' has NaN in window 0 .12 such",
+    ),
+    "infinite": ({"acc": np.where(np.isnan(NOT_FINITE), np.inf, 1)}, "infinite values in window 5"),
+    "unequal": (
+        {"acc": np.ones((N - 1, 8, 3))},
+        "unequal numbers of windows.*'acc': 11.*'ecg': 12",
+    ),
+    "flat": ({"ecg": np.ones((N, 20))}, r"'ecg' must be .n, time, channels.*ecg\[:, :, None\]"),
+    "no channel": ({"ecg": np.ones((N, 20, 0))}, "none 0"),
+    "other key": ({"subject": np.arange(N)}, "'subject' must be.*no modality: label, group"),
+    "strings": ({"acc": np.full((N, 8, 3), "x")}, "'acc' must be real numbers, got <U1"),
+    "complex": ({"acc": np.ones((N, 8, 3), complex)}, "real numbers, got complex128"),
+    "presence": ({"present_acc": np.ones(N - 1, bool)}, "'present_acc' must be bool .12."),
+    "presence values": ({"present_acc": np.full(N, 2)}, "'present_acc' must be bool"),
+    "nobody's presence": ({"present_gyro": np.ones(N, bool)}, "'present_gyro' belongs to no modal"),
+    "nobody's rate": ({"rate_hz_gyro": 5}, "'rate_hz_gyro' belongs to no modality"),
+    "rate": ({"rate_hz_acc": -5.0}, "'rate_hz_acc' must be one positive number, got -5.0"),
+    "rates": ({"rate_hz_acc": [5, 5]}, "'rate_hz_acc' must be one positive number"),
+    "label size": ({"label": np.zeros(N - 1, int)}, r"'label' must be \[12\].*got \(11,\)"),
+    "label type": ({"label": np.zeros(N)}, "'label' must be integers, got float64"),
+    "label text": ({"label": np.full(N, "sit")}, "'label' must be integers.*return_inverse"),
+    "label below": ({"label": np.arange(N) - 3}, "'label' must be in -1.*got -3 in window 0"),
+    "label above": ({"class_names": ["a", "b"]}, "'label' 2 in window 2 .*names 2 classes, 0..1"),
+    "label far above": ({"label": np.arange(N) * 99}, "'label' 1089 is out of range.*12 windows"),
+    "split value": ({"split": np.full(N, 3)}, "'split' must be in 0..1, got 3"),
+    "split word": ({"split": np.full(N, "val")}, "'split' must be 'train' or 'test', got 'val'"),
+    "one side": ({"split": np.zeros(N, int)}, "'split' puts no window into test"),
+    "cut person": ({"split": np.arange(N) % 2}, "'split' cuts through group 0 .6 groups"),
+    "one person": ({"group": np.zeros(N, int)}, "one group.*'split', or more groups"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_arrays_are_refused_by_name(load, windows, case):
+    change, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message) as error:
+        load(windows | change)
+    assert "mine.npz" in str(error.value) or case == "label far above"
+
+
+def test_window_without_any_sensor_is_refused(load, windows):
+    windows["acc"][4] = windows["ecg"][4] = np.nan
+    with pytest.raises(ValueError, match="window 4 has no modality present"):
+        load(windows)
+
+
+def test_sensor_that_is_never_trained_on_is_refused(load, windows):
+    windows["ecg"][:6] = np.nan
+    with pytest.raises(ValueError, match="'ecg' is present in no training window"):
+        load(windows | {"split": np.repeat([0, 1], 6)})
+
+
+def test_one_modality_is_refused(load, windows):
+    del windows["ecg"]
+    with pytest.raises(ValueError, match=r"two modalities or more, got \['acc'\]"):
+        load(windows)
+
+
+class Unpickled:
+    """Fails the test if it is ever unpickled."""
+
+    def __reduce__(self):
+        return pytest.fail, ("an object was unpickled",)
+
+
+def test_objects_are_never_unpickled(load, windows, tmp_path):
+    objects = np.empty(N, object)
+    objects[:] = [Unpickled() for _ in range(N)]
+    with pytest.raises(ValueError, match=r"mine.npz: 'acc' cannot be read.*never unpickled"):
+        load(windows | {"acc": objects})
+    np.save(tmp_path / "bare.npy", objects, allow_pickle=True)
+    with pytest.raises(ValueError, match=r"bare.npy"):
+        npz.load(tmp_path / "bare.npy")
+
+
+def test_broken_files_are_refused_by_name(tmp_path, windows):
+    file = tmp_path / "mine.npz"
+    np.savez(file, **windows)
+    whole = file.read_bytes()
+    for broken in (whole[: len(whole) // 2], b"", b"not a zip"):
+        file.write_bytes(broken)
+        with pytest.raises(ValueError, match=rf"mine.npz \({len(broken):,} bytes\) is not a whole"):
+            npz.load(file)
+    file.write_bytes(whole.replace(windows["acc"].tobytes()[:64], b"\0" * 64))
+    with pytest.raises(ValueError, match=r"mine.npz: 'acc' cannot be read.*damaged"):
+        npz.load(file)
+    with open(file, "wb") as stream:
+        np.save(stream, windows["acc"])
+    with pytest.raises(ValueError, match="one bare array"):
+        npz.load(file)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"data.path=.*nowhere.npz does not exist"):
+        npz.load(tmp_path / "nowhere.npz")
+    with pytest.raises(FileNotFoundError, match=r"holds no .npz file"):
+        npz.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"acc": np.ones((N, 9, 3))}, "modalities.*b.npz differ.*a.npz"),
+        ({"mag": np.ones((N, 8, 3))}, "modalities.*b.npz"),
+        ({"split": np.repeat([0, 1], 6)}, "columns of .*b.npz"),
+        ({"group": np.repeat(list("abcdef"), 2)}, "columns of .*b.npz.*text"),
+        ({"rate_hz_acc": 3}, "rates of .*b.npz"),
+        ({"class_names": list("abc")}, "class names of .*b.npz"),
+    ],
+)
+def test_files_of_a_folder_must_agree(tmp_path, windows, change, message):
+    np.savez(tmp_path / "a.npz", **windows)
+    np.savez(tmp_path / "b.npz", **windows | change)
+    with pytest.raises(ValueError, match=message):
+        npz.load(tmp_path)
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5])
+def test_fraction_outside_zero_and_one_is_refused(load, windows, fraction):
+    with pytest.raises(ValueError, match="test_fraction must be between 0 and 1"):
+        load(windows, test_fraction=fraction)

@@ -1,0 +1,156 @@
+"""What the package promises of every loss: `where`, devices, dtypes, gradients, imports."""
+
+import functools
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from mmalign import losses
+
+BATCH = 16
+
+
+def _density_ratio(joint, product, **knobs):
+    return losses.density_ratio(joint, product.T, **knobs)
+
+
+def _three_ratio(own, other, joint, **knobs):
+    form = {"form": "three_ratio", "beta": 0.3}
+    return losses.shared_information(own, other.T, joint, **form, **knobs)
+
+
+def _masked_mse(prediction, target, mask, **knobs):
+    return losses.masked_mse(prediction, target, mask > 0, **knobs)
+
+
+# name: (loss, shapes of its arrays after the batch axis)
+CASES = {
+    "info_nce": (losses.info_nce, [(5,), (5,)]),
+    "info_nce_one_way": (functools.partial(losses.info_nce, symmetric=False), [(5,), (5,)]),
+    "nt_xent": (losses.nt_xent, [(5,), (5,)]),
+    "density_ratio": (_density_ratio, [(), (3,)]),
+    "two_ratio": (functools.partial(losses.shared_information, beta=0.3), [(), ()]),
+    "three_ratio": (_three_ratio, [(), (2,), ()]),
+    "private": (functools.partial(losses.private_information, gamma=0.1, epsilon=2.0), [(), ()]),
+    "masked_mse": (_masked_mse, [(2, 3, 4), (2, 3, 4), (2, 3)]),
+    "sequence_ranking": (functools.partial(losses.sequence_ranking, length=2, margin=3), [(5,)]),
+}
+every_loss = pytest.mark.parametrize(("loss", "shapes"), CASES.values(), ids=CASES)
+# Pairs of rows go together: they are the windows of one sequence.
+WHERE = np.repeat([True, False, True, True, False, True, False, False], 2)
+
+
+def _arrays(rng, shapes, dtype=np.float32):
+    return [rng.standard_normal((BATCH, *shape)).astype(dtype) for shape in shapes]
+
+
+def _weighted(values):
+    return jnp.vdot(values, jnp.cos(jnp.arange(len(values), dtype=values.dtype)))
+
+
+@every_loss
+def test_values_and_gradients_are_those_of_one_device(request, per_example, rng, loss, shapes):
+    arrays = [*_arrays(rng, shapes), WHERE]
+
+    def total(first, rest, call):
+        def masked(*arrays, axis_name=None):
+            *arrays, where = arrays
+            return loss(*arrays, where=where, axis_name=axis_name)
+
+        values = call(masked, first, *rest)
+        return _weighted(values), values
+
+    run = jax.value_and_grad(total, has_aux=True)
+    one_device = jax.jit(functools.partial(run, call=lambda masked, *x: masked(*x)))
+    (_, want), want_grad = one_device(arrays[0], arrays[1:])
+    run = functools.partial(run, call=per_example)
+    eager = request.node.callspec.params["per_example"] == "eager"
+    (_, got), grad = (run if eager else jax.jit(run))(arrays[0], arrays[1:])
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(grad, want_grad, rtol=1e-5, atol=1e-5)
+
+
+@every_loss
+def test_plain_mean_is_the_mean_over_rows_that_count(rng, loss, shapes):
+    arrays = _arrays(rng, shapes)
+    values = np.asarray(jax.jit(loss)(*arrays, where=WHERE))
+    alone = np.asarray(jax.jit(loss)(*(x[WHERE] for x in arrays)))
+    np.testing.assert_allclose(values.mean(), alone.mean(), rtol=1e-5)
+    counts = WHERE.reshape(len(values), -1).any(axis=1)
+    np.testing.assert_allclose(values[counts], alone * len(values) / len(alone), rtol=1e-4)
+    np.testing.assert_array_equal(values[~counts], 0)
+
+
+@every_loss
+def test_rows_that_do_not_count_may_hold_nan_and_if_none_does_all_is_zero(rng, loss, shapes):
+    clean = _arrays(rng, shapes)
+    dirty = [np.where(WHERE.reshape(-1, *[1] * len(s)), x, np.nan) for x, s in zip(clean, shapes)]
+    run = jax.jit(jax.value_and_grad(lambda arrays, where: loss(*arrays, where=where).mean()))
+    want, want_grads = run(clean, WHERE)
+    got, grads = run(dirty, WHERE)
+    np.testing.assert_array_equal(got, want)
+    for grad, want_grad in zip(grads, want_grads):
+        np.testing.assert_array_equal(grad, want_grad)
+        np.testing.assert_array_equal(grad[~WHERE], 0)
+    value, grads = run(clean, np.zeros(BATCH, bool))
+    assert value == 0
+    for grad in grads:
+        np.testing.assert_array_equal(grad, 0)
+
+
+@every_loss
+def test_narrow_floats_are_computed_in_float32_and_float64_is_kept(rng, loss, shapes):
+    arrays = _arrays(rng, shapes)
+    run = jax.jit(loss)
+    with jax.numpy_dtype_promotion("strict"):
+        narrow = [x.astype(jnp.bfloat16) for x in arrays]
+        got = run(*narrow, where=WHERE)
+        assert got.dtype == jnp.float32
+        want = run(*(x.astype(np.float32) for x in narrow), where=WHERE)
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+        single = np.asarray(run(*arrays, where=WHERE))
+        with jax.enable_x64(True):
+            double = run(*(x.astype(np.float64) for x in arrays), where=WHERE)
+            assert double.dtype == jnp.float64
+            np.testing.assert_allclose(double, single, rtol=1e-4, atol=1e-5)
+
+
+@every_loss
+def test_gradients_match_finite_differences(rng, loss, shapes):
+    with jax.enable_x64(True):
+        arrays = [jnp.asarray(x) for x in _arrays(rng, shapes, np.float64)]
+        rest = arrays[2:]  # masked_mse takes its mask from a sign: no derivative there
+        run = jax.jit(lambda *x: _weighted(loss(*x, *rest, where=WHERE)))
+        check_grads(run, arrays[:2], order=1, modes=["rev"], rtol=1e-5, eps=1e-5)
+
+
+@every_loss
+def test_integers_and_wrong_where_are_errors(rng, loss, shapes):
+    arrays = _arrays(rng, shapes)
+    with pytest.raises(TypeError, match="expected floating-point arrays, got int32"):
+        loss(arrays[0].astype(np.int32), *arrays[1:])
+    with pytest.raises(TypeError, match="where must be bool, got float32"):
+        loss(*arrays, where=WHERE.astype(np.float32))
+    with pytest.raises(ValueError, match=r"where must be of shape \[16\], got \[4\]"):
+        loss(*arrays, where=WHERE[:4])
+
+
+def test_importing_losses_loads_jax_and_optax_alone():
+    heavy = {"flax", "orbax", "sklearn", "matplotlib", "tensorflow", "tensorflow_datasets", "grain"}
+    code = (
+        "import sys, mmalign.losses\n"
+        "rooms = {m.split('.')[1] for m in sys.modules if m.startswith('mmalign.')}\n"
+        "assert rooms == {'losses'}, rooms\n"
+        f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_exported_name_exists_and_is_documented():
+    for name in losses.__all__:
+        assert getattr(losses, name).__doc__

@@ -1,0 +1,36 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mmalign.losses.numerics import compute_dtype, rows_that_count, unit_norm, widen
+
+
+def test_compute_dtype_is_float32_or_wider():
+    assert compute_dtype(jnp.ones(2, jnp.bfloat16)) == jnp.float32
+    assert compute_dtype(jnp.ones(2, jnp.float16), jnp.ones(2, jnp.bfloat16)) == jnp.float32
+    with jax.enable_x64(True):
+        assert compute_dtype(jnp.ones(2, jnp.float32), jnp.ones(2, jnp.float64)) == jnp.float64
+        assert [x.dtype for x in widen(np.ones(2), np.ones(2, np.float32))] == [jnp.float64] * 2
+
+
+@pytest.mark.parametrize("dtype", [jnp.int32, jnp.bool_, jnp.complex64])
+def test_one_array_that_is_not_floating_point_is_an_error(dtype):
+    with pytest.raises(TypeError, match="expected floating-point arrays"):
+        compute_dtype(jnp.ones(2), jnp.ones(2, dtype))
+
+
+def test_unit_norm_gives_length_one_at_any_usual_scale(rng):
+    x = rng.standard_normal((50, 7)) * np.geomspace(1e-4, 1e15, 50)[:, None]
+    got = np.asarray(unit_norm(jnp.asarray(x, jnp.float32)), np.float64)
+    np.testing.assert_allclose(got, x / np.linalg.norm(x, axis=1, keepdims=True), atol=3e-7)
+
+
+def test_unit_norm_of_a_zero_row_is_zero_with_a_finite_gradient():
+    x = jnp.zeros((2, 3))
+    np.testing.assert_array_equal(unit_norm(x), 0)
+    assert jnp.isfinite(jax.jacobian(unit_norm)(x)).all()
+
+
+def test_rows_that_count_are_all_for_none():
+    np.testing.assert_array_equal(rows_that_count(None, (2, 3)), np.ones((2, 3), bool))

@@ -1,0 +1,98 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mmalign.models.backbone import backbone
+from mmalign.models.heads import Linear, Projector
+
+PUBLISHED = [  # preset, size, channels, parameters of the encoder
+    ("mod_acoustic", (10, 1600), 2, 6_223_456),
+    ("mod_seismic", (10, 20), 2, 5_020_384),
+    ("har", (9, 50), 6, 1_021_048),
+    ("pamap2", (9, 40), 6, 818_776),
+]
+TINY = {"width": 8, "depths": (2, 2), "heads": 2, "dim": 8, "patch": (1, 2)}
+
+
+def shapes(module, *arrays):
+    return jax.eval_shape(lambda key: module.init(key, *arrays)["params"], jax.random.key(0))
+
+
+def count(tree):
+    return sum(x.size for x in jax.tree.leaves(tree))
+
+
+def encoder_count(preset, size, channels, **options):
+    """Without the mask token, which only masked training reads and the published counts leave out."""
+    model = backbone("swin", size, channels, preset=preset, **options)
+    params = shapes(model.encoder, jnp.zeros((1, *size, channels)))
+    return count(params) - count(params["mask_token"])
+
+
+@pytest.mark.parametrize(("preset", "size", "channels", "parameters"), PUBLISHED)
+def test_encoders_count_what_is_published(preset, size, channels, parameters):
+    assert encoder_count(preset, size, channels, position_parameter=True) == parameters
+    model = backbone("swin", size, channels, preset=preset)
+    unused = np.prod(model.patching.grid) * model.encoder.width
+    assert encoder_count(preset, size, channels) == parameters - unused
+
+
+@pytest.mark.parametrize(
+    ("encoders", "dim", "modalities", "classes", "total"),
+    [(PUBLISHED[:2], 256, 2, 7, 12_565_831), (PUBLISHED[2:3] * 3, 128, 3, 18, 4_669_818)],
+    ids=["mod", "har"],
+)
+def test_whole_models_count_what_is_published(encoders, dim, modalities, classes, total):
+    parts = sum(encoder_count(*e[:3], position_parameter=True) for e in encoders)
+    code = jnp.zeros((1, dim))
+    heads = count(shapes(Projector(512, 512), code)) + 2 * count(shapes(Projector(256, 256), code))
+    probe = count(shapes(Linear(classes), jnp.zeros((1, 512 * modalities))))
+    assert parts + modalities * heads + probe == total
+
+
+def test_masked_autoencoding_starts_with_tame_gradients():
+    # A mask token of zeros stays zero through every block, and each LayerNorm of it multiplies the
+    # gradient by 1 / sqrt(epsilon): 1e17 and more at the first step.
+    model = backbone("swin", (6, 12), 2, **TINY)
+    x = jax.random.normal(jax.random.key(0), (4, 6, 12, 2))
+    masked = model.patching.draw_mask(jax.random.key(1), 4, 0.75)
+
+    def loss(key):
+        e = model.encoder.init(key, x)
+        d = model.decoder.init(key, jnp.zeros((1, 8)))
+
+        def error(e, d):
+            y = model.decoder.apply(d, model.encoder.apply(e, x, masked))
+            return jnp.mean((y - model.patching.patchify(x)) ** 2)
+
+        return jax.grad(error, argnums=(0, 1))(e, d)
+
+    for gradient in jax.tree.leaves(jax.jit(loss)(jax.random.key(2))):
+        assert np.linalg.norm(gradient) < 10
+
+
+def test_the_position_parameter_is_never_read():
+    size = (6, 12)
+    model = backbone("swin", size, 2, position_parameter=True, **TINY)
+    params = shapes(model.encoder, jnp.zeros((1, *size, 2)))
+    assert params["position"].shape == (6, 6, 8)
+    assert "position" not in shapes(
+        backbone("swin", size, 2, **TINY).encoder, jnp.zeros((1, *size, 2))
+    )
+
+
+def test_drop_path_grows_in_equal_steps():
+    model = backbone("swin", (6, 12), 2, **{**TINY, "depths": (1, 2)}, drop_path=0.1)
+    seen = []
+
+    def note(next_fun, args, kwargs, context):
+        if type(context.module).__name__ == "SwinBlock" and context.method_name == "__call__":
+            seen.append(context.module.drop_path)
+        return next_fun(*args, **kwargs)
+
+    from flax import linen as nn
+
+    with nn.intercept_methods(note):
+        shapes(model.encoder, jnp.zeros((1, 6, 12, 2)))
+    np.testing.assert_allclose(seen, [0, 0.05, 0.1])
