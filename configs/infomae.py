@@ -1,10 +1,10 @@
 """InfoMAE: masked autoencoders of each sensor, then alignment from few pairs.
 
-    python -m mmalign.main --config=configs/infomae.py                        # embedded data
-    python -m mmalign.main --config=configs/infomae.py:uci_har --config.data.dir=FOLDER
-    python -m mmalign.main --config=configs/infomae.py:sp_sw_har --config.data.dir=FOLDER
-    python -m mmalign.main --config=configs/infomae.py:npz --config.data.path=windows.npz
-    python -m mmalign.main --config=configs/infomae.py:smoke                  # two steps
+python -m mmalign.main --config=configs/infomae.py                        # embedded data
+python -m mmalign.main --config=configs/infomae.py:uci_har --config.data.dir=FOLDER
+python -m mmalign.main --config=configs/infomae.py:sp_sw_har --config.data.dir=FOLDER
+python -m mmalign.main --config=configs/infomae.py:npz --config.data.path=windows.npz
+python -m mmalign.main --config=configs/infomae.py:smoke                  # two steps
 """
 
 from ml_collections import config_dict
@@ -24,7 +24,7 @@ def get_config(arg=""):
     cfg.data.path = config_dict.placeholder(str)  # the user's .npz, or a folder of them
     cfg.data.cache_dir = config_dict.placeholder(str)
     cfg.data.placement = "device"  # "host": stream batches, for data larger than the device
-    cfg.data.options = dict()
+    cfg.data.options = {}
     cfg.encoder = dict(name="compact", representation="series", patch_s=0.16, width=32, depth=3,
                        dim=128)  # fmt: skip
     cfg.augment = dict(pool=("scaling", "magnitude_warp", "time_warp", "permutation"),

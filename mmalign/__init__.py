@@ -1,8 +1,8 @@
 """mmalign: self-supervised alignment of multimodal data.
 
-    from mmalign import losses          # pure functions, need jax and optax only
-    results = mmalign.run(config, workdir)
-    model = mmalign.load(workdir)
+from mmalign import losses          # pure functions, need jax and optax only
+results = mmalign.run(config, workdir)
+model = mmalign.load(workdir)
 """
 
 # Imported inside, so that `from mmalign import losses` loads nothing else.

@@ -67,7 +67,7 @@ def _train(stage, config, data, stats, mesh, folder, writer, source):
     )  # fmt: skip
     step = training.make_train_step(
         stage.method.loss, stage.tx, prepare,
-        seed=config.seed, name=stage.name, num_steps=block["steps"], ema=ema,
+        num_steps=block["steps"], ema=ema,
     )  # fmt: skip
     rows_at = stage.view.rows
     with training.Checkpoints(
@@ -75,7 +75,7 @@ def _train(stage, config, data, stats, mesh, folder, writer, source):
     ) as checkpoints:
         state = training.train(
             stage.name, init, step,
-            stats if streamed else data,
+            training.with_key(stats if streamed else data, config.seed, stage.name),
             None if streamed else rows_at,
             block["steps"],
             feed=feed.stream(data, rows_at, block["steps"]) if streamed else None,
@@ -176,9 +176,7 @@ def _describe(dataset, stats=None):
         "licence": d.licence,
     }
     if stats is not None:
-        out["statistics"] = {
-            m: {k: v.tolist() for k, v in s.items()} for m, s in stats.items()
-        }
+        out["statistics"] = {m: {k: v.tolist() for k, v in s.items()} for m, s in stats.items()}
     return out
 
 

@@ -91,9 +91,7 @@ def _expanded(name, block, config):
 
 def _stage(name, block, config, dataset, earlier):
     _no_others("stage", block, STAGE_KEYS)
-    view = views.create(
-        block["view"], dataset, batch_size=block["batch_size"], seed=config.seed
-    )
+    view = views.create(block["view"], dataset, batch_size=block["batch_size"], seed=config.seed)
     method = stage_method(block, config, modalities_of(dataset), dataset.num_classes)
     stage = Stage(
         name, block["label"], block, method, view,

@@ -1,6 +1,5 @@
 """Embeddings of every window of a data set, in batches of one shape."""
 
-import functools
 
 import jax
 import numpy as np
@@ -25,7 +24,9 @@ def embed_all(embed, variables, *, data, rows, mesh, present=None):
     devices = mesh.shape["data"]
     size = -(-min(BATCH, rows) // devices) * devices
     shown = data["inputs"] if present is None else present
-    program = jax.jit(lambda variables, batch, stats: embed(variables, feed.normalise(batch, stats)))
+    program = jax.jit(
+        lambda variables, batch, stats: embed(variables, feed.normalise(batch, stats))
+    )
     out = []
     for start in range(0, rows, size):
         row = np.arange(start, start + size)

@@ -159,7 +159,7 @@ def gaussian_mutual_information(correlation):
     Elementwise; infinite at correlation 1 and -1.
     """
     (correlation,) = widen(correlation)
-    return -0.5 * (jnp.log1p(correlation) + jnp.log1p(-correlation))
+    return -0.5 * jnp.log1p(-jnp.square(correlation))
 
 
 def entropy(table):

@@ -18,4 +18,15 @@ def create(config, modalities, *, num_classes=0) -> Method:
         raise ValueError(
             f"method.name {config['name']!r} is unknown; there is {', '.join(sorted(METHODS))}"
         )
-    return METHODS[config["name"]].create(config, modalities, num_classes)
+    module = METHODS[config["name"]]
+    given = set(config) - {"name"}
+    for problem, options in (
+        ("does not know", given - set(module.OPTIONS)),
+        ("needs", set(module.OPTIONS) - given),
+    ):
+        if options:
+            raise ValueError(
+                f"method {config['name']!r} {problem} {', '.join(sorted(options))}; its options "
+                f"are {', '.join(module.OPTIONS)}"
+            )
+    return module.create(config, modalities, num_classes)

@@ -35,8 +35,7 @@ class Method(NamedTuple):
 def present_inputs(batch):
     """Inputs with zeros wherever a modality is absent, so that nothing there can be read."""
     return {
-        m: jnp.where(batch["present"][m][:, None, None], x, 0.0)
-        for m, x in batch["inputs"].items()
+        m: jnp.where(batch["present"][m][:, None, None], x, 0.0) for m, x in batch["inputs"].items()
     }
 
 

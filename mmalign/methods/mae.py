@@ -10,6 +10,8 @@ from mmalign.methods.contract import JOINT, Method, present_inputs, where_presen
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.methods.split import Split
 
+OPTIONS = ("encoder", "augment", "mask_ratio", "code")
+
 
 def create(config, modalities, num_classes=0) -> Method:
     """InfoMAE (Kimura et al. 2025) eq. 3: mean squared error on the hidden patches.
@@ -33,11 +35,16 @@ def create(config, modalities, num_classes=0) -> Method:
 
     def loss(variables, batch, key):
         grids = front.view(named_key(key, "view"), present_inputs(batch))
+        masked = draw_masks(front, named_key(key, "masks"), grids, ratio)
         metrics = {}
         for m, params in variables["params"]["sensors"].items():
-            error = reconstruction(front, split, m, params, grids[m], batch["present"][m], ratio,
-                                   named_key(key, m))  # fmt: skip
-            metrics[f"reconstruction_{m}"] = error
+            e = front.encode(
+                m, params["encoder"], grids[m], masked=masked[m], key=named_key(key, m)
+            )
+            code = jnp.concatenate(split.apply(params, e), axis=-1)
+            metrics[f"reconstruction_{m}"] = reconstruction(
+                front, m, params, code, grids[m], masked[m], batch["present"][m], named_key(key, m)
+            )
         return sum(metrics.values()), {"metrics": metrics}
 
     def embed(variables, batch):
@@ -51,13 +58,20 @@ def create(config, modalities, num_classes=0) -> Method:
     return Method(init, loss, embed)
 
 
-def reconstruction(front, split, m, params, grid, present, ratio, key):
-    """Mean squared error of modality m's hidden patches, over rows where it is present."""
+def draw_masks(front, key, grids, ratio):
+    """Which patches of each window to hide: {m: bool [b, H, W]}."""
+    return {
+        m: front.backbones[m].patching.draw_mask(named_key(key, m), len(x), ratio)
+        for m, x in grids.items()
+    }
+
+
+def reconstruction(front, m, params, code, grid, masked, present, key):
+    """Mean squared error of modality m's hidden patches, decoded from `code` [b, d].
+
+    Over rows where it is present and patches that hold more than padding.
+    """
     patching = front.backbones[m].patching
-    masked = patching.draw_mask(named_key(key, "mask"), len(grid), ratio)
-    e = front.encode(m, params["encoder"], grid, masked=masked, key=named_key(key, "masked"))
-    u, v = split.apply(params, e)
-    code = jnp.concatenate([u, v], axis=-1)
     guess = front.decode(m, params["decoder"], code, key=named_key(key, "decoder"))
     scored = masked & jnp.asarray(patching.valid)[None]
     return masked_mse(guess, patching.patchify(grid), scored, where=present).mean()

@@ -39,6 +39,10 @@ class Sensors(NamedTuple):
         plan = self.policy.draw(key, len(next(iter(inputs.values()))))
         return self.policy.spectrogram(plan, self.grids(self.policy.series(plan, inputs)))
 
+    def two_views(self, key, inputs):
+        """Two views drawn independently, {m: [2, b, rows, cols, channels]}."""
+        return jax.vmap(self.view, in_axes=(0, None))(jax.random.split(key), inputs)
+
     def encode(self, m, params, x, *, masked=None, key=None):
         """Embedding [b, dim] of modality m; dropout is on if there is a key."""
         rngs = None if key is None else {"dropout": key}

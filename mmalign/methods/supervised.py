@@ -8,6 +8,8 @@ from mmalign.methods.contract import JOINT, Method, present_inputs, where_presen
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.models import Linear
 
+OPTIONS = ("encoder", "augment")
+
 
 def create(config, modalities, num_classes=0) -> Method:
     """Cross-entropy of a linear layer on the concatenated embeddings of all modalities.
@@ -49,7 +51,7 @@ def create(config, modalities, num_classes=0) -> Method:
         logits = head.apply({"params": params["head"]}, joint)
         cost = optax.losses.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(label, 0))
         hit = (logits.argmax(axis=-1) == label).astype(jnp.float32)
-        cost, hit = (mean_over_counted(x, label >= 0, None).mean() for x in (cost, hit))
+        cost, hit = (mean_over_counted(x, label >= 0).mean() for x in (cost, hit))
         return cost, {"metrics": {"accuracy": hit}}
 
     def embed(variables, batch):

@@ -49,9 +49,11 @@ class CompactEncoder(nn.Module):
     @nn.compact
     def __call__(self, x, masked=None, train=False):
         del train  # no dropout
-        token = self.param("mask_token", nn.initializers.zeros, x.shape[2:])
+        # Not zeros: a normalisation of nothing but zeros blows the gradient up.
+        token = self.param("mask_token", nn.initializers.normal(1.0), x.shape[2:])
+        x = self.patching.pad(x)
         if masked is not None:
-            x = jnp.where(self.patching.cells(masked)[..., None], token[None, None], x)
+            x = jnp.where(self.patching.cells(masked, padded=True)[..., None], token[None, None], x)
         x = x.reshape(*x.shape[:2], -1).astype(self.dtype)
         patch = self.patching.patch[0]
         for i in range(self.depth):
@@ -60,8 +62,9 @@ class CompactEncoder(nn.Module):
             x = nn.Conv(width, (kernel,), stride, dtype=self.dtype, name=f"conv_{i}")(x)
             x = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
         x = x.astype(jnp.float32)
-        time = x.shape[1] // self.segments * self.segments
-        means = x[:, :time].reshape(len(x), self.segments, -1, x.shape[-1]).mean(axis=2)
+        segments = min(self.segments, x.shape[1])
+        time = x.shape[1] // segments * segments
+        means = x[:, :time].reshape(len(x), segments, -1, x.shape[-1]).mean(axis=2)
         x = jnp.concatenate([means.reshape(len(x), -1), x.max(axis=1)], axis=-1)
         return nn.Dense(self.dim, name="out")(x)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mmalign.models.contract import Backbone
-from mmalign.models.patches import Patching
+from mmalign.models.patches import Patching, pair
 
 # Published geometries (FOCAL's configurations). Mask patches are those of SW-T.
 PRESETS = {
@@ -49,7 +49,7 @@ def build(
     Args:
       size: (rows, cols) of a window.
       channels: of a window.
-      patch: cells of a mask patch.
+      patch: cells of a mask patch; one number counts rows of one column.
       block: patches of a mask block.
       input_kernel: of the first convolution.
       stride: of the first convolution.
@@ -61,7 +61,7 @@ def build(
       dtype: of the computation; parameters stay float32.
     """
     series = size[1] == 1
-    patch = tuple(patch or ((4, 1) if series else (1, 2)))
+    patch = pair(patch or ((4, 1) if series else (1, 2)))
     block = tuple(block or ((1, 1) if series else (3, 3)))
     kernel = tuple(kernel or ((3, 1) if series else (1, 3)))
     if width % 2 or dim % 2:

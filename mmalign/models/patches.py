@@ -8,6 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 
+def pair(patch):
+    """(rows, cols) of a patch; a number alone counts rows of one column, as in a series."""
+    return (patch, 1) if isinstance(patch, int) else tuple(patch)
+
+
 class Patching(NamedTuple):
     """How windows of `size` are cut; everything here is known when a program is traced.
 
@@ -107,8 +112,12 @@ class Patching(NamedTuple):
         x = x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, *self.padded, x.shape[-1])
         return x[:, : self.size[0], : self.size[1]]
 
-    def cells(self, masked):
-        """Mask of patches [batch, H, W] -> mask of cells [batch, rows, cols], padding cut off."""
+    def cells(self, masked, *, padded=False):
+        """Mask of patches [batch, H, W] -> mask of cells [batch, rows, cols].
+
+        Padding is cut off unless `padded`.
+        """
         (h, w), (ph, pw) = self.grid, self.patch
         spread = jnp.broadcast_to(masked[:, :, None, :, None], (len(masked), h, ph, w, pw))
-        return spread.reshape(-1, *self.padded)[:, : self.size[0], : self.size[1]]
+        spread = spread.reshape(-1, *self.padded)
+        return spread if padded else spread[:, : self.size[0], : self.size[1]]

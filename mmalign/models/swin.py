@@ -6,7 +6,7 @@ from flax import linen as nn
 
 from mmalign.models.contract import Backbone
 from mmalign.models.dropout import Dropout
-from mmalign.models.patches import Patching
+from mmalign.models.patches import Patching, pair
 from mmalign.models.swin_decoder import SwinDecoder
 from mmalign.models.windows import LayerNorm, SwinStage
 
@@ -44,7 +44,7 @@ def build(
     Args:
       size: (rows, cols) of a window.
       channels: of a window.
-      patch: cells of a token.
+      patch: cells of a token; one number counts rows of one column.
       window: tokens of an attention window, which is also what a mask hides as a whole.
       width: of a token in the first stage; doubles from stage to stage.
       depths: blocks in each stage of the encoder.
@@ -59,10 +59,10 @@ def build(
         counts include.
       dtype: of the computation; parameters stay float32.
     """
-    window, depths = tuple(window), tuple(depths)
+    patch, window, depths = pair(patch), tuple(window), tuple(depths)
     scale = 2 ** (len(depths) - 1)
     multiple = tuple(w * p * scale for w, p in zip(window, patch))
-    patching = Patching(tuple(size), tuple(patch), window, multiple)
+    patching = Patching(tuple(size), patch, window, multiple)
     shared = {
         "patching": patching,
         "window": window,
@@ -140,6 +140,9 @@ class SwinEncoder(nn.Module):
     @nn.compact
     def __call__(self, x, masked=None, train=False):
         x = _PatchEmbed(self.patching, self.width, self.dtype, name="embed")(x)
+        # The public code starts it at zero. With zero biases a hidden region then stays zero in
+        # all blocks, and each normalisation there multiplies the gradient by 1 / sqrt(epsilon):
+        # 1e17 at the first step. Here it starts on the scale of the other tokens.
         token = self.param("mask_token", nn.initializers.normal(1.0), (self.width,))
         if masked is not None:
             x = jnp.where(masked[..., None], token.astype(x.dtype)[None, None, None], x)

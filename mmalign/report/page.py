@@ -10,6 +10,7 @@ import numpy as np
 from mmalign.report import curves, figures, table
 from mmalign.report.results import plain
 
+_LONG = 80  # characters; a longer fact of the header gets a line of its own
 _STYLE = """
 :root { color-scheme: light; }
 body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; color: #1f2933;
@@ -38,9 +39,9 @@ def write(folder, results, *, metrics=(), embedding=None, label=None):
     Args:
       folder: an existing folder.
       results: dict with
-        "method": its name; "data": {"name", "windows", "subjects", "classes": [names], ...}, of
-        which numbers, strings and lists of strings are shown; "summary": {name: value} for the
-        header; "records": as `evaluation.evaluate` returns; "headline": the row whose confusion
+        "method": its name; "data": {"name", "windows", "subjects", "classes": [names], ...}, all of
+        it shown in the header, lists and mappings by their items; "summary": {name: value}, shown
+        there too; "records": as `evaluation.evaluate` returns; "headline": the row whose confusion
         matrix is shown (default: the last record's); "information": {part: {factor: R^2}};
         "missing": records of `evaluation.missing_sensors`; "config": the resolved config.
       metrics: the lines of metrics.jsonl, {"step": int, "<stage>/<metric>": float}.
@@ -78,14 +79,19 @@ def _title(results, data):
 
 def _header(results, data):
     facts = {k: v for k, v in data.items() if k != "name"} | dict(results.get("summary", {}))
-    items = ""
+    short, long = "", ""
     for name, value in facts.items():
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple | dict):
             value = f"{len(value)}: {', '.join(map(str, value))}" if len(value) < 9 else len(value)
-        if isinstance(value, str | int | float | np.number):
-            value = f"{value:,}" if isinstance(value, int) else str(value)
-            items += f"<div><dt>{html.escape(str(name))}</dt><dd>{html.escape(value)}</dd></div>\n"
-    return f"<h1>{html.escape(_title(results, data))}</h1>\n<dl>\n{items}</dl>\n"
+        text = html.escape(f"{value:,}" if isinstance(value, int) else str(value))
+        name = html.escape(str(name))
+        if not text:
+            continue
+        if len(text) < _LONG:
+            short += f"<div><dt>{name}</dt><dd>{text}</dd></div>\n"
+        else:
+            long += f'<p class="note">{name}: {text}</p>\n'
+    return f"<h1>{html.escape(_title(results, data))}</h1>\n<dl>\n{short}</dl>\n{long}"
 
 
 def _probes(records, headline):

@@ -8,7 +8,7 @@ from mmalign.training.optimizer import make_optimizer, make_schedule
 from mmalign.training.paths import path_names, warm_start
 from mmalign.training.preemption import Preempted
 from mmalign.training.progress import progress_bar
-from mmalign.training.state import TrainState, init_state, stream_key
+from mmalign.training.state import TrainState, init_state, stream_key, with_key
 from mmalign.training.step import make_train_step
 from mmalign.training.writers import make_writer
 
@@ -31,4 +31,5 @@ __all__ = [
     "stream_key",
     "train",
     "warm_start",
+    "with_key",
 ]

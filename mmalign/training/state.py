@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
@@ -24,8 +25,20 @@ class TrainState:
 
 def stream_key(seed, name, step=0):
     """Key for one use at one step. crc32, as Python's hash() of a string changes by process."""
-    key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
-    return jax.random.fold_in(key, step)
+    return jax.random.fold_in(_named_key(seed, name), step)
+
+
+def _named_key(seed, name):
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+
+
+def with_key(data, seed, name):
+    """What a train step gets as its data: the data, beside the words of the stage's key.
+
+    As an argument of the program, not a constant in it: stages that differ in name or seed alone
+    are one program, compiled once.
+    """
+    return {"data": data, "key": np.asarray(jax.random.key_data(_named_key(seed, name)))}
 
 
 def init_state(init, tx, key, batch, *, mesh=None, ema=False, source=None, patterns=()):

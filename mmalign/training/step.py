@@ -4,15 +4,16 @@ import jax
 import optax
 
 from mmalign.training.optimizer import gradient_norms
-from mmalign.training.state import TrainState, stream_key
+from mmalign.training.state import TrainState
 
 
-def make_train_step(loss, tx, prepare, *, seed, name, num_steps, ema=0.0):
+def make_train_step(loss, tx, prepare, *, num_steps, ema=0.0):
     """Turns a method's loss into `step(state, data, rows) -> (state, metrics)`.
 
     loss: (variables, batch, key) -> (scalar, {"metrics": {name: scalar}}).
+    data: as `with_key` makes it; its key and the step give the step's key, so no key is stored and
+      resuming is exact.
     prepare: (data, rows) -> batch, pure: gathers and normalises on the device.
-    seed, name: with the step they give the key, so no key is stored and resuming is exact.
     num_steps: of the stage; the batch gets `progress`, the share of them done, for schedules.
     ema: decay of the averaged weights, in [0, 1); 0 if the state has none.
     metrics: the loss's own, "loss", and "grad_norm" before clipping.
@@ -21,8 +22,8 @@ def make_train_step(loss, tx, prepare, *, seed, name, num_steps, ema=0.0):
     def train_step(state, data, rows):
         if (ema > 0) != (state.ema is not None):
             raise ValueError(f"ema={ema}, but the state has {'no' if ema else 'an'} average")
-        batch = {**prepare(data, rows), "progress": state.step / num_steps}
-        key = stream_key(seed, name, state.step)
+        batch = {**prepare(data["data"], rows), "progress": state.step / num_steps}
+        key = jax.random.fold_in(jax.random.wrap_key_data(data["key"]), state.step)
 
         def objective(params):
             value, aux = loss({"params": params}, batch, key)

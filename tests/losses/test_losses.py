@@ -53,24 +53,32 @@ def _weighted(values):
     return jnp.vdot(values, jnp.cos(jnp.arange(len(values), dtype=values.dtype)))
 
 
-@every_loss
-def test_values_and_gradients_are_those_of_one_device(request, per_example, rng, loss, shapes):
-    arrays = [*_arrays(rng, shapes), WHERE]
+def _values_and_grad(loss, call):
+    """Of the first array; `call` as the fixture per_example, `where` the last array."""
 
-    def total(first, rest, call):
-        def masked(*arrays, axis_name=None):
-            *arrays, where = arrays
-            return loss(*arrays, where=where, axis_name=axis_name)
+    def masked(*arrays, axis_name=None):
+        *arrays, where = arrays
+        return loss(*arrays, where=where, axis_name=axis_name)
 
+    def total(first, *rest):
         values = call(masked, first, *rest)
         return _weighted(values), values
 
-    run = jax.value_and_grad(total, has_aux=True)
-    one_device = jax.jit(functools.partial(run, call=lambda masked, *x: masked(*x)))
-    (_, want), want_grad = one_device(arrays[0], arrays[1:])
-    run = functools.partial(run, call=per_example)
+    return jax.value_and_grad(total, has_aux=True)
+
+
+@functools.cache
+def _one_device(loss):
+    return jax.jit(_values_and_grad(loss, lambda masked, *arrays: masked(*arrays)))
+
+
+@every_loss
+def test_values_and_gradients_are_those_of_one_device(request, per_example, rng, loss, shapes):
+    arrays = [*_arrays(rng, shapes), WHERE]
+    (_, want), want_grad = _one_device(loss)(*arrays)
+    run = _values_and_grad(loss, per_example)
     eager = request.node.callspec.params["per_example"] == "eager"
-    (_, got), grad = (run if eager else jax.jit(run))(arrays[0], arrays[1:])
+    (_, got), grad = (run if eager else jax.jit(run))(*arrays)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(grad, want_grad, rtol=1e-5, atol=1e-5)
 

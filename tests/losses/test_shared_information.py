@@ -1,6 +1,7 @@
 """The sign of InfoMAE's shared loss, settled by training: two mixtures with a common source."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,7 @@ def _two_mlps(rng, *sizes):
             (rng.standard_normal((2, i, o)) * np.sqrt(2 / i)).astype(np.float32),
             np.zeros((2, o), np.float32),
         )
-        for i, o in zip(sizes[:-1], sizes[1:])
+        for i, o in itertools.pairwise(sizes)
     ]
 
 

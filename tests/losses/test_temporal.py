@@ -107,6 +107,11 @@ def test_neighbours_in_time_keep_their_digits(rng):
         np.testing.assert_allclose(single, slope(h.astype(np.float64)), atol=1e-3)
 
 
+def test_a_common_offset_costs_no_digits(rng):
+    h = (rng.standard_normal((12, 3)) + 1000).astype(np.float32)
+    np.testing.assert_allclose(sequence_ranking(h, length=3), _loop(h, 3), rtol=1e-4)
+
+
 def test_bad_arguments_are_named():
     h = jnp.ones((12, 3))
     with pytest.raises(ValueError, match=r"h must be \[batch, dim\], got shape \(12,\)"):

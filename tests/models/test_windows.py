@@ -64,21 +64,20 @@ def test_a_grid_that_does_not_divide_is_refused():
         fit_window((6, 7), (3, 3), shifted=True)
 
 
-def stage_with_and_without_shifting(grid):
-    x = jax.random.normal(jax.random.key(0), (1, *grid, 8))
-    make = lambda shifting: SwinStage((3, 3), 4, (0.0, 0.0), shifting=shifting)
-    variables = jax.jit(lambda key: make(True).init(key, x, train=False))(jax.random.key(1))
-    return [
-        jax.jit(lambda v, m=make(s): m.apply(v, x, train=False))(variables) for s in (True, False)
-    ]
+def stage_with_and_without_shifting(grid, rng):
+    x = jnp.asarray(rng.normal(size=(1, *grid, 8)), jnp.float32)
+    stages = [SwinStage((3, 3), 4, (0.0, 0.0), shifting=s) for s in (True, False)]
+    shapes = jax.eval_shape(lambda key: stages[0].init(key, x, train=False), jax.random.key(0))
+    variables = jax.tree.map(lambda p: rng.normal(size=p.shape).astype(np.float32), shapes)
+    return [jax.jit(lambda v, s=s: s.apply(v, x, train=False))(variables) for s in stages]
 
 
-def test_the_last_mod_stage_never_shifts():
-    np.testing.assert_array_equal(*stage_with_and_without_shifting((3, 12)))
+def test_the_last_mod_stage_never_shifts(rng):
+    np.testing.assert_array_equal(*stage_with_and_without_shifting((3, 12), rng))
 
 
-def test_larger_grids_shift():
-    shifted, plain = stage_with_and_without_shifting((6, 6))
+def test_larger_grids_shift(rng):
+    shifted, plain = stage_with_and_without_shifting((6, 6), rng)
     assert np.abs(shifted - plain).max() > 1e-3
 
 
@@ -86,9 +85,11 @@ def test_attention_is_that_of_the_formula(rng):
     x, region = rng.normal(size=(2, 3, 4, 6)), rng.normal(size=(3, 4, 4))
     layer = WindowAttention((2, 2), heads=2)
     as_jax = jnp.asarray(x, jnp.float32), jnp.asarray(region, jnp.float32)
-    variables = layer.init(jax.random.key(0), *as_jax, train=False)
-    p = jax.tree.map(lambda a: rng.normal(size=a.shape), variables["params"])
-    got = layer.apply({"params": jax.tree.map(jnp.float32, p)}, *as_jax, train=False)
+    init = lambda key: layer.init(key, *as_jax, train=False)
+    shapes = jax.eval_shape(init, jax.random.key(0))["params"]
+    p = jax.tree.map(lambda a: rng.normal(size=a.shape), shapes)
+    apply = jax.jit(lambda p: layer.apply({"params": p}, *as_jax, train=False))
+    got = apply(jax.tree.map(np.float32, p))
     index, want = relative_index((2, 2)), np.zeros((2, 3, 4, 6))
     for b, w in np.ndindex(2, 3):
         qkv = x[b, w] @ p["qkv"]["kernel"] + p["qkv"]["bias"]

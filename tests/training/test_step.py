@@ -22,10 +22,10 @@ def run(steps, *, ema=0.0, name="fit", seed=0, tx=None):
     tx = optax.sgd(0.1) if tx is None else tx
     params = {"w": jnp.zeros(2)}
     state = training.TrainState(jnp.int32(0), params, tx.init(params), params if ema else None)
-    step = training.make_train_step(loss, tx, prepare, seed=seed, name=name, num_steps=4, ema=ema)
-    history = []
+    step = training.make_train_step(loss, tx, prepare, num_steps=4, ema=ema)
+    data, history = training.with_key(DATA, seed, name), []
     for index in range(steps):
-        state, metrics = jax.jit(step)(state, DATA, jnp.array([index, index + 1]))
+        state, metrics = jax.jit(step)(state, data, jnp.array([index, index + 1]))
         history.append((state, metrics))
     return history
 
@@ -64,7 +64,7 @@ def test_metrics_hold_the_norm_of_each_group():
 
 def test_average_asked_for_but_not_in_the_state_is_an_error():
     tx = optax.sgd(0.1)
-    step = training.make_train_step(loss, tx, prepare, seed=0, name="fit", num_steps=4, ema=0.9)
+    step = training.make_train_step(loss, tx, prepare, num_steps=4, ema=0.9)
     state = training.TrainState(jnp.int32(0), {"w": jnp.zeros(2)}, (), None)
     with pytest.raises(ValueError, match=r"ema=0.9, but the state has no average"):
-        step(state, DATA, jnp.array([0]))
+        step(state, training.with_key(DATA, 0, "fit"), jnp.array([0]))

@@ -70,12 +70,12 @@ def job(mesh, **changes):
     batch = jax.eval_shape(prepare, arrays(), rows_at(0))
     key = training.stream_key(0, "init")
     fresh = functools.partial(training.init_state, init, tx, key, batch, mesh=mesh, ema=True)
-    step = training.make_train_step(loss, tx, prepare, seed=0, name="toy", num_steps=STEPS, ema=0.9)
+    step = training.make_train_step(loss, tx, prepare, num_steps=STEPS, ema=0.9)
     usual = {
         "name": "toy",
         "init_state": fresh,
         "train_step": step,
-        "data": arrays(),
+        "data": training.with_key(arrays(), 0, "toy"),
         "rows_at": rows_at,
         "num_steps": STEPS,
         "mesh": mesh,

@@ -1,0 +1,1 @@
+"""Data sets, views on them, and batches from both."""
