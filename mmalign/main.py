@@ -4,7 +4,7 @@ import hashlib
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
@@ -14,17 +14,19 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def main(argv):
-    """Trains, evaluates, reports; user errors end with one line and exit code 2."""
+    """Trains, evaluates, reports; user errors end in one line."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; options start with --config.")
     if _CONFIG.value is None:
         raise app.UsageError("--config is missing, for instance --config=configs/infomae.py")
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # orbax tells every step of every save
     import mmalign
 
     try:
         mmalign.run(_CONFIG.value, _WORKDIR.value or _default_workdir(_CONFIG.value))
     except (ValueError, TypeError, FloatingPointError) as error:
-        if flags.FLAGS.verbosity > 0:  # --verbosity=1: where it comes from
+        if flags.FLAGS["verbosity"].present:  # --verbosity=0 shows where it comes from
             raise
         sys.exit(f"error: {error}")
 

@@ -1,4 +1,4 @@
-"""What a data set is: aligned windows per modality, what is known of each window, and a description."""
+"""What a data set is: aligned windows per modality, what is known of each, a description."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ UNKNOWN = -1  # of `label` and `group`; also the row of an absent window
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a reader of the numbers must know. `rate_hz`, `unit`, `channels`: one entry a modality."""
+    """What a reader of the numbers must know; `rate_hz`, `unit`, `channels` per modality."""
 
     name: str
     rate_hz: Mapping[str, float]

@@ -1,6 +1,5 @@
 """Embeddings of every window of a data set, in batches of one shape."""
 
-
 import jax
 import numpy as np
 

@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from mmalign.evaluation.threads import one_thread
+
 # Ridge penalties tried, per training row and standardised feature.
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
+@one_thread()
 def factor_r2(
     embedding_train,
     factors_train,
@@ -47,11 +50,11 @@ def factor_r2(
     result = {}
     for name in factors_train:
         y, y_test = _columns(name, factors_train, len(x)), _columns(name, factors_test, len(x_test))
+        variance = np.maximum(y.var(axis=0), 1e-12)
         tried = trial.predict(x[choose], y[fit])
-        errors = [np.sum((p - y[choose]) ** 2 / np.maximum(y.var(axis=0), 1e-12)) for p in tried]
-        best = int(np.argmin(errors[::-1]))  # ties: the larger penalty
-        predicted = final.predict(x_test, y)[len(penalties) - 1 - best]
-        result[name] = _mean_r2(y_test, predicted)
+        errors = [np.sum((predicted - y[choose]) ** 2 / variance) for predicted in tried]
+        best = len(penalties) - 1 - int(np.argmin(errors[::-1]))  # ties: the larger penalty
+        result[name] = _mean_r2(y_test, final.predict(x_test, y)[best])
     return result
 
 

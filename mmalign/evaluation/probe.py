@@ -1,12 +1,12 @@
 """How much of the label a frozen embedding gives away: linear probe, nearest neighbours, scores."""
 
-import contextlib
 import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mmalign.evaluation import splits
+from mmalign.evaluation.threads import one_thread
 
 # Inverse strengths C of the penalty, strongest penalty first: each fit starts from the one before.
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -28,7 +28,7 @@ class LinearProbe(NamedTuple):
 
     def predict(self, features):
         """[n, d] -> int [n], the class of each row."""
-        with _one_thread():
+        with one_thread():
             return self.model.predict(self.scaler.transform(_float32(features))).astype(np.int32)
 
 
@@ -39,9 +39,8 @@ def fit_linear(features, label, group, *, strengths=STRENGTHS, seed=0):
     penalty), then the probe is fitted on all rows. Nothing of a test set is seen.
 
     float32, a warm start along the strengths and a gradient tolerance of 5e-4 make 7,352 x 512
-    features and 6 classes cost one to five seconds; tighter fits moved held-out accuracy by less
-    than half a point, up and down. One thread: these skinny products are bound by memory, two
-    threads on busy cores were 14 times slower, and numbers do not depend on the count of cores.
+    features and 6 classes cost one to six seconds; tighter fits moved held-out accuracy by less
+    than half a point, up and down.
 
     Args:
       features: [n, d] floats, finite.
@@ -61,7 +60,7 @@ def fit_linear(features, label, group, *, strengths=STRENGTHS, seed=0):
         raise ValueError("strengths is empty; give at least one value of C")
     held = splits.hold_out_groups(group, np.arange(len(label)), seed, label=label)
     model = LogisticRegression(max_iter=_TRIAL_ITERATIONS, tol=5e-4, warm_start=True)
-    with _one_thread():
+    with one_thread():
         scaler = StandardScaler().fit(features)
         scaled = scaler.transform(features)
         strength = strengths[len(strengths) // 2]
@@ -109,7 +108,7 @@ def knn_probe(features_train, label, features_test, label_test, *, neighbours=NE
 
     features_train, label = _checked(features_train, label, least_classes=1)
     k = min(neighbours, len(label))
-    with _one_thread():
+    with one_thread():
         scaler = StandardScaler().fit(features_train)
         model = KNeighborsClassifier(k, algorithm="brute").fit(
             scaler.transform(features_train), label
@@ -180,11 +179,3 @@ def _fit(model, x, y):
         else:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     return converged
-
-
-@contextlib.contextmanager
-def _one_thread():
-    from threadpoolctl import threadpool_limits  # scikit-learn requires it
-
-    with threadpool_limits(1):
-        yield

@@ -1,0 +1,222 @@
+"""Which rows a step sees: pairs, labels, neighbours, and that any step can be asked for."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mmalign.data import views
+from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+
+SUBJECTS, CLASSES = 8, 3
+LENGTHS = (9, 6, 8, 1)  # windows of a subject's recordings
+N = SUBJECTS * sum(LENGTHS)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    """Windows in no order, recordings of several lengths; the last two subjects are the test."""
+    shuffle = np.random.default_rng(0).permutation(N)
+    lengths = LENGTHS * SUBJECTS
+    group = np.repeat(np.arange(SUBJECTS), sum(LENGTHS))[shuffle].astype(np.int32)
+    return Dataset(
+        inputs={m: np.zeros((N, 2, 1), np.float32) for m in ("acc", "emg", "ecg")},
+        present={m: np.ones(N, bool) for m in ("acc", "emg", "ecg")},
+        label=np.random.default_rng(1).integers(0, CLASSES, N).astype(np.int32),
+        group=group,
+        split=np.where(group < SUBJECTS - 2, TRAIN, TEST).astype(np.int8),
+        recording=np.repeat(np.arange(len(lengths)), lengths)[shuffle].astype(np.int32),
+        position=np.concatenate([np.arange(k) for k in lengths])[shuffle].astype(np.int32),
+        description=Description("toy", {}, {}, {}),
+    )
+
+
+def without(dataset, rows, *modalities):
+    """The data set with `modalities` absent from `rows`."""
+    present = {m: p.copy() for m, p in dataset.present.items()}
+    for m in modalities:
+        present[m][rows] = False
+    return dataclasses.replace(dataset, present=present)
+
+
+def create(dataset, batch_size=12, seed=0, **config):
+    return views.create(config, dataset, batch_size=batch_size, seed=seed)
+
+
+def rows_of(view, steps):
+    return [view.rows(step) for step in range(steps)]
+
+
+def paired(dataset, fraction, length=1, seed=0):
+    """The windows that a paired view ever shows."""
+    view = create(dataset, batch_size=length, kind="paired", fraction=fraction, length=length,
+                  seed=seed)  # fmt: skip
+    steps = -(-view.windows // length) + len(LENGTHS) * SUBJECTS
+    return {int(r) for rows in rows_of(view, steps) for r in rows["acc"]}
+
+
+CONFIGS = [
+    {"kind": "unpaired"},
+    {"kind": "unpaired", "length": 4},
+    {"kind": "paired", "fraction": 0.5},
+    {"kind": "paired", "fraction": 0.5, "length": 4},
+    {"kind": "labelled", "fraction": 0.1},
+]
+every_view = pytest.mark.parametrize(
+    "config", CONFIGS, ids=lambda c: f"{c['kind']}-{c.get('length', 1)}"
+)
+
+
+@every_view
+def test_rows_are_a_function_of_seed_and_step(dataset, config):
+    view, again, other = (create(dataset, seed=seed, **config) for seed in (3, 3, 4))
+    first = rows_of(view, 40)
+    views._order.cache_clear()
+    for step in (39, 0, 17, 17, 3):  # as after a restart, in whatever order
+        for m, rows in again.rows(step).items():
+            assert rows.dtype == np.int32 and rows.shape == (12,)
+            np.testing.assert_array_equal(rows, first[step][m])
+    assert any((a["acc"] != b["acc"]).any() for a, b in zip(first, rows_of(other, 40)))
+
+
+@every_view
+def test_only_training_windows_are_seen(dataset, config):
+    seen = {int(r) for rows in rows_of(create(dataset, **config), 60) for r in rows["emg"]}
+    assert set(dataset.split[list(seen)]) == {TRAIN}
+
+
+@every_view
+def test_what_windows_counts_is_what_is_seen(dataset, config):
+    view = create(dataset, **config)
+    seen = {int(r) for rows in rows_of(view, 60) for r in rows["emg"]}
+    assert len(seen) == view.windows
+
+
+def test_unpaired_draws_each_modality_on_its_own_and_each_window_once_an_epoch(dataset):
+    view = create(dataset, kind="unpaired")
+    train = np.flatnonzero(dataset.split == TRAIN)
+    assert len(train) % 12 == 0
+    epoch = len(train) // 12
+    orders = {}
+    for m in dataset.modalities:
+        first, second = (
+            np.concatenate([view.rows(start + i)[m] for i in range(epoch)]) for start in (0, epoch)
+        )
+        np.testing.assert_array_equal(np.sort(first), train)
+        np.testing.assert_array_equal(np.sort(second), train)
+        assert (first != second).any()
+        orders[m] = first
+    for a, b in (("acc", "emg"), ("acc", "ecg"), ("emg", "ecg")):
+        assert np.mean(orders[a] == orders[b]) < 0.1
+
+
+def test_adding_a_modality_does_not_change_the_draws_of_the_others(dataset):
+    fewer = dataclasses.replace(dataset, inputs={m: dataset.inputs[m] for m in ("acc", "emg")})
+    for kind in ("unpaired", "paired"):
+        a, b = (create(d, kind=kind).rows(5) for d in (dataset, fewer))
+        np.testing.assert_array_equal(a["emg"], b["emg"])
+
+
+def test_unpaired_never_sees_a_window_whose_modality_is_absent(dataset):
+    gone = np.flatnonzero(dataset.split == TRAIN)[::3]
+    view = create(without(dataset, gone, "emg"), kind="unpaired")
+    seen = {m: {int(r) for rows in rows_of(view, 60) for r in rows[m]} for m in ("acc", "emg")}
+    assert not seen["emg"] & set(gone) and set(gone) <= seen["acc"]
+
+
+def test_paired_shows_all_modalities_the_same_windows_of_two_sensors_or_more(dataset):
+    train = np.flatnonzero(dataset.split == TRAIN)
+    one_left, two_left = train[::3], train[1::3]
+    data = without(without(dataset, one_left, "emg", "ecg"), two_left, "ecg")
+    seen = set()
+    for rows in rows_of(create(data, kind="paired"), 60):
+        for m in ("emg", "ecg"):
+            np.testing.assert_array_equal(rows[m], rows["acc"])
+        seen |= set(rows["acc"])
+    assert seen == set(train) - set(one_left)
+
+
+def test_fewer_pairs_are_among_more_pairs_and_another_seed_gives_others(dataset):
+    few, some, every = (paired(dataset, f) for f in (0.05, 0.3, 1.0))
+    train = np.flatnonzero(dataset.split == TRAIN)
+    assert few < some < every == set(train)
+    assert len(few) == round(0.05 * len(train)) and len(some) == round(0.3 * len(train))
+    assert paired(dataset, 0.3) == some != paired(dataset, 0.3, seed=1)
+
+
+def test_subsets_of_pairs_are_made_of_whole_runs_of_neighbours(dataset):
+    runs = views.sequences(dataset, dataset.split == TRAIN, 4)
+    whole = {frozenset(map(int, run)) for run in runs}
+    few, some = (paired(dataset, f, length=4) for f in (0.1, 0.5))
+    assert few < some
+    for chosen in (few, some):
+        inside = [run for run in whole if run <= chosen]
+        assert set().union(*inside) == chosen
+    view = create(dataset, kind="paired", fraction=0.5, length=4)
+    for rows in rows_of(view, 20):
+        for run in rows["acc"].reshape(-1, 4):
+            assert (runs == run).all(axis=1).any()
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 10])
+def test_runs_hold_neighbours_of_one_recording_and_repeat_the_last_window(dataset, length):
+    units = views.sequences(dataset, np.ones(N, bool), length)
+    assert units.shape == (SUBJECTS * sum(-(-k // length) for k in LENGTHS), length)
+    assert set(units.ravel()) == set(range(N)) and units.dtype == np.int32
+    for run in units:
+        assert len(set(dataset.recording[run])) == len(set(dataset.split[run])) == 1
+        last = LENGTHS[dataset.recording[run[0]] % len(LENGTHS)] - 1
+        start = dataset.position[run[0]]
+        assert start % length == 0
+        np.testing.assert_array_equal(
+            dataset.position[run], np.minimum(start + np.arange(length), last)
+        )
+
+
+def test_runs_of_nothing_are_none_of_them(dataset):
+    assert views.sequences(dataset, np.zeros(N, bool), 4).shape == (0, 4)
+
+
+def test_labelled_takes_a_share_of_each_class_nested_and_one_window_at_least(dataset):
+    train = np.flatnonzero(dataset.split == TRAIN)
+    count = np.bincount(dataset.label[train], minlength=CLASSES)
+    before = set()
+    for fraction in (1e-6, 0.1, 0.5, 1.0):
+        rows = views.labelled_rows(dataset.label, train, fraction, seed=0)
+        want = np.maximum(np.round(fraction * count), 1)
+        np.testing.assert_array_equal(np.bincount(dataset.label[rows]), want)
+        assert before < set(rows) <= set(train) and len(set(rows)) == len(rows)
+        before = set(rows)
+    half, other = (views.labelled_rows(dataset.label, train, 0.5, seed) for seed in (0, 1))
+    assert set(half) != set(other)
+
+
+def test_windows_without_a_label_are_never_labelled_ones(dataset):
+    label = dataset.label.copy()
+    label[::2] = -1
+    rows = views.labelled_rows(label, np.arange(N), 1.0, seed=0)
+    np.testing.assert_array_equal(rows, np.flatnonzero(label >= 0))
+
+
+def test_few_labels_fill_a_batch_by_walking_on_into_the_next_epochs(dataset):
+    view = create(dataset, batch_size=48, kind="labelled", fraction=1e-6)
+    assert view.windows == CLASSES
+    rows = view.rows(7)["acc"]
+    np.testing.assert_array_equal(np.unique(rows, return_counts=True)[1], 48 // CLASSES)
+
+
+def test_what_does_not_fit_is_refused(dataset):
+    for config, said in [
+        ({"kind": "pared"}, "view.kind must be unpaired, paired or labelled, got 'pared'"),
+        ({"kind": "paired", "fraction": 0}, r"view.fraction must be in \(0, 1\], got 0"),
+        ({"kind": "labelled", "fraction": 1.5}, "view.fraction .* got 1.5"),
+        ({"kind": "paired", "length": 5}, "batch_size 12 must be a multiple of view.length 5"),
+        ({"kind": "paired", "fraction": 0.01}, "has 1 windows of 'acc'.*raise view.fraction or"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            create(dataset, **config)
+    with pytest.raises(ValueError, match="of 'emg'.*lower batch_size"):
+        create(without(dataset, np.arange(N), "emg"), kind="unpaired")
+    nothing = dataclasses.replace(dataset, label=np.full(N, -1, np.int32))
+    with pytest.raises(ValueError, match="carry no label"):
+        create(nothing, kind="labelled")
