@@ -14,19 +14,19 @@ import numpy as np
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
 
 WINDOW_S = 2.56
-SHARED, PRIVATE = 3, 3  # factors of each kind; private ones per modality
+SHARED, PRIVATE = 2, 2  # factors of each kind; private ones per modality
 
 # rate [Hz], channels, unit, and the oscillations' frequencies [Hz] of the shared, private and sign
 # factors; emg runs at twice the rate of acc so that nothing may assume one common clock
 SENSORS = {
-    "acc": (50.0, 3, "m/s^2", (2.0, 6.0, 11.0), (3.5, 8.5, 14.0), 18.0),
-    "emg": (100.0, 2, "mV", (12.0, 22.0, 33.0), (7.0, 17.0, 28.0), 40.0),
+    "acc": (50.0, 3, "m/s^2", (2.0, 8.0), (4.0, 12.0), 18.0),
+    "emg": (100.0, 2, "mV", (8.0, 22.0), (14.0, 31.0), 40.0),
 }
-_SPREAD = 0.6  # log-amplitude per unit of a factor
-_LOUDNESS = {"shared": 0.7, "private": 1.2, "sign": 0.7}
+_SPREAD = 0.8  # log-amplitude per unit of a factor
+_LOUDNESS = {"shared": 1.0, "private": 1.2, "sign": 0.5}
 
 
-def make(*, seed=0, subjects=30, windows=160, test_subjects=8, classes=6, noise=0.5, drift=0.7):
+def make(*, seed=0, subjects=30, windows=240, test_subjects=8, classes=6, noise=0.2, drift=0.7):
     """The synthetic data set, the same for the same arguments.
 
     Args:
@@ -44,7 +44,8 @@ def make(*, seed=0, subjects=30, windows=160, test_subjects=8, classes=6, noise=
     rng = np.random.default_rng(seed)
     n, length = subjects * windows, windows // 4
     names = ("shared", *(f"private_{m}" for m in SENSORS))
-    factors = {name: _drifting(rng, n, length, SHARED, drift) for name in names}
+    size = lambda name: SHARED if name == "shared" else PRIVATE
+    factors = {name: _drifting(rng, n, length, size(name), drift) for name in names}
     signs = {m: rng.choice([-1.0, 1.0], n) for m in SENSORS}
     subject = np.repeat(np.arange(subjects), windows)
 
@@ -55,7 +56,7 @@ def make(*, seed=0, subjects=30, windows=160, test_subjects=8, classes=6, noise=
             "private": np.exp(_SPREAD * factors[f"private_{m}"]),
             "sign": np.ones((n, 1)),
         }
-        pace = 1 + 0.04 * rng.standard_normal((subjects, 1))[subject]
+        pace = 1 + 0.01 * rng.standard_normal((subjects, 1))[subject]
         time_s = np.arange(round(WINDOW_S * rate_hz)) / rate_hz
         x = noise * rng.standard_normal((n, len(time_s), channels))
         for (kind, level), band in zip(levels.items(), bands):
@@ -66,8 +67,8 @@ def make(*, seed=0, subjects=30, windows=160, test_subjects=8, classes=6, noise=
                 angle = 2 * np.pi * (hertz * pace + slope * (time_s - WINDOW_S / 2)) * time_s
                 wave = _LOUDNESS[kind] * level[:, j, None] * np.sin(angle + phase)
                 x += wave[..., None] * _unit(rng.standard_normal(channels))
-        gain = np.exp(0.25 * rng.standard_normal((subjects, channels)))[subject]
-        offset = 0.5 * rng.standard_normal((subjects, channels))[subject]
+        gain = np.exp(0.15 * rng.standard_normal((subjects, channels)))[subject]
+        offset = 0.1 * rng.standard_normal((subjects, channels))[subject]
         inputs[m] = (x * gain[:, None] + offset[:, None]).astype(np.float32)
 
     angle = np.arctan2(factors["shared"][:, 1], factors["shared"][:, 0])

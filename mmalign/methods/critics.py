@@ -28,7 +28,7 @@ from mmalign.models import Critic, Stem
 class Critics(NamedTuple):
     """All critics of a set of modalities, with one stem per modality shared between them.
 
-    code: width of u and of v.
+    shared, private: widths of u and of v.
     joint: whether the joint critics exist.
     negatives: per row.
     length: rows of a sequence; negatives move by multiples of it.
@@ -36,7 +36,8 @@ class Critics(NamedTuple):
     """
 
     modalities: tuple[str, ...]
-    code: int
+    shared: int
+    private: int
     joint: bool
     negatives: int
     length: int
@@ -45,17 +46,17 @@ class Critics(NamedTuple):
 
     @property
     def pairs(self):
-        """(kind, modality of the representation, modality of the window) of stacked networks."""
+        """(kind, modality of u, modality of the window) of the networks stacked as "pair"."""
         ms = self.modalities
         return [
             *(("own", m, m) for m in ms),
             *(("other", m, o) for m in ms for o in ms if o != m),
-            *(("private", m, m) for m in ms),
         ]
 
     def init(self, key, grids):
-        """Parameters {"stem": {m}, "pair": stacked, "split": stacked, "joint": stacked}."""
-        window, code = jnp.zeros((1, self.stem.out)), jnp.zeros((1, self.code))
+        """Parameters {"stem": {m}, "pair": stacked, "private": stacked, "split", "joint"}."""
+        window, u, v = (jnp.zeros((1, n)) for n in (self.stem.out, self.shared, self.private))
+        each = lambda kind: [(kind, m) for m in self.modalities]
 
         def stacked(names, *args):
             keys = jnp.stack([named_key(key, *name) for name in names])
@@ -64,12 +65,13 @@ class Critics(NamedTuple):
         params = {
             "stem": {m: self.stem.init(named_key(key, "stem", m), grids[m])["params"]
                      for m in self.modalities},
-            "pair": stacked(self.pairs, window, code),
-            "split": stacked([("split", m) for m in self.modalities], code, code),
+            "pair": stacked(self.pairs, window, u),
+            "private": stacked(each("private"), window, v),
+            "split": stacked(each("split"), v, u),
         }  # fmt: skip
         if self.joint:
             windows = [window] * len(self.modalities)
-            params["joint"] = stacked([("joint", m) for m in self.modalities], *windows, code)
+            params["joint"] = stacked(each("joint"), *windows, u)
         return params
 
     def features(self, params, grids):
@@ -77,9 +79,9 @@ class Critics(NamedTuple):
         return {m: self.stem.apply({"params": params["stem"][m]}, x) for m, x in grids.items()}
 
     def logits(self, params, features, u, v, moved_v=None):
-        """Log density ratios {"pair": [pairs, ..., b], "split", "joint": [modalities, ..., b]}.
+        """Log density ratios {"pair": [pairs, ..., b], the others: [modalities, ..., b]}.
 
-        features: {m: [..., b, width]}, moved or not. u, v: {m: [b, code]}. moved_v: as features,
+        features: {m: [..., b, width]}, moved or not. u, v: {m: [b, width]}. moved_v: as features,
           the v that the split critics compare with u; by default v itself.
         """
         moved_v = v if moved_v is None else moved_v
@@ -87,15 +89,18 @@ class Critics(NamedTuple):
             lambda p, *a: self.critic.apply({"params": p}, *a), in_axes=(0, *axes)
         )(params[name], *args)
         windows = jnp.stack([features[o] for _, _, o in self.pairs])
-        codes = jnp.stack([(v if kind == "private" else u)[m] for kind, m, _ in self.pairs])
-        all_u, all_v = (jnp.stack([x[m] for m in self.modalities]) for x in (u, moved_v))
+        codes = jnp.stack([u[m] for _, m, _ in self.pairs])
+        every_window, all_u, all_v, away_v = (
+            jnp.stack([x[m] for m in self.modalities]) for x in (features, u, v, moved_v)
+        )
         out = {
             "pair": run("pair", windows, codes, axes=(0, 0)),
-            "split": run("split", all_v, all_u, axes=(0, 0)),
+            "private": run("private", every_window, all_v, axes=(0, 0)),
+            "split": run("split", away_v, all_u, axes=(0, 0)),
         }
         if self.joint:
-            every = [features[m] for m in self.modalities]
-            out["joint"] = run("joint", *every, all_u, axes=(*[None] * len(every), 0))
+            axes = (*[None] * len(self.modalities), 0)
+            out["joint"] = run("joint", *every_window, all_u, axes=axes)
         return out
 
     def where(self, present, moved=None):
@@ -104,10 +109,13 @@ class Critics(NamedTuple):
         present: {m: bool [b]}. moved: {m: bool [..., b]}, of the windows; by default present.
         """
         moved = present if moved is None else moved
+        present = {m: jnp.broadcast_to(p, moved[m].shape) for m, p in present.items()}
         everything = functools.reduce(jnp.logical_and, moved.values())
+        alone = jnp.stack([moved[m] & present[m] for m in self.modalities])
         out = {
             "pair": jnp.stack([moved[o] & present[m] for _, m, o in self.pairs]),
-            "split": jnp.stack([moved[m] & present[m] for m in self.modalities]),
+            "private": alone,
+            "split": alone,
         }
         if self.joint:
             out["joint"] = jnp.stack([everything & present[m] for m in self.modalities])

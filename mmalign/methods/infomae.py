@@ -14,7 +14,7 @@ from mmalign.models import Critic, Stem
 
 FORMS = ("two_ratio", "three_ratio", "three_ratio_printed")
 RAMP = 0.1  # share of the stage over which the information terms come in, while critics learn
-OPTIONS = ("encoder", "augment", "code", "mask_ratio", "length", "form", "noise", "negatives",
+OPTIONS = ("encoder", "augment", "shared", "private", "mask_ratio", "length", "form", "noise", "negatives",
            "stem", "critic", "temperature", "margin",
            "alpha", "beta", "gamma", "epsilon", "delta", "lam", "eta")  # fmt: skip
 
@@ -27,7 +27,7 @@ def create(config, modalities, num_classes=0) -> Method:
     updates both (give the group "critics" a learning rate of its own).
 
     Args:
-      config: `encoder`, `augment` as `sensors` reads them; `code`, `mask_ratio` as in `mae`;
+      config: `encoder`, `augment` as `sensors` reads them; `shared`, `private`, `mask_ratio` as in `mae`;
         `length`, consecutive windows of a sequence in the batch (1 turns the ranking off);
         `form` of the shared loss; `noise`, the standard deviation added to u and v for the critics;
         `negatives` per row, options `stem` of `Stem` and `critic` of `Critic`; `temperature`,
@@ -46,9 +46,9 @@ def create(config, modalities, num_classes=0) -> Method:
     if config["form"] not in FORMS:
         raise ValueError(f"method.form must be one of {', '.join(FORMS)}, got {config['form']!r}")
     front = sensors(config, modalities)
-    split = Split(front, config["code"])
+    split = Split(front, config["shared"], config["private"])
     critics = Critics(
-        tuple(modalities), config["code"], config["form"] != "two_ratio", config["negatives"],
+        tuple(modalities), config["shared"], config["private"], config["form"] != "two_ratio", config["negatives"],
         config["length"], Stem(**config["stem"]), Critic(**config["critic"]),
     )  # fmt: skip
 
@@ -108,7 +108,7 @@ def create(config, modalities, num_classes=0) -> Method:
 
 
 def _three_codes(front, split, m, params, views, masked, key):
-    """(u, v), each [3, b, code]: of both views, and of the first with patches hidden.
+    """(u, v), each [3, b, width]: of both views, and of the first with patches hidden.
 
     One pass of the encoder for all three, three times the batch.
     """

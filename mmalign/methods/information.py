@@ -19,7 +19,7 @@ def information_terms(config, critics, params, grids, u, v, present, key, ramp):
       config: of the method: `alpha`, `beta`, `gamma`, `epsilon`, `form`, `noise`.
       critics: Critics; `params` are theirs, the model's gradient does not reach them.
       grids: {m: window} as the encoders read them, unmasked.
-      u, v: {m: [b, code]}.
+      u, v: {m: [b, width]}.
       present: {m: bool [b]}.
       key: of noise and negatives.
       ramp: weight in [0, 1] of the critics' word, for the steps in which they know little.
@@ -49,18 +49,19 @@ def information_terms(config, critics, params, grids, u, v, present, key, ramp):
                 where=where["joint"][i] if critics.joint else rows,
             ).mean() / len(others)  # fmt: skip
         private += private_information(
-            by_name["private", m, m][0], logits["split"][i], gamma=config["gamma"],
+            logits["private"][i], logits["split"][i], gamma=config["gamma"],
             epsilon=config["epsilon"], where=present[m],
         ).mean()  # fmt: skip
     distance = _distance(u, present)
     metrics = {"distance": distance}
-    for kind in ("own", "other", "private"):
+    for kind in ("own", "other"):
         rows = [_mean(*x) for pair, x in by_name.items() if pair[0] == kind]
         metrics[f"nats_{kind}"] = sum(rows) / len(rows)
-    metrics["nats_split"] = jax.vmap(_mean)(logits["split"], where["split"]).mean()
+    for kind, x in logits.items():
+        if kind != "pair":
+            metrics[f"nats_{kind}"] = jax.vmap(_mean)(x, where[kind]).mean()
     metrics["beta_bound"] = metrics["nats_other"] / jnp.maximum(metrics["nats_own"], 1e-6)
     if critics.joint:
-        metrics["nats_joint"] = jax.vmap(_mean)(logits["joint"], where["joint"]).mean()
         metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)))
     return config["alpha"] * distance + ramp * (shared + private), player, metrics
 

@@ -10,15 +10,15 @@ from mmalign.methods.contract import JOINT, Method, present_inputs, where_presen
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.methods.split import Split
 
-OPTIONS = ("encoder", "augment", "mask_ratio", "code")
+OPTIONS = ("encoder", "augment", "mask_ratio", "shared", "private")
 
 
 def create(config, modalities, num_classes=0) -> Method:
     """InfoMAE (Kimura et al. 2025) eq. 3: mean squared error on the hidden patches.
 
     Args:
-      config: `encoder`, `augment` as `sensors` reads them, `mask_ratio`, `code` (width of each half
-        of the code that the decoder reads).
+      config: `encoder`, `augment` as `sensors` reads them, `mask_ratio`, `shared` and `private`
+        (widths of u and v, the two parts of the code that the decoder reads).
       modalities: {name: Modality}.
     The decoder reads one vector per modality, [s(e), p(e)], here as in the alignment, so that all
     parts can be carried over. (The paper's first stage decodes e; its published parameter count
@@ -26,7 +26,7 @@ def create(config, modalities, num_classes=0) -> Method:
     """
     del num_classes
     front, ratio = sensors(config, modalities), config["mask_ratio"]
-    split = Split(front, config["code"])
+    split = Split(front, config["shared"], config["private"])
 
     def init(key, batch):
         grids = front.grids(batch["inputs"])

@@ -19,31 +19,31 @@ class Split(NamedTuple):
     """
 
     front: Sensors
-    code: int
+    shared: int
+    private: int
 
     def init(self, key, m, grid):
         """Parameters of modality m, whose encoder reads `grid`."""
         encoder, decoder, _, dim = self.front.backbones[m]
         keys = {part: named_key(key, part) for part in ("encoder", "shared", "private", "decoder")}
         rows = len(grid)
-        e, code = jnp.zeros((rows, dim)), jnp.zeros((rows, 2 * self.code))
+        e, code = jnp.zeros((rows, dim)), jnp.zeros((rows, self.shared + self.private))
         hidden = jnp.zeros((rows, *self.front.backbones[m].patching.grid), bool)
         return {
             "encoder": encoder.init(keys["encoder"], grid, hidden)["params"],
-            "shared": self._projector.init(keys["shared"], e)["params"],
-            "private": self._projector.init(keys["private"], e)["params"],
+            "shared": self._projector(self.shared).init(keys["shared"], e)["params"],
+            "private": self._projector(self.private).init(keys["private"], e)["params"],
             "decoder": decoder.init(keys["decoder"], code)["params"],
         }
 
     def apply(self, params, e):
-        """Embedding [b, dim] -> (u, v), each [b, code], every row of mean 0 and variance 1."""
-        u = self._projector.apply({"params": params["shared"]}, e)
-        v = self._projector.apply({"params": params["private"]}, e)
+        """Embedding [b, dim] -> u [b, shared], v [b, private]; every row of mean 0 and variance 1."""
+        u = self._projector(self.shared).apply({"params": params["shared"]}, e)
+        v = self._projector(self.private).apply({"params": params["private"]}, e)
         return unit_variance(u), unit_variance(v)
 
-    @property
-    def _projector(self):
-        return Projector(hidden=self.code, out=self.code)
+    def _projector(self, out):
+        return Projector(hidden=self.private, out=out)
 
 
 def unit_variance(x, eps=1e-6):

@@ -60,7 +60,9 @@ class CompactEncoder(nn.Module):
             kernel, stride = (patch, max(patch // 2, 1)) if i == 0 else (5, 2)
             width = self.width * min(i + 1, 2)
             x = nn.Conv(width, (kernel,), stride, dtype=self.dtype, name=f"conv_{i}")(x)
-            x = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
+            if i > 0:  # a norm before the first activation would erase the signal's amplitude
+                x = nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x)
+            x = nn.gelu(x)
         x = x.astype(jnp.float32)
         segments = min(self.segments, x.shape[1])
         time = x.shape[1] // segments * segments

@@ -8,8 +8,14 @@ from mmalign.data.dataset import TEST, TRAIN
 
 
 @pytest.fixture(scope="module")
-def dataset():
-    return synthetic.make(subjects=14, windows=80, test_subjects=4)
+def datasets():
+    """Three draws: how well a factor is read depends on the draw of people and directions."""
+    return [synthetic.make(subjects=14, windows=80, test_subjects=4, seed=s) for s in range(3)]
+
+
+@pytest.fixture(scope="module")
+def dataset(datasets):
+    return datasets[0]
 
 
 def log_band_power(x, bands=24):
@@ -23,8 +29,13 @@ def samples(x):
     return x.reshape(len(x), -1)
 
 
-def readable(dataset, features, factor, penalty=0.1):
-    """R^2 of a ridge regression of training people's windows, on the test people's."""
+def readable(datasets, sensor, features, factor):
+    """R^2 of a readout of `factor` from features of a sensor, mean over the data sets."""
+    return np.mean([_r2(d, features(d.inputs[sensor]), factor) for d in datasets])
+
+
+def _r2(dataset, features, factor, penalty=0.1):
+    """Ridge regression fitted on training people, R^2 on the test people."""
     train, test = dataset.split == TRAIN, dataset.split == TEST
     x = (features - features[train].mean(axis=0)) / (features[train].std(axis=0) + 1e-9)
     y = dataset.factors[factor] - dataset.factors[factor][train].mean(axis=0)
@@ -35,18 +46,16 @@ def readable(dataset, features, factor, penalty=0.1):
 
 
 @pytest.mark.parametrize(("sensor", "other"), [("acc", "emg"), ("emg", "acc")])
-def test_band_power_of_a_sensor_tells_its_factors_and_nothing_else(dataset, sensor, other):
-    features = log_band_power(dataset.inputs[sensor])
-    assert readable(dataset, features, "shared") > 0.5
-    assert readable(dataset, features, f"private_{sensor}") > 0.5
-    assert readable(dataset, features, f"private_{other}") < 0.1
-    assert readable(dataset, features, "synergy") < 0.1
+def test_band_power_of_a_sensor_tells_its_factors_and_nothing_else(datasets, sensor, other):
+    told = lambda factor: readable(datasets, sensor, log_band_power, factor)
+    assert min(told("shared"), told(f"private_{sensor}")) > 0.5
+    assert max(told(f"private_{other}"), told("synergy")) < 0.1
 
 
 @pytest.mark.parametrize("sensor", ["acc", "emg"])
-def test_no_linear_function_of_the_samples_tells_a_factor(dataset, sensor):
-    for factor in dataset.factors:
-        assert readable(dataset, samples(dataset.inputs[sensor]), factor) < 0.1
+def test_no_linear_function_of_the_samples_tells_a_factor(datasets, sensor):
+    for factor in datasets[0].factors:
+        assert readable(datasets[:1], sensor, samples, factor) < 0.1
 
 
 def test_factors_are_standard_and_apart_from_each_other():
@@ -75,10 +84,9 @@ def test_neighbours_are_alike_as_drift_says():
             assert abs(np.mean((z[1:] * z[:-1])[~inside])) < 0.5  # recordings start afresh
 
 
-def test_the_same_arguments_give_the_same_arrays(dataset):
-    again, other = (
-        synthetic.make(subjects=14, windows=80, test_subjects=4, seed=s) for s in (0, 1)
-    )
+def test_the_same_arguments_give_the_same_arrays(datasets):
+    dataset, other, _ = datasets
+    again = synthetic.make(subjects=14, windows=80, test_subjects=4)
     for name in ("inputs", "factors", "present"):
         for key, value in getattr(dataset, name).items():
             np.testing.assert_array_equal(getattr(again, name)[key], value)
