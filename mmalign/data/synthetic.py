@@ -26,7 +26,7 @@ _SPREAD = 0.8  # log-amplitude per unit of a factor
 _LOUDNESS = {"shared": 1.0, "private": 1.2, "sign": 0.5}
 
 
-def make(*, seed=0, subjects=30, windows=240, test_subjects=8, classes=6, noise=0.2, drift=0.7):
+def make(*, seed=0, subjects=30, windows=320, test_subjects=8, classes=6, noise=0.15, drift=0.7):
     """The synthetic data set, the same for the same arguments.
 
     Args:
@@ -67,7 +67,7 @@ def make(*, seed=0, subjects=30, windows=240, test_subjects=8, classes=6, noise=
                 angle = 2 * np.pi * (hertz * pace + slope * (time_s - WINDOW_S / 2)) * time_s
                 wave = _LOUDNESS[kind] * level[:, j, None] * np.sin(angle + phase)
                 x += wave[..., None] * _unit(rng.standard_normal(channels))
-        gain = np.exp(0.15 * rng.standard_normal((subjects, channels)))[subject]
+        gain = np.exp(0.1 * rng.standard_normal((subjects, channels)))[subject]
         offset = 0.1 * rng.standard_normal((subjects, channels))[subject]
         inputs[m] = (x * gain[:, None] + offset[:, None]).astype(np.float32)
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from mmalign.data.dataset import TRAIN, Dataset
 
+KINDS = {"unpaired": ("length",), "paired": ("fraction", "length"), "labelled": ("fraction",)}
+
 
 class View(NamedTuple):
     """`rows(step) -> {modality: int32 [batch]}` and how many distinct windows they come from."""
@@ -25,9 +27,9 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
     """The view that a config describes.
 
     Args:
-      config: `kind` "unpaired" (each modality drawn on its own), "paired" (the same windows for
-        all; `fraction` of the training windows, nested, and `length` consecutive windows each)
-        or "labelled" (`fraction` of each class, nested).
+      config: `kind` "unpaired" (each modality drawn on its own, in runs of `length` consecutive
+        windows), "paired" (the same windows for all; `fraction` of the training windows, nested,
+        and `length` consecutive windows each) or "labelled" (`fraction` of each class, nested).
       dataset: only its training windows are used.
       batch_size: windows of a step, a multiple of `length`.
       seed: chooses the subset and the order.
@@ -35,8 +37,12 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
     """
     kind, length = config["kind"], config.get("length", 1)
     fraction = config.get("fraction", 1.0)
-    if kind not in ("unpaired", "paired", "labelled"):
-        raise ValueError(f"view.kind must be unpaired, paired or labelled, got {kind!r}")
+    if kind not in KINDS:
+        raise ValueError(f"view.kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    if unknown := set(config) - {"kind", *KINDS[kind]}:
+        raise ValueError(
+            f"view {kind!r} has no option {min(unknown)!r}, expected {', '.join(KINDS[kind])}"
+        )
     if not 0 < fraction <= 1:
         raise ValueError(f"view.fraction must be in (0, 1], got {fraction}")
     if batch_size % length:
@@ -53,7 +59,7 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
             together = sum(dataset.present.values()) >= 2
             chosen = nested(sequences(dataset, train & together, length), fraction, seed)
         else:
-            chosen = labelled_rows(dataset.label, np.flatnonzero(train), fraction, seed)[:, None]
+            chosen = labelled_subset(dataset.label, np.flatnonzero(train), fraction, seed)[:, None]
         units = dict.fromkeys(dataset.modalities, chosen)
     for m, u in units.items():
         if kind != "labelled" and u.size < batch_size:
@@ -96,37 +102,48 @@ def nested(units, fraction, seed):
     return units[order[: max(1, round(fraction * len(units)))]]
 
 
-def labelled_rows(label, candidates, fraction, seed):
-    """A random `fraction` of each class among the candidate rows, at least one window a class.
+def labelled_subset(label, candidates, fraction, seed):
+    """Rows of a random share of each class: 1 % lies inside 10 %, and 10 % inside 100 %.
 
-    A smaller fraction is a subset of a larger one. Rows with label -1 are never chosen.
+    Args:
+      label: [n] ints, -1 = unknown.
+      candidates: [m] row numbers to draw from, or [n] bool; unlabelled ones are left out.
+      fraction: share of each class, in (0, 1]; at least one window of every class is kept.
+      seed: the same seed gives the same order, hence nested subsets.
+    Returns: sorted row numbers.
+    Raises: ValueError for a fraction outside (0, 1] or when no candidate is labelled.
     """
-    label = np.asarray(label)
-    chosen = []
+    label, candidates = np.asarray(label), np.asarray(candidates)
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction must lie in (0, 1], got {fraction}")
+    if candidates.dtype == bool:
+        candidates = np.flatnonzero(candidates)
+    candidates = np.unique(candidates[label[candidates] >= 0])
+    if not len(candidates):
+        raise ValueError("candidates hold no labelled window; labels must be 0 or more to count")
+    rows = []
     for c in np.unique(label[candidates]):
-        if c < 0:
-            continue
-        rows = candidates[label[candidates] == c]
-        order = np.random.default_rng((seed, _LABELS, int(c))).permutation(len(rows))
-        chosen.append(rows[order[: max(1, round(fraction * len(rows)))]])
-    if not chosen:
-        raise ValueError("the training windows carry no label; a labelled view needs some")
-    return np.sort(np.concatenate(chosen)).astype(np.int32)
+        members = candidates[label[candidates] == c]
+        order = np.random.default_rng([seed, int(c)]).permutation(members)
+        rows.append(order[: max(1, round(fraction * len(members)))])
+    return np.sort(np.concatenate(rows))
 
 
-_PAIRS, _LABELS = 1, 2  # streams of random numbers
+_PAIRS = 1  # a stream of random numbers of its own
 
 
 def _sample(units, take, seed, stream, step):
-    """Rows [take * length] of a step: an epoch is one walk through all units, in a new order.
+    """Rows [take * length] of a step: an epoch is one walk through the units, in a new order.
 
-    With fewer units than a batch (few labels) the walk goes on into the next epochs.
+    It ends where no whole batch is left (which units it leaves out changes by epoch): a batch made
+    of two epochs could hold a unit twice, and be its own negative. With fewer units than a batch
+    (few labels) there is no way around that, and the walk goes on into the next epochs.
     """
-    start = step * take
-    picks = np.arange(start, start + take)
-    epochs = picks // len(units)
+    epoch = len(units) // take * take or len(units)
+    picks = np.arange(step * take, (step + 1) * take)
+    epochs = picks // epoch
     parts = [
-        _order(len(units), seed, stream, int(e))[picks[epochs == e] % len(units)]
+        _order(len(units), seed, stream, int(e))[picks[epochs == e] % epoch]
         for e in np.unique(epochs)
     ]
     return units[np.concatenate(parts)].reshape(-1)

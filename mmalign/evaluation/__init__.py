@@ -15,7 +15,7 @@ from mmalign.evaluation.protocols import (
     test_rows,
 )
 from mmalign.evaluation.reference import majority, raw_features
-from mmalign.evaluation.splits import HeldOut, hold_out_groups, labelled_subset
+from mmalign.evaluation.splits import HeldOut, hold_out_groups
 
 __all__ = [
     "CHANCE",
@@ -30,7 +30,6 @@ __all__ = [
     "hold_out_groups",
     "knn_probe",
     "labelled_rows",
-    "labelled_subset",
     "linear_probe",
     "majority",
     "missing_sensors",

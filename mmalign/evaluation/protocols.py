@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mmalign.data.dataset import TEST, TRAIN
-from mmalign.evaluation import probe, reference, splits
+from mmalign.data.views import labelled_subset
+from mmalign.evaluation import probe, reference
 
 FRACTIONS = (0.01, 0.1, 1.0)
 CHANCE = "Chance"
@@ -98,7 +99,7 @@ test_rows.__test__ = False  # a function of this package, not a test to collect
 def labelled_rows(dataset, fraction, seed):
     """Row numbers of the labelled training windows at this fraction, as `evaluate` draws them."""
     candidates = np.flatnonzero(np.asarray(dataset.split) == TRAIN)
-    return splits.labelled_subset(dataset.label, candidates, fraction, seed)
+    return labelled_subset(dataset.label, candidates, fraction, seed)
 
 
 def record(row, cell, label_test, outcome, train_windows, seed, num_classes):

@@ -17,33 +17,6 @@ class HeldOut(NamedTuple):
     by: str
 
 
-def labelled_subset(label, candidates, fraction, seed):
-    """Rows of a random share of each class: 1 % lies inside 10 %, and 10 % inside 100 %.
-
-    Args:
-      label: [n] ints, -1 = unknown.
-      candidates: [m] row numbers to draw from, or [n] bool; unlabelled ones are left out.
-      fraction: share of each class, in (0, 1]; at least one window of every class is kept.
-      seed: the same seed gives the same order, hence nested subsets.
-    Returns: sorted row numbers.
-    Raises: ValueError for a fraction outside (0, 1] or when no candidate is labelled.
-    """
-    label, candidates = np.asarray(label), np.asarray(candidates)
-    if not 0 < fraction <= 1:
-        raise ValueError(f"fraction must lie in (0, 1], got {fraction}")
-    if candidates.dtype == bool:
-        candidates = np.flatnonzero(candidates)
-    candidates = np.unique(candidates[label[candidates] >= 0])
-    if not len(candidates):
-        raise ValueError("candidates hold no labelled window; labels must be 0 or more to count")
-    rows = []
-    for c in np.unique(label[candidates]):
-        members = candidates[label[candidates] == c]
-        order = np.random.default_rng([seed, int(c)]).permutation(members)
-        rows.append(order[: max(1, round(fraction * len(members)))])
-    return np.sort(np.concatenate(rows))
-
-
 def hold_out_groups(group, rows, seed, fraction=0.25, *, label=None):
     """Splits training rows into a part to fit on and a part to choose on, by whole subjects.
 

@@ -14,8 +14,8 @@ from mmalign.models import Critic, Stem
 
 FORMS = ("two_ratio", "three_ratio", "three_ratio_printed")
 RAMP = 0.1  # share of the stage over which the information terms come in, while critics learn
-OPTIONS = ("encoder", "augment", "shared", "private", "mask_ratio", "length", "form", "noise", "negatives",
-           "stem", "critic", "temperature", "margin",
+OPTIONS = ("encoder", "augment", "shared", "private", "mask_ratio", "length", "form", "noise",
+           "negatives", "stem", "critic", "temperature", "margin",
            "alpha", "beta", "gamma", "epsilon", "delta", "lam", "eta")  # fmt: skip
 
 
@@ -27,8 +27,8 @@ def create(config, modalities, num_classes=0) -> Method:
     updates both (give the group "critics" a learning rate of its own).
 
     Args:
-      config: `encoder`, `augment` as `sensors` reads them; `shared`, `private`, `mask_ratio` as in `mae`;
-        `length`, consecutive windows of a sequence in the batch (1 turns the ranking off);
+      config: `encoder`, `augment` as `sensors` reads them; `shared`, `private`, `mask_ratio` as in
+        `mae`; `length`, consecutive windows of a sequence in the batch (1 turns the ranking off);
         `form` of the shared loss; `noise`, the standard deviation added to u and v for the critics;
         `negatives` per row, options `stem` of `Stem` and `critic` of `Critic`; `temperature`,
         `margin`; and the paper's weights `alpha`, `beta`, `gamma`, `epsilon`, `delta`, `lam`
@@ -48,8 +48,8 @@ def create(config, modalities, num_classes=0) -> Method:
     front = sensors(config, modalities)
     split = Split(front, config["shared"], config["private"])
     critics = Critics(
-        tuple(modalities), config["shared"], config["private"], config["form"] != "two_ratio", config["negatives"],
-        config["length"], Stem(**config["stem"]), Critic(**config["critic"]),
+        tuple(modalities), config["shared"], config["private"], config["form"] != "two_ratio",
+        config["negatives"], config["length"], Stem(**config["stem"]), Critic(**config["critic"]),
     )  # fmt: skip
 
     def init(key, batch):

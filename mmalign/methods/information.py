@@ -30,6 +30,7 @@ def information_terms(config, critics, params, grids, u, v, present, key, ramp):
     noise = lambda name, x: {
         m: noisy(named_key(key, name, m), z, config["noise"]) for m, z in x.items()
     }
+    distance = _distance(u, present)  # needs no critic, so no noise
     u, v = noise("u", u), noise("v", v)
     features = critics.features(params, grids)
     player = critics.loss(
@@ -52,7 +53,6 @@ def information_terms(config, critics, params, grids, u, v, present, key, ramp):
             logits["private"][i], logits["split"][i], gamma=config["gamma"],
             epsilon=config["epsilon"], where=present[m],
         ).mean()  # fmt: skip
-    distance = _distance(u, present)
     metrics = {"distance": distance}
     for kind in ("own", "other"):
         rows = [_mean(*x) for pair, x in by_name.items() if pair[0] == kind]
@@ -62,7 +62,7 @@ def information_terms(config, critics, params, grids, u, v, present, key, ramp):
             metrics[f"nats_{kind}"] = jax.vmap(_mean)(x, where[kind]).mean()
     metrics["beta_bound"] = metrics["nats_other"] / jnp.maximum(metrics["nats_own"], 1e-6)
     if critics.joint:
-        metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)))
+        metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)), where)
     return config["alpha"] * distance + ramp * (shared + private), player, metrics
 
 
@@ -75,16 +75,17 @@ def _distance(u, present):
     return sum(apart) / len(pairs)
 
 
-def _joint_excess(critics, params, features, u, v):
+def _joint_excess(critics, params, features, u, v, where):
     """Norm of the gradient by u of T_joint - T_own, relative to that of T_own.
 
     0 for perfect critics: at the optimum the difference, log p(x_o | x_i) / p(x_o), does not depend
-    on u. What is left of it is what the joint critic adds to the encoder's gradient as noise.
+    on u. What is left of it is what the joint critic adds to the encoder's gradient as noise. Over
+    the rows in which no modality is absent.
     """
-    m = len(critics.modalities)
+    own_pairs, whole = slice(len(critics.modalities)), where["joint"]  # own pairs come first
 
     def total(u, name):
-        return critics.logits(params, features, u, v)[name][:m].sum()  # own pairs come first
+        return critics.logits(params, features, u, v)[name][own_pairs].sum(where=whole)
 
     joint, own = (jax.grad(total)(u, name) for name in ("joint", "pair"))
     norm = lambda tree: jnp.sqrt(sum(jnp.sum(x * x) for x in jax.tree.leaves(tree)))

@@ -18,13 +18,13 @@ class Sensors(NamedTuple):
     backbones: {modality: Backbone}.
     transforms: {modality: [b, time, channels] -> [b, rows, cols, channels']}.
     policy: the augmentation policy, or None.
-    spectral: whether the encoders read spectrograms.
+    spectral: modalities whose encoders read spectrograms.
     """
 
     backbones: Mapping[str, Backbone]
     transforms: Mapping
     policy: Policy | None
-    spectral: bool
+    spectral: frozenset[str]
 
     def grids(self, inputs):
         """What the encoders read, without augmentation."""
@@ -34,10 +34,12 @@ class Sensors(NamedTuple):
         """A randomly augmented view of {modality: [b, time, channels]}, as encoders read it."""
         if self.policy is None:
             return self.grids(inputs)
-        if not self.spectral:
-            return self.grids(self.policy(key, inputs))
-        plan = self.policy.draw(key, len(next(iter(inputs.values()))))
-        return self.policy.spectrogram(plan, self.grids(self.policy.series(plan, inputs)))
+        series = {m: x for m, x in inputs.items() if m not in self.spectral}
+        views = self.grids(self.policy(key, series)) if series else {}
+        if spectra := {m: inputs[m] for m in inputs if m in self.spectral}:
+            plan = self.policy.draw(key, len(next(iter(spectra.values()))))  # as `policy` draws it
+            views |= self.policy.spectrogram(plan, self.grids(self.policy.series(plan, spectra)))
+        return {m: views[m] for m in inputs}
 
     def two_views(self, key, inputs):
         """Two views drawn independently, {m: [2, b, rows, cols, channels]}."""
@@ -82,7 +84,7 @@ def sensors(config, modalities) -> Sensors:
         backbones={m: parts[0] for m, parts in built.items()},
         transforms={m: parts[1] for m, parts in built.items()},
         policy=Policy(**dict(augment)) if augment and augment["pool"] else None,
-        spectral=any(parts[2] for parts in built.values()),
+        spectral=frozenset(m for m, parts in built.items() if parts[2]),
     )
 
 

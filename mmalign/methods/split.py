@@ -37,7 +37,7 @@ class Split(NamedTuple):
         }
 
     def apply(self, params, e):
-        """Embedding [b, dim] -> u [b, shared], v [b, private]; every row of mean 0 and variance 1."""
+        """Embedding [b, dim] -> u [b, shared], v [b, private]; rows of mean 0 and variance 1."""
         u = self._projector(self.shared).apply({"params": params["shared"]}, e)
         v = self._projector(self.private).apply({"params": params["private"]}, e)
         return unit_variance(u), unit_variance(v)

@@ -1,4 +1,4 @@
-"""From rows to a normalised batch: what it is scaled by, what is known of it, host against device."""
+"""From rows to a normalised batch: its scale, what is known of it, host against device."""
 
 import dataclasses
 
@@ -50,7 +50,7 @@ def training_windows(dataset, m):
 
 def test_training_windows_come_out_standardised(dataset, data):
     rows = np.flatnonzero(dataset.split == TRAIN).astype(np.int32)
-    batch = gather(data, {m: rows for m in dataset.modalities})
+    batch = gather(data, dict.fromkeys(dataset.modalities, rows))
     for m, x in batch["inputs"].items():
         x = np.asarray(x)[dataset.present[m][rows]]
         np.testing.assert_allclose(x.mean(axis=(0, 1))[:2], 0, atol=1e-5)
@@ -60,7 +60,7 @@ def test_training_windows_come_out_standardised(dataset, data):
 
 def test_statistics_are_those_of_present_training_windows_alone(dataset):
     want = feed.statistics(dataset)
-    for m, x in dataset.inputs.items():
+    for m in dataset.modalities:
         train = training_windows(dataset, m).astype(np.float64)
         np.testing.assert_allclose(want[m]["mean"], train.mean(axis=(0, 1)), rtol=1e-6)
         std = train.std(axis=(0, 1))
@@ -130,7 +130,7 @@ def test_the_stream_yields_what_gather_does_and_starts_at_any_step(dataset, data
     view = views.create({"kind": "unpaired"}, dataset, batch_size=8, seed=0)
     stream = feed.stream(data, view.rows, 5)
     normalise = jax.jit(feed.normalise)
-    for start in (0, 3):
+    for start in (0, 3, 5):
         batches = list(stream(start))
         assert len(batches) == 5 - start
         for step, batch in zip(range(start, 5), batches, strict=True):
@@ -145,5 +145,6 @@ def test_the_stream_takes_its_rows_from_a_memory_map(dataset, data, tmp_path):
     np.save(tmp_path / "acc.npy", dataset.inputs["acc"])
     mapped = np.load(tmp_path / "acc.npy", mmap_mode="r")
     rows = {"acc": np.array([5, 2], np.int32), "emg": np.array([5, 2], np.int32)}
-    (batch,) = feed.stream(data | {"inputs": data["inputs"] | {"acc": mapped}}, lambda s: rows, 1)(0)
+    on_disk = data | {"inputs": data["inputs"] | {"acc": mapped}}
+    (batch,) = feed.stream(on_disk, lambda step: rows, 1)(0)
     np.testing.assert_array_equal(batch["inputs"]["acc"], dataset.inputs["acc"][[5, 2]])

@@ -110,6 +110,18 @@ def test_unpaired_draws_each_modality_on_its_own_and_each_window_once_an_epoch(d
         assert np.mean(orders[a] == orders[b]) < 0.1
 
 
+@pytest.mark.parametrize("config", CONFIGS[:4], ids=lambda c: f"{c['kind']}-{c.get('length', 1)}")
+def test_no_batch_holds_a_run_twice(dataset, config):
+    """Or it would be its own negative; 20 windows divide none of the numbers of runs."""
+    view = create(dataset, batch_size=20, **config)
+    length, seen = config.get("length", 1), set()
+    for rows in rows_of(view, 60):
+        runs = {tuple(run) for run in rows["acc"].reshape(-1, length)}
+        assert len(runs) == 20 // length
+        seen |= runs
+    assert len({r for run in seen for r in run}) == view.windows  # what an epoch leaves out changes
+
+
 def test_adding_a_modality_does_not_change_the_draws_of_the_others(dataset):
     fewer = dataclasses.replace(dataset, inputs={m: dataset.inputs[m] for m in ("acc", "emg")})
     for kind in ("unpaired", "paired"):
@@ -182,19 +194,19 @@ def test_labelled_takes_a_share_of_each_class_nested_and_one_window_at_least(dat
     count = np.bincount(dataset.label[train], minlength=CLASSES)
     before = set()
     for fraction in (1e-6, 0.1, 0.5, 1.0):
-        rows = views.labelled_rows(dataset.label, train, fraction, seed=0)
+        rows = views.labelled_subset(dataset.label, train, fraction, seed=0)
         want = np.maximum(np.round(fraction * count), 1)
         np.testing.assert_array_equal(np.bincount(dataset.label[rows]), want)
         assert before < set(rows) <= set(train) and len(set(rows)) == len(rows)
         before = set(rows)
-    half, other = (views.labelled_rows(dataset.label, train, 0.5, seed) for seed in (0, 1))
+    half, other = (views.labelled_subset(dataset.label, train, 0.5, seed) for seed in (0, 1))
     assert set(half) != set(other)
 
 
 def test_windows_without_a_label_are_never_labelled_ones(dataset):
     label = dataset.label.copy()
     label[::2] = -1
-    rows = views.labelled_rows(label, np.arange(N), 1.0, seed=0)
+    rows = views.labelled_subset(label, np.arange(N), 1.0, seed=0)
     np.testing.assert_array_equal(rows, np.flatnonzero(label >= 0))
 
 
@@ -207,7 +219,9 @@ def test_few_labels_fill_a_batch_by_walking_on_into_the_next_epochs(dataset):
 
 def test_what_does_not_fit_is_refused(dataset):
     for config, said in [
-        ({"kind": "pared"}, "view.kind must be unpaired, paired or labelled, got 'pared'"),
+        ({"kind": "pared"}, "view.kind must be one of unpaired, paired, labelled, got 'pared'"),
+        ({"kind": "unpaired", "fraction": 0.1}, "'unpaired' has no option 'fraction', .* length"),
+        ({"kind": "labelled", "length": 4}, "'labelled' has no option 'length', .* fraction"),
         ({"kind": "paired", "fraction": 0}, r"view.fraction must be in \(0, 1\], got 0"),
         ({"kind": "labelled", "fraction": 1.5}, "view.fraction .* got 1.5"),
         ({"kind": "paired", "length": 5}, "batch_size 12 must be a multiple of view.length 5"),
@@ -215,7 +229,7 @@ def test_what_does_not_fit_is_refused(dataset):
     ]:
         with pytest.raises(ValueError, match=said):
             create(dataset, **config)
-    with pytest.raises(ValueError, match="of 'emg'.*lower batch_size"):
+    with pytest.raises(ValueError, match=r"of 'emg'.*lower batch_size"):
         create(without(dataset, np.arange(N), "emg"), kind="unpaired")
     nothing = dataclasses.replace(dataset, label=np.full(N, -1, np.int32))
     with pytest.raises(ValueError, match="carry no label"):

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from mmalign.evaluation import hold_out_groups, labelled_subset
+from mmalign.data.views import labelled_subset
+from mmalign.evaluation import hold_out_groups
 
 
 def test_smaller_fractions_lie_inside_larger_ones(rng):

@@ -23,9 +23,9 @@ CONFIGS = {
     "supervised": {},
     "infomae": {
         "mask_ratio": 0.5, "shared": 4, "private": 6, "length": LENGTH, "form": "two_ratio",
-        "noise": 0.3, "negatives": 2, "stem": {"features": (8,), "out": 8}, "critic": {"hidden": 8, "depth": 1},
-        "temperature": 0.2, "margin": 1.0, "alpha": 1.0, "beta": 0.1, "gamma": 0.2, "epsilon": 0.3,
-        "delta": 0.7, "lam": 0.8, "eta": 0.6,
+        "noise": 0.3, "negatives": 2, "stem": {"features": (8,), "out": 8},
+        "critic": {"hidden": 8, "depth": 1}, "temperature": 0.2, "margin": 1.0, "alpha": 1.0,
+        "beta": 0.1, "gamma": 0.2, "epsilon": 0.3, "delta": 0.7, "lam": 0.8, "eta": 0.6,
     },
 }  # fmt: skip
 

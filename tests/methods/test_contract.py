@@ -7,6 +7,7 @@ import pytest
 
 from mmalign import methods
 from mmalign.methods import JOINT, METHODS
+from mmalign.methods.sensors import sensors
 
 SELF_SUPERVISED = sorted(set(METHODS) - {"supervised"})
 KEY = jax.random.key(1)
@@ -137,7 +138,7 @@ def test_options_are_checked_by_name(small, name):
 
 
 def test_an_unknown_method_is_refused_with_the_names_there_are(small):
-    with pytest.raises(ValueError, match="method.name 'clip' is unknown; there is infomae, mae"):
+    with pytest.raises(ValueError, match=r"method.name 'clip' is unknown; there is infomae, mae"):
         methods.create({"name": "clip"}, small.modalities(2))
 
 
@@ -163,3 +164,26 @@ def test_encoders_may_differ_between_modalities(small):
         lambda key, batch: made.embed(made.init(key, batch), batch), KEY, small.batch()
     )
     assert {m: z.shape[1] for m, z in parts.items()} == {"acc": 12, "emg": 5, JOINT: 17}
+
+
+def test_a_phase_shift_reaches_a_series_and_a_spectrogram_as_what_they_are(small):
+    """One encoder of each kind: three channels of a series are no real and imaginary parts."""
+    series = small.options("mae")["encoder"]
+    front = sensors(
+        {
+            "encoder": series | {"per_modality": {"emg": SPECTROGRAM | {"patch_s": None}}},
+            "augment": {"pool": ("phase_shift",), "probability": 1.0, "per": "batch"},
+        },
+        small.modalities(2),
+    )
+    inputs = small.batch()["inputs"]
+    plain, view = front.grids(inputs), small.jit(front.view)(KEY, inputs)
+    magnitude = lambda x: np.abs(x[..., :2] + 1j * x[..., 2:])
+    spectrum = lambda x: np.abs(np.fft.rfft(x[:, :, 0], axis=1))
+    for m, same_in in (("acc", spectrum), ("emg", magnitude)):
+        changed, before = np.asarray(view[m]), np.asarray(plain[m])
+        assert changed.shape == before.shape and not np.allclose(changed, before, atol=0.1)
+        inside = slice(1, -1) if m == "acc" else slice(None)  # mean and Nyquist have no phase
+        np.testing.assert_allclose(
+            same_in(changed)[:, inside], same_in(before)[:, inside], rtol=1e-3, atol=1e-3
+        )

@@ -1,0 +1,1 @@
+"""One module per table or figure: runs it, writes JSON, Markdown and a plot into results/."""
