@@ -6,14 +6,16 @@ import jax
 import numpy as np
 import optax
 
-from mmalign import methods, training
+from mmalign import evaluation, methods, training
 from mmalign.data import feed, views
 from mmalign.data.dataset import Dataset
 
-STAGE_KEYS = {"label", "method", "view", "batch_size", "steps", "optim", "ema", "source",
-              "warm_start"}  # fmt: skip
-RUN_KEYS = {"seed", "data", "encoder", "augment", "stages", "references", "supervised",
-            "evaluation", "log_every", "checkpoint_every", "wandb"}  # fmt: skip
+PLACEMENTS = ("device", "host")
+STAGE_NEEDS = {"label", "method", "view", "batch_size", "steps", "optim"}
+STAGE_KEYS = STAGE_NEEDS | {"ema", "source", "warm_start"}
+RUN_NEEDS = {"seed", "data", "encoder", "augment", "stages", "references", "evaluation",
+             "log_every", "checkpoint_every"}  # fmt: skip
+RUN_KEYS = RUN_NEEDS | {"wandb"}
 
 
 class Stage(NamedTuple):
@@ -49,19 +51,18 @@ def stages(config, dataset: Dataset):
     rows; the block "supervised" becomes one training for each label fraction.
     Raises: ValueError, naming the block and the key, for whatever does not fit.
     """
+    _check_run(config, dataset)
     named = (*config.stages, *config.references)
-    _no_others("config", config, RUN_KEYS | set(named))
-    if not config.stages:
-        raise ValueError("config.stages is empty; name at least one stage")
-    out = {}
+    data = feed.arrays(dataset, feed.statistics(dataset))
+    out, params, owners = {}, {}, {}
     for name in named:
-        if name not in config:
-            raise ValueError(f"stage {name!r} has no block: config.{name} is missing")
         for block_name, block in _expanded(name, config[name].to_dict(), config):
             try:
-                out[block_name] = _stage(block_name, block, config, dataset, out)
+                stage = _stage(block_name, block, config, dataset, out)
+                params[block_name] = _rehearse(stage, data, params.get(stage.source))
             except (ValueError, TypeError) as error:
-                raise type(error)(f"stage {block_name!r}: {error}") from error
+                raise ValueError(f"stage {block_name!r}: {error}") from error
+            out[block_name] = stage
     return out
 
 
@@ -89,44 +90,83 @@ def _expanded(name, block, config):
     ]
 
 
+def _check_run(config, dataset):
+    """What concerns no single stage, and would otherwise fail when the training is over."""
+    named = (*config.get("stages", ()), *config.get("references", ()))
+    blocks = {key for key, block in config.items() if hasattr(block, "keys") and "method" in block}
+    for name in named:
+        if name not in blocks:
+            raise ValueError(f"stage {name!r}: config.{name} is missing, or without a method")
+        if named.count(name) > 1:
+            raise ValueError(f"stage {name!r} is there twice in config.stages and references")
+    _check_keys("config", set(config) - blocks, RUN_NEEDS, RUN_KEYS)
+    if not config.stages:
+        raise ValueError("config.stages is empty; name at least one stage")
+    for name in config.stages:
+        if config[name].method.get("name") == "supervised":
+            raise ValueError(f"config.stages: {name!r} is supervised, which is a reference only")
+    if config.data.placement not in PLACEMENTS:
+        raise ValueError(
+            f"config.data.placement must be one of {', '.join(PLACEMENTS)}, got "
+            f"{config.data.placement!r}"
+        )
+    for key in ("log_every", "checkpoint_every"):
+        if config[key] < 1:
+            raise ValueError(f"config.{key} must be 1 or more, got {config[key]}")
+    if not config.evaluation.fractions:
+        raise ValueError("config.evaluation.fractions is empty; give 1.0 at least")
+    evaluation.test_rows(dataset)
+    for fraction in config.evaluation.fractions:
+        evaluation.labelled_rows(dataset, fraction, config.seed)
+
+
 def _stage(name, block, config, dataset, earlier):
-    _no_others("stage", block, STAGE_KEYS)
+    _check_keys("stage", block, STAGE_NEEDS, STAGE_KEYS)
+    for key in ("steps", "batch_size"):
+        if block[key] < 1:
+            raise ValueError(f"{key} must be 1 or more, got {block[key]}")
+    patterns, source = block.get("warm_start") or (), block.get("source")
+    if isinstance(patterns, str):
+        raise ValueError(f"warm_start must be a tuple of patterns, got the string {patterns!r}")
+    if bool(patterns) != (source is not None) or patterns and source not in earlier:
+        raise ValueError(
+            f"source is {source!r}, warm_start {patterns!r}; a warm start needs patterns and one "
+            f"of the stages before it: {', '.join(earlier) or 'there is none'}"
+        )
     view = views.create(block["view"], dataset, batch_size=block["batch_size"], seed=config.seed)
     method = stage_method(block, config, modalities_of(dataset), dataset.num_classes)
-    stage = Stage(
-        name, block["label"], block, method, view,
-        training.make_optimizer(block["optim"], block["steps"]),
-        block.get("source"), tuple(block.get("warm_start", ())),
-    )  # fmt: skip
-    if stage.patterns and stage.source not in earlier:
-        raise ValueError(
-            f"source is {stage.source!r}; a warm start needs one of the stages before it: "
-            f"{', '.join(earlier) or 'there is none'}"
-        )
-    _rehearse(stage, dataset)
-    return stage
+    tx = training.make_optimizer(block["optim"], block["steps"])
+    return Stage(name, block["label"], block, method, view, tx, source, tuple(patterns))
 
 
-def _rehearse(stage, dataset):
-    """Traces everything once without computing, so that what does not fit fails now."""
-    data = feed.arrays(dataset, feed.statistics(dataset))
+def _rehearse(stage, data, source):
+    """Traces everything once without computing, so that what does not fit fails now.
+
+    source: shapes of the source stage's parameters. Returns those of this stage.
+    """
     batch = first_batch(stage, data)
     training.split_rows(stage.view.rows(0), training.data_mesh())
-    key = jax.eval_shape(lambda: jax.random.key(0))
 
-    def rehearse(key, batch):
+    def rehearse(key, batch, source):
         variables = stage.method.init(key, batch)
-        stage.tx.init(variables["params"])
-        loss, _ = stage.method.loss(variables, batch, key)
-        return loss, stage.method.embed(variables, batch)
+        params = training.warm_start(variables["params"], source, stage.patterns)
+        stage.tx.init(params)
+        loss, _ = stage.method.loss({"params": params}, batch, key)
+        return params, loss, stage.method.embed({"params": params}, batch)
 
-    loss, _ = jax.eval_shape(rehearse, key, batch)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    params, loss, _ = jax.eval_shape(rehearse, key, batch, source)
     assert loss.shape == () and np.issubdtype(loss.dtype, np.floating), loss
+    return params
 
 
-def _no_others(what, block, allowed):
-    unknown = sorted(set(block) - set(allowed))
-    if unknown:
-        raise ValueError(
-            f"{what} has unknown keys {', '.join(unknown)}; known are {', '.join(sorted(allowed))}"
-        )
+def _check_keys(what, given, needed, allowed):
+    for problem, keys in (
+        ("has unknown keys", set(given) - allowed),
+        ("needs the keys", needed - set(given)),
+    ):
+        if keys:
+            raise ValueError(
+                f"{what} {problem} {', '.join(sorted(keys))}; known are "
+                f"{', '.join(sorted(allowed))}"
+            )

@@ -13,7 +13,11 @@ import numpy as np
 
 from mmalign.data.dataset import TRAIN, Dataset
 
-KINDS = {"unpaired": ("length",), "paired": ("fraction", "length"), "labelled": ("fraction",)}
+KINDS = {
+    "unpaired": ("length",),
+    "paired": ("fraction", "length", "alone"),
+    "labelled": ("fraction",),
+}
 
 
 class View(NamedTuple):
@@ -29,7 +33,9 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
     Args:
       config: `kind` "unpaired" (each modality drawn on its own, in runs of `length` consecutive
         windows), "paired" (the same windows for all; `fraction` of the training windows, nested,
-        and `length` consecutive windows each) or "labelled" (`fraction` of each class, nested).
+        and `length` consecutive windows each; a share `alone` of the batch is unpaired, for what
+        a method can learn from one modality at a time) or "labelled" (`fraction` of each class,
+        nested).
       dataset: only its training windows are used.
       batch_size: windows of a step, a multiple of `length`.
       seed: chooses the subset and the order.
@@ -51,31 +57,41 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
             f"made of whole sequences"
         )
     train = dataset.split == TRAIN
-    if kind == "unpaired":
-        units = {m: sequences(dataset, train & dataset.present[m], length)
-                 for m in dataset.modalities}  # fmt: skip
-    else:
-        if kind == "paired":
-            together = sum(dataset.present.values()) >= 2
-            chosen = nested(sequences(dataset, train & together, length), fraction, seed)
-        else:
-            chosen = labelled_subset(dataset.label, np.flatnonzero(train), fraction, seed)[:, None]
-        units = dict.fromkeys(dataset.modalities, chosen)
-    for m, u in units.items():
-        if kind != "labelled" and u.size < batch_size:
-            raise ValueError(
-                f"view {kind!r} has {u.size} windows of {m!r} (fraction {fraction} of the training "
-                f"windows), fewer than one batch of {batch_size}: raise view.fraction or lower "
-                f"batch_size"
-            )
-    # one name for all in a paired view: the same rows for every modality
-    streams = {m: m if kind == "unpaired" else kind for m in units}
     take = batch_size // length
+    alone = {"unpaired": take, "paired": round(config.get("alone", 0.0) * take), "labelled": 0}[
+        kind
+    ]
+    chosen, own = None, {}
+    if kind == "paired":
+        together = sum(dataset.present.values()) >= 2
+        chosen = nested(sequences(dataset, train & together, length), fraction, seed)
+        _check_size(f"{chosen.size} pairs", chosen, (take - alone) * length, fraction)
+    elif kind == "labelled":
+        chosen = labelled_subset(dataset.label, np.flatnonzero(train), fraction, seed)[:, None]
+    if alone:
+        for m in dataset.modalities:
+            own[m] = sequences(dataset, train & dataset.present[m], length)
+            _check_size(f"{own[m].size} windows of {m!r}", own[m], alone * length, 1.0)
 
     def rows(step):
-        return {m: _sample(units[m], take, seed, streams[m], step) for m in units}
+        parts = {m: [] for m in dataset.modalities}
+        if chosen is not None:
+            shared = _sample(chosen, take - alone, seed, kind, step)
+            parts = {m: [shared] for m in parts}
+        for m, units in own.items():
+            parts[m].append(_sample(units, alone, seed, m, step))
+        return {m: np.concatenate(p) for m, p in parts.items()}
 
-    return View(rows, min(len(np.unique(u)) for u in units.values()))
+    counted = own.values() if chosen is None else [chosen]
+    return View(rows, min(len(np.unique(units)) for units in counted))
+
+
+def _check_size(what, units, needed, fraction):
+    if units.size < needed:
+        raise ValueError(
+            f"the view has {what} (fraction {fraction} of the training windows), fewer than the "
+            f"{needed} of one batch: raise view.fraction or lower batch_size"
+        )
 
 
 def sequences(dataset: Dataset, keep, length):
@@ -126,7 +142,7 @@ def labelled_subset(label, candidates, fraction, seed):
         members = candidates[label[candidates] == c]
         order = np.random.default_rng([seed, int(c)]).permutation(members)
         rows.append(order[: max(1, round(fraction * len(members)))])
-    return np.sort(np.concatenate(rows))
+    return np.sort(np.concatenate(rows)).astype(np.int32)
 
 
 _PAIRS = 1  # a stream of random numbers of its own

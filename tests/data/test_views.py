@@ -225,12 +225,22 @@ def test_what_does_not_fit_is_refused(dataset):
         ({"kind": "paired", "fraction": 0}, r"view.fraction must be in \(0, 1\], got 0"),
         ({"kind": "labelled", "fraction": 1.5}, "view.fraction .* got 1.5"),
         ({"kind": "paired", "length": 5}, "batch_size 12 must be a multiple of view.length 5"),
-        ({"kind": "paired", "fraction": 0.01}, "has 1 windows of 'acc'.*raise view.fraction or"),
+        ({"kind": "paired", "fraction": 0.01}, "has 1 pairs.*raise view.fraction or"),
     ]:
         with pytest.raises(ValueError, match=said):
             create(dataset, **config)
     with pytest.raises(ValueError, match=r"of 'emg'.*lower batch_size"):
         create(without(dataset, np.arange(N), "emg"), kind="unpaired")
     nothing = dataclasses.replace(dataset, label=np.full(N, -1, np.int32))
-    with pytest.raises(ValueError, match="carry no label"):
+    with pytest.raises(ValueError, match="no labelled window"):
         create(nothing, kind="labelled")
+
+
+def test_a_share_of_a_paired_batch_can_be_drawn_alone(dataset):
+    view = create(dataset, kind="paired", length=2, alone=0.5, batch_size=16)
+    rows = view.rows(3)
+    first, second = list(rows.values())[:2]
+    np.testing.assert_array_equal(first[:8], second[:8])
+    assert (first[8:] != second[8:]).any()
+    whole = create(dataset, kind="paired", length=2, batch_size=8).rows(3)
+    np.testing.assert_array_equal(first[:8], next(iter(whole.values())))

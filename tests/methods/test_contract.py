@@ -7,7 +7,7 @@ import pytest
 
 from mmalign import methods
 from mmalign.methods import JOINT, METHODS
-from mmalign.methods.sensors import sensors
+from mmalign.methods.sensors import named_key, sensors
 
 SELF_SUPERVISED = sorted(set(METHODS) - {"supervised"})
 KEY = jax.random.key(1)
@@ -135,6 +135,13 @@ def test_options_are_checked_by_name(small, name):
     for option in set(given) - {"name"}:
         with pytest.raises(ValueError, match=f"method '{name}' needs {option}; its options are"):
             create({k: v for k, v in given.items() if k != option})
+
+
+def test_keys_go_by_name():
+    draws = {jax.random.key_data(named_key(KEY, *names)).tobytes()
+             for names in ((), ("acc",), ("emg",), ("acc", "emg"), ("emg", "acc"))}  # fmt: skip
+    assert len(draws) == 5
+    assert named_key(None, "acc") is None
 
 
 def test_an_unknown_method_is_refused_with_the_names_there_are(small):

@@ -66,6 +66,7 @@ def test_every_part_of_an_autoencoder_learns(plain):
     for m in ("acc", "emg"):
         for part in ("encoder", "shared", "private", "decoder"):
             assert not zero(grads["sensors"][m][part])
+        assert not zero(grads["sensors"][m]["encoder"]["mask_token"])  # so something was hidden
 
 
 def test_only_hidden_patches_of_real_cells_are_scored(small):
