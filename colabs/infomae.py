@@ -20,14 +20,16 @@ import sys
 import tempfile
 
 if "google.colab" in sys.modules:
-    get_ipython().run_line_magic("pip", "install -q mmalign")  # noqa: F821
+    get_ipython().run_line_magic("pip", "install -q mmalign")
 SMOKE = bool(os.environ.get("MMALIGN_SMOKE"))
 
 # %%
 import mmalign
 from mmalign.data import synthetic
 
-root = next(p for p in (pathlib.Path.cwd(), *pathlib.Path.cwd().parents) if (p / "configs").is_dir())
+root = next(
+    p for p in (pathlib.Path.cwd(), *pathlib.Path.cwd().parents) if (p / "configs").is_dir()
+)
 spec = importlib.util.spec_from_file_location("config", root / "configs" / "infomae.py")
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)

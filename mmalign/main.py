@@ -14,7 +14,7 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def main(argv):
-    """Trains, evaluates, reports; user errors end in one line."""
+    """Trains, evaluates, reports; user errors end in one line and exit code 1."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; options start with --config.")
     if _CONFIG.value is None:
@@ -25,10 +25,26 @@ def main(argv):
 
     try:
         mmalign.run(_CONFIG.value, _WORKDIR.value or _default_workdir(_CONFIG.value))
-    except (ValueError, TypeError, FloatingPointError) as error:
+    except (ValueError, TypeError, FloatingPointError, OSError) as error:
         if flags.FLAGS["verbosity"].present:  # --verbosity=0 shows where it comes from
             raise
         sys.exit(f"error: {error}")
+    except SystemExit as stop:  # training.Preempted
+        print(stop, file=sys.stderr)
+        raise
+
+
+def parse(argv):
+    """absl's parser of flags; what does not fit the config ends in one line, not in a traceback."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, OSError) as error:
+        # of an error inside the config file this is the traceback as text, the error its last line
+        sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
+    except (AttributeError, KeyError) as error:  # ml_collections, for a key that is not there
+        while isinstance(error, BaseException):
+            error = error.args[0]
+        sys.exit(f"error: the config has no {'. '.join(error.splitlines())}")
 
 
 def _default_workdir(config):
@@ -39,4 +55,4 @@ def _default_workdir(config):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse)

@@ -54,7 +54,7 @@ def stages(config, dataset: Dataset):
     _check_run(config, dataset)
     named = (*config.stages, *config.references)
     data = feed.arrays(dataset, feed.statistics(dataset))
-    out, params, owners = {}, {}, {}
+    out, params = {}, {}
     for name in named:
         for block_name, block in _expanded(name, config[name].to_dict(), config):
             try:
@@ -113,11 +113,17 @@ def _check_run(config, dataset):
     for key in ("log_every", "checkpoint_every"):
         if config[key] < 1:
             raise ValueError(f"config.{key} must be 1 or more, got {config[key]}")
+    labels = [config[name].get("label", name) for name in named]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"label {label!r} is there twice: each row of the table needs its own")
     if not config.evaluation.fractions:
         raise ValueError("config.evaluation.fractions is empty; give 1.0 at least")
     evaluation.test_rows(dataset)
     for fraction in config.evaluation.fractions:
-        evaluation.labelled_rows(dataset, fraction, config.seed)
+        rows = evaluation.labelled_rows(dataset, fraction, config.seed)
+    if len(np.unique(dataset.label[rows])) < 2:
+        raise ValueError("the training windows are all of one class: there is nothing to probe")
 
 
 def _stage(name, block, config, dataset, earlier):
@@ -128,7 +134,7 @@ def _stage(name, block, config, dataset, earlier):
     patterns, source = block.get("warm_start") or (), block.get("source")
     if isinstance(patterns, str):
         raise ValueError(f"warm_start must be a tuple of patterns, got the string {patterns!r}")
-    if bool(patterns) != (source is not None) or patterns and source not in earlier:
+    if bool(patterns) != (source is not None) or (patterns and source not in earlier):
         raise ValueError(
             f"source is {source!r}, warm_start {patterns!r}; a warm start needs patterns and one "
             f"of the stages before it: {', '.join(earlier) or 'there is none'}"

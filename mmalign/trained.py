@@ -27,8 +27,9 @@ def load(workdir, stage=None):
     config = config_dict.ConfigDict(json.loads((folder / "config.json").read_text()))
     data = json.loads((folder / "data.json").read_text())
     name = config.stages[-1] if stage is None else stage
-    if not (folder / "checkpoints" / name).is_dir():
-        raise ValueError(f"{folder} holds no stage {name!r}; the run's are {config.stages}")
+    known = (*config.stages, *config.references)
+    if name not in known or config[name].method.name == "supervised":
+        raise ValueError(f"the run in {folder} has no stage {name!r}; it has {', '.join(known)}")
     modalities = {
         m: methods.Modality(tuple(d["shape"]), d["rate_hz"]) for m, d in data["modalities"].items()
     }
@@ -40,12 +41,15 @@ def load(workdir, stage=None):
     }
     params = jax.eval_shape(method.init, jax.random.key(0), batch)["params"]
     part = "ema" if block.get("ema") else "params"
-    with training.Checkpoints(folder / "checkpoints" / name, 1) as checkpoints:
-        if checkpoints.latest != block["steps"]:
-            raise ValueError(
-                f"stage {name!r} in {folder} has done {checkpoints.latest} of {block['steps']} "
-                f"steps: start the run again to finish it"
-            )
+    home = folder / "checkpoints" / name
+    # Looked at first: opening removes unfinished saves, and the run may be training just now.
+    done = max((int(x.name) for x in home.glob("*") if x.name.isdigit()), default=0)
+    if done != block["steps"]:
+        raise ValueError(
+            f"stage {name!r} in {folder} has saved {done} of {block['steps']} steps: start the run "
+            f"again to finish it"
+        )
+    with training.Checkpoints(home, 1) as checkpoints:
         params = checkpoints.load(None, {part: params}, partial=True)[part]
     stats = jax.tree.map(
         lambda x: np.asarray(x, np.float32), data["statistics"],
@@ -120,5 +124,5 @@ class Trained:
 
 
 def _padded(x, size):
-    """Rows repeated up to one size, so that one program serves all."""
+    """Rows of zeros (absent windows) up to one size, so that one program serves all."""
     return x if len(x) == size else np.pad(x, [(0, size - len(x)), *[(0, 0)] * (x.ndim - 1)])

@@ -19,7 +19,8 @@ def claim(workdir, config):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            if stranger := next(folder.iterdir(), None):
+            unfinished = _part(path)  # left by a start that was killed just here
+            if stranger := next((x for x in folder.iterdir() if x != unfinished), None):
                 raise ValueError(
                     f"workdir {folder} is not empty ({stranger.name} ...) and holds no run: name "
                     f"a new or empty folder with --workdir"
@@ -46,6 +47,9 @@ def claim(workdir, config):
 
 def write_text(path, text):
     """Writes the file as a whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
+    _part(path).write_text(text)
+    os.replace(_part(path), path)
+
+
+def _part(path):
+    return path.with_name(path.name + ".part")

@@ -58,9 +58,13 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
         )
     train = dataset.split == TRAIN
     take = batch_size // length
-    alone = {"unpaired": take, "paired": round(config.get("alone", 0.0) * take), "labelled": 0}[
-        kind
-    ]
+    share = config.get("alone", 0.0)
+    alone = {"unpaired": take, "paired": round(share * take), "labelled": 0}[kind]
+    if not 0 <= share < 1 or (kind == "paired" and alone == take):
+        raise ValueError(
+            f"view.alone must be in [0, 1) and leave pairs in a batch of {take} sequences, "
+            f"got {share}"
+        )
     chosen, own = None, {}
     if kind == "paired":
         together = sum(dataset.present.values()) >= 2

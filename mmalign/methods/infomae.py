@@ -1,5 +1,7 @@
 """InfoMAE's second stage: pretrained encoders aligned from few pairs."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -75,19 +77,9 @@ def create(config, modalities, num_classes=0) -> Method:
         information, player, metrics = information_terms(
             config, critics, params["critics"], first, u, v, present, batch["row"] >= 0, key, ramp
         )
-        terms = dict.fromkeys(("reconstruction", "contrast", "ranking"), 0.0)
-        for m, (u, v) in codes.items():
-            h = jnp.concatenate([u, v], axis=-1)  # [3, b, d]: two views, and the first one masked
-            terms["reconstruction"] += config["delta"] * reconstruction(
-                front, m, params["sensors"][m], h[2], first[m], masked[m], present[m],
-                named_key(key, m),
-            )  # fmt: skip
-            terms["contrast"] += config["lam"] * _contrast(h[0], h[1], present[m], config)
-            if config["length"] > 1:
-                terms["ranking"] += config["eta"] * sum(
-                    sequence_ranking(x, length=config["length"], margin=config["margin"],
-                                     where=present[m]).mean() for x in h[:2]
-                )  # fmt: skip
+        terms = _instance_terms(
+            config, front, params["sensors"], codes, first, masked, present, key
+        )
         total = information + sum(terms.values()) + player
         terms |= {"information": information, "critics": player}
         return total, {"metrics": {**terms, **metrics}}
@@ -120,6 +112,26 @@ def _three_codes(front, split, m, params, views, masked, key):
     hidden = jnp.concatenate([nothing, nothing, masked])
     e = front.encode(m, params["encoder"], windows, masked=hidden, key=key)
     return [x.reshape(3, b, -1) for x in split.apply(params, e)]
+
+
+def _instance_terms(config, front, params, codes, grids, masked, present, key):
+    """Weighted reconstruction, contrast and ranking, summed over modalities.
+
+    codes: {m: (u, v)}, each [3, b, width]: two views, and the first one with patches hidden.
+    """
+    terms = dict.fromkeys(("reconstruction", "contrast", "ranking"), 0.0)
+    for m, code in codes.items():
+        h = jnp.concatenate(code, axis=-1)
+        terms["reconstruction"] += config["delta"] * reconstruction(
+            front, m, params[m], h[2], grids[m], masked[m], present[m], named_key(key, m)
+        )
+        terms["contrast"] += config["lam"] * _contrast(h[0], h[1], present[m], config)
+        if config["length"] > 1:
+            rank = functools.partial(
+                sequence_ranking, length=config["length"], margin=config["margin"], where=present[m]
+            )
+            terms["ranking"] += config["eta"] * sum(rank(x).mean() for x in h[:2])
+    return terms
 
 
 def _contrast(h_a, h_b, present, config):

@@ -171,9 +171,8 @@ def test_critics_start_at_chance_and_apart(small):
 
     def first_loss(key):
         params = critics.init(key, grids)
-        return params, critics.loss(
-            params, critics.features(params, grids), u, v, here, next(iter(here.values())) | True, key
-        )
+        features = critics.features(params, grids)
+        return params, critics.loss(params, features, u, v, here, here["acc"], key)
 
     params, loss = small.jit(first_loss)(jax.random.key(0))
     np.testing.assert_allclose(loss, 8 * 2 * np.log(2), rtol=1e-6)

@@ -158,7 +158,8 @@ def test_nan_stops_naming_the_step_and_keeps_the_last_good_checkpoint(toy, tmp_p
     data["acc"][bad] = np.nan
     lines = Lines()
     with training.Checkpoints(tmp_path, every=4) as checkpoints:
-        job = toy.job(training.data_mesh(), checkpoints=checkpoints, data=data, write=lines)
+        job = toy.job(training.data_mesh(), checkpoints=checkpoints, write=lines)
+        job["data"] = training.with_key(data, 0, "toy")
         job["log_every"] = 1000  # the check at a save does not wait for it
         with pytest.raises(FloatingPointError, match=f"at step {first_use + 1} .*loss nan"):
             training.train(**job)
