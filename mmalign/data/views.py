@@ -108,7 +108,9 @@ def sequences(dataset: Dataset, keep, length):
     order = order[np.asarray(keep)[order]]
     if not len(order):
         return np.zeros((0, length), np.int32)
-    cuts = np.flatnonzero(np.diff(dataset.recording[order])) + 1
+    gap = np.diff(dataset.recording[order]) != 0
+    gap |= np.diff(dataset.position[order]) != 1  # neighbours only, also around a missing window
+    cuts = np.flatnonzero(gap) + 1
     units = []
     for run in np.split(order, cuts):
         short = -len(run) % length
@@ -149,7 +151,7 @@ def labelled_subset(label, candidates, fraction, seed):
     return np.sort(np.concatenate(rows)).astype(np.int32)
 
 
-_PAIRS = 1  # a stream of random numbers of its own
+_PAIRS = 1 << 31  # a stream of random numbers apart from those of the classes
 
 
 def _sample(units, take, seed, stream, step):

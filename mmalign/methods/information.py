@@ -27,7 +27,7 @@ def information_terms(config, critics, params, grids, u, v, present, together, k
       ramp: weight in [0, 1] of the critics' word, for the steps in which they know little.
     Returns: (encoders' loss, critics' loss, metrics). Metrics in nats: means over all networks of a
       kind; `beta_bound` = nats_other / nats_own, what beta has to stay below for a u that is not
-      constant, as far as critics can tell; `joint_excess`, see `_joint_excess`.
+      constant, as far as critics can tell (NaN while they tell nothing); `joint_excess`, see `_joint_excess`.
     """
     noise = lambda name, x: {
         m: noisy(named_key(key, name, m), z, config["noise"]) for m, z in x.items()
@@ -62,7 +62,8 @@ def information_terms(config, critics, params, grids, u, v, present, together, k
     for kind, x in logits.items():
         if kind != "pair":
             metrics[f"nats_{kind}"] = jax.vmap(_mean)(x, where[kind]).mean()
-    metrics["beta_bound"] = metrics["nats_other"] / jnp.maximum(metrics["nats_own"], 1e-6)
+    own = metrics["nats_own"]
+    metrics["beta_bound"] = jnp.where(own > 0.05, metrics["nats_other"] / own, jnp.nan)
     if critics.joint:
         metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)), where)
     return config["alpha"] * distance + ramp * (shared + private), player, metrics

@@ -1,0 +1,82 @@
+"""The main job on two steps a stage, from the command line to embeddings."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import mmalign
+from mmalign.data import synthetic
+
+ROOT = pathlib.Path(__file__).parent.parent
+ROWS = (
+    "Chance", "Raw windows", "Random encoder", "Supervised network",
+    "Joint pretraining on the pairs", "Unaligned concatenation", "InfoMAE",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """(workdir, what the command printed) of one run."""
+    folder = tmp_path_factory.mktemp("smoke")
+    done = command(folder / "run", folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "run", done.stdout
+
+
+def command(workdir, cache, *flags):
+    """The main command in a new process, one device, its compile cache in the test's folder."""
+    environment = {**os.environ, "MMALIGN_COMPILATION_CACHE": str(cache / "xla")}
+    return subprocess.run(
+        [sys.executable, "-m", "mmalign.main", "--config=configs/infomae.py:smoke",
+         f"--workdir={workdir}", *flags],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_run_leaves_its_record_and_prints_its_table(job):
+    folder, printed = job
+    for name in ("config.json", "data.json", "metrics.jsonl", "report.html", "results.json"):
+        assert (folder / name).stat().st_size
+    results = json.loads((folder / "results.json").read_text())
+    linear = {(r["row"], r["fraction"]) for r in results["records"] if r["part"] == "joint"}
+    assert linear == {(row, f) for row in ROWS for f in (0.01, 0.1, 1.0)}
+    assert set(results["information"]) == {"shared", "private", "joint"}
+    assert len(results["missing"]) == 3  # both sensors, and each alone
+    assert all(row in printed for row in ROWS)
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    assert lines and all(json.loads(line)["step"] == 2 for line in lines)
+
+
+def test_a_trained_model_embeds_also_with_a_sensor_missing(job):
+    folder, _ = job
+    model = mmalign.load(folder)
+    data = synthetic.make(subjects=8, windows=32, test_subjects=2)
+    windows = {m: x[:5] for m, x in data.inputs.items()}
+    whole, alone = model.embed(windows), model.embed({"acc": windows["acc"]})
+    assert {p: z.shape for p, z in whole.items()} == {p: z.shape for p, z in alone.items()}
+    np.testing.assert_allclose(whole["acc"], alone["acc"], rtol=1e-5, atol=1e-6)
+    assert not alone["emg"].any() and np.isfinite(alone["joint"]).all()
+    with pytest.raises(ValueError, match=r"'gyro'.*knows 'acc', 'emg'"):
+        model.embed({"gyro": windows["acc"]})
+
+
+def test_the_same_command_again_changes_nothing_and_another_config_is_refused(job):
+    folder, _ = job
+    before = json.loads((folder / "results.json").read_text())
+    again = command(folder, folder.parent)
+    assert again.returncode == 0, again.stderr
+    after = json.loads((folder / "results.json").read_text())
+    assert before["records"] == after["records"]
+    other = command(folder, folder.parent, "--config.seed=1")
+    assert other.returncode and '"seed": 1' in other.stderr and "Traceback" not in other.stderr
+
+
+def test_an_unknown_key_fails_naming_it(tmp_path):
+    done = command(tmp_path / "run", tmp_path, "--config.align.method.lrr=1")
+    assert done.returncode and "lrr" in done.stderr
+    assert not (tmp_path / "run").exists()
