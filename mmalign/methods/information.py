@@ -26,8 +26,10 @@ def information_terms(config, critics, params, grids, u, v, present, together, k
       key: of noise and negatives.
       ramp: weight in [0, 1] of the critics' word, for the steps in which they know little.
     Returns: (encoders' loss, critics' loss, metrics). Metrics in nats: means over all networks of a
-      kind; `beta_bound` = nats_other / nats_own, what beta has to stay below for a u that is not
-      constant, as far as critics can tell (NaN while they tell nothing); `joint_excess`, see `_joint_excess`.
+      kind;
+      `beta_bound` = nats_other / nats_own, what beta has to stay below for a u that is not
+      constant, as far as critics can tell (NaN while they tell nothing); `joint_excess`, see
+      `_joint_excess`.
     """
     noise = lambda name, x: {
         m: noisy(named_key(key, name, m), z, config["noise"]) for m, z in x.items()
