@@ -61,7 +61,8 @@ class TensorBoardWriter:
             stage = key.split("/")[0]
             if stage not in self._writers:
                 self._writers[stage] = self._open(stage)
-            self._writers[stage].add_scalar(key, value, step)
+            if math.isfinite(value):  # tensorboardX warns of others
+                self._writers[stage].add_scalar(key, value, step)
 
     def rewind(self, stage, step):
         """Makes readers ignore the stage's events beyond `step`."""
