@@ -89,12 +89,13 @@ def _evaluate(config, dataset, stages, params, data, mesh):
     """All records of the table, and what is known beyond it."""
     embed = functools.partial(evaluation.embed_all, data=data, rows=len(dataset), mesh=mesh)
     first, last = (stages[config.stages[i]] for i in (0, -1))
-    untrained = jax.jit(lambda key: first.method.init(
-        key, jax.tree.map(lambda x: jax.numpy.zeros(x.shape, x.dtype),
-                          plan.first_batch(first, data))))  # fmt: skip
+    untrained = training.init_state(
+        first.method.init, first.tx, training.stream_key(config.seed, RANDOM),
+        plan.first_batch(first, data), mesh=mesh,
+    ).params  # fmt: skip
     rows = {
         RAW: evaluation.raw_features(dataset),
-        RANDOM: embed(first.method.embed, untrained(training.stream_key(config.seed, RANDOM))),
+        RANDOM: embed(first.method.embed, {"params": untrained}),
     }
     networks, parts = [], {}
     for stage in stages.values():

@@ -1,10 +1,12 @@
 """Embeddings of every window of a data set, in batches of one shape."""
 
+import functools
+
 import jax
 import numpy as np
 
 from mmalign.data import feed
-from mmalign.training import split_rows
+from mmalign.training import replicated, split_rows
 
 BATCH = 512
 
@@ -23,9 +25,7 @@ def embed_all(embed, variables, *, data, rows, mesh, present=None):
     devices = mesh.shape["data"]
     size = -(-min(BATCH, rows) // devices) * devices
     shown = data["inputs"] if present is None else present
-    program = jax.jit(
-        lambda variables, batch, stats: embed(variables, feed.normalise(batch, stats))
-    )
+    program = _program(embed, mesh)
     out = []
     for start in range(0, rows, size):
         row = np.arange(start, start + size)
@@ -34,3 +34,12 @@ def embed_all(embed, variables, *, data, rows, mesh, present=None):
         batch = split_rows(feed.take(data, wanted), mesh)
         out.append(jax.device_get(program(variables, batch, data["statistics"])))
     return {part: np.concatenate([z[part] for z in out])[:rows] for part in out[0]}
+
+
+@functools.lru_cache(maxsize=8)  # a run asks the same method many times, for missing sensors
+def _program(embed, mesh):
+    whole, rows = replicated(mesh), jax.NamedSharding(mesh, jax.P("data"))
+    return jax.jit(
+        lambda variables, batch, stats: embed(variables, feed.normalise(batch, stats)),
+        in_shardings=(whole, rows, whole),
+    )

@@ -42,7 +42,7 @@ def with_key(data, seed, name):
 
 
 def init_state(init, tx, key, batch, *, mesh=None, ema=False, source=None, patterns=()):
-    """A fresh TrainState, computed by one compiled program.
+    """A fresh TrainState, computed by two compiled programs.
 
     init: (key, batch) -> {"params": ...}, a method's `init`.
     batch: arrays or ShapeDtypeStructs (`jax.eval_shape(prepare, data, rows_at(0))`); only shapes
@@ -54,14 +54,18 @@ def init_state(init, tx, key, batch, *, mesh=None, ema=False, source=None, patte
     """
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), batch)
 
+    def fresh(key):
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        return init(key, zeros)["params"]
+
     # `source` is an argument: as a captured constant it would be part of the program, which then
     # never is in the compilation cache.
-    def first(key, source):
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        params = init(key, zeros)["params"]
+    def first(params, source):
         if patterns:
             params = warm_start(params, source, patterns)
         return TrainState(jnp.int32(0), params, tx.init(params), params if ema else None)
 
     whole = None if mesh is None else replicated(mesh)
-    return jax.jit(first, out_shardings=whole)(key, source)
+    # Apart, so that stages of one method share the part that is slow to compile, random numbers.
+    params = jax.jit(fresh, out_shardings=whole)(key)
+    return jax.jit(first, out_shardings=whole)(params, source)
