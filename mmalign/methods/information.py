@@ -28,7 +28,7 @@ def information_terms(config, critics, params, grids, u, v, present, together, k
     Returns: (encoders' loss, critics' loss, metrics). Metrics in nats: means over all networks of a
       kind;
       `beta_bound` = nats_other / nats_own, what beta has to stay below for a u that is not
-      constant, as far as critics can tell (NaN while they tell nothing); `joint_excess`, see
+      constant, as far as critics can tell (0 while they tell nothing); `joint_excess`, see
       `_joint_excess`.
     """
     noise = lambda name, x: {
@@ -65,7 +65,7 @@ def information_terms(config, critics, params, grids, u, v, present, together, k
         if kind != "pair":
             metrics[f"nats_{kind}"] = jax.vmap(_mean)(x, where[kind]).mean()
     own = metrics["nats_own"]
-    metrics["beta_bound"] = jnp.where(own > 0.05, metrics["nats_other"] / own, jnp.nan)
+    metrics["beta_bound"] = jnp.where(own > 0.05, metrics["nats_other"] / own, 0.0)
     if critics.joint:
         metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)), where)
     return config["alpha"] * distance + ramp * (shared + private), player, metrics
