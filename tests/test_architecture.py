@@ -1,0 +1,106 @@
+import ast
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+
+
+def sources(*folders):
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def imports(path):
+    """Full names of all that a file imports, at its top or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def importers(name, *folders):
+    return {
+        str(path.relative_to(ROOT))
+        for path in sources(*folders)
+        if any(f"{found}.".startswith(f"{name}.") for found in imports(path))
+    }
+
+
+def test_the_scan_sees_every_kind_of_import(tmp_path):
+    path = tmp_path / "file.py"
+    path.write_text("import a.b\nfrom c import d as e\ndef f():\n    from g.h import i\n")
+    assert list(imports(path)) == ["a.b", "c.d", "g.h.i"]
+
+
+def test_linen_is_imported_in_models_alone():
+    found = importers("flax.linen", "mmalign", "configs", "experiments")
+    assert found and all(path.startswith("mmalign/models/") for path in found)
+
+
+def test_orbax_is_imported_in_one_file():
+    found = importers("orbax", "mmalign", "configs", "experiments")
+    assert found == {"mmalign/training/checkpoints.py"}
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow_probability", "torch", "keras"])
+def test_no_other_framework_is_imported(name):
+    assert not importers(name, "mmalign", "configs", "experiments", "colabs")
+
+
+def loaded(statement):
+    """Top-level packages that a fresh process has loaded after a statement."""
+    program = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = {"sklearn", "matplotlib", "tensorflow_datasets", "tensorboardX"}
+
+
+def test_losses_load_jax_and_none_of_the_heavy_packages():
+    found = loaded("import mmalign.losses")
+    assert "jax" in found
+    assert not found & {"flax", "orbax", "grain", "ml_collections", *HEAVY}
+
+
+def test_importing_the_package_loads_nothing():
+    assert not loaded("import mmalign") & {"jax", "numpy", "flax", "optax"}
+
+
+def test_the_pipeline_loads_heavy_packages_when_it_uses_them():
+    found = loaded("import mmalign.pipeline, mmalign.trained")
+    assert "flax" in found and not found & {"orbax", "grain", *HEAVY}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_has_a_smoke_run_of_two_steps_and_refuses_other_arguments(path):
+    spec = importlib.util.spec_from_file_location("config", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config("smoke")
+    assert config.data.name == "synthetic"  # nothing to download
+    for name in (*config.stages, *config.references):
+        assert config[name].steps == 2
+    with pytest.raises(ValueError, match="unknown config argument 'nope'"):
+        module.get_config("nope")
+
+
+def test_configs_import_ml_collections_alone():
+    assert CONFIGS
+    for path in CONFIGS:
+        assert {name.split(".")[0] for name in imports(path)} <= {"ml_collections"}
+
+
+def test_arrows_between_rooms_point_down():
+    command = pathlib.Path(sys.executable).with_name("lint-imports")
+    if not command.exists():
+        pytest.skip("import-linter is not installed")
+    done = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
