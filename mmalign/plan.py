@@ -139,8 +139,8 @@ def _stage(name, block, config, dataset, earlier):
             f"source is {source!r}, warm_start {patterns!r}; a warm start needs patterns and one "
             f"of the stages before it: {', '.join(earlier) or 'there is none'}"
         )
-    view = views.create(block["view"], dataset, batch_size=block["batch_size"], seed=config.seed)
     method = stage_method(block, config, modalities_of(dataset), dataset.num_classes)
+    view = views.create(block["view"], dataset, batch_size=block["batch_size"], seed=config.seed)
     tx = training.make_optimizer(block["optim"], block["steps"])
     return Stage(name, block["label"], block, method, view, tx, source, tuple(patterns))
 

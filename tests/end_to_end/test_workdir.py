@@ -1,0 +1,79 @@
+import json
+
+import pytest
+
+from mmalign.workdir import claim, write_text
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_folder_is_made_with_the_config_in_it(tiny, tmp_path):
+    folder = claim(tmp_path / "a" / "b", tiny.config())
+    assert folder == tmp_path / "a" / "b" and files(folder) == ["config.json"]
+    stored = json.loads((folder / "config.json").read_text())
+    assert stored == json.loads(tiny.config().to_json())
+
+
+def test_an_empty_folder_will_do(tiny, tmp_path):
+    assert files(claim(tmp_path, tiny.config())) == ["config.json"]
+
+
+def test_the_same_config_resumes_and_touches_nothing(tiny, tmp_path):
+    claim(tmp_path, tiny.config())
+    (tmp_path / "metrics.jsonl").write_text("{}")
+    before = (tmp_path / "config.json").stat().st_mtime_ns
+    assert claim(tmp_path, tiny.config()) == tmp_path
+    assert (tmp_path / "config.json").stat().st_mtime_ns == before
+
+
+def test_a_tuple_and_a_list_are_the_same_config(tiny, tmp_path):
+    claim(tmp_path, tiny.config())
+    config = tiny.config()
+    config.stages = ("pretrain", "align")
+    assert claim(tmp_path, config) == tmp_path
+
+
+def test_another_config_is_refused_with_the_difference_and_no_more(tiny, tmp_path):
+    claim(tmp_path, tiny.config())
+    before = (tmp_path / "config.json").read_text()
+    with pytest.raises(ValueError, match=r"another config; name another folder") as error:
+        claim(tmp_path, tiny.config({"align.optim.lr": 0.125, "seed": 7}))
+    lines = [
+        line.strip("+- ,") for line in str(error.value).splitlines() if line[:2] in ("- ", "+ ")
+    ]
+    assert lines == ['"lr": 0.001', '"lr": 0.125', '"seed": 0', '"seed": 7']
+    assert (tmp_path / "config.json").read_text() == before
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(tiny, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(ValueError, match=r"not empty \(thesis.tex ...\) and holds no run"):
+        claim(tmp_path, tiny.config())
+    assert files(tmp_path) == ["thesis.tex"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tiny, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file/run cannot be written .*--workdir"):
+        claim(tmp_path / "file" / "run", tiny.config())
+    with pytest.raises(ValueError, match="file cannot be written .*--workdir"):
+        claim(tmp_path / "file", tiny.config())
+
+
+def test_a_start_that_was_killed_while_it_claimed_the_folder_does_not_block_the_next(
+    tiny, tmp_path
+):
+    (tmp_path / "config.json.part").write_text('{"seed": ')
+    assert files(claim(tmp_path, tiny.config())) == ["config.json"]
+
+
+def test_text_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "a.json"
+    write_text(path, "old")
+    write_text(path, "new")
+    assert path.read_text() == "new" and files(tmp_path) == ["a.json"]
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "half \udc80")
+    assert path.read_text() == "new"
