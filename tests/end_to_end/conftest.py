@@ -16,6 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from mmalign import pipeline, training
 
 ROOT = pathlib.Path(__file__).parents[2]
+_data_mesh = training.data_mesh
 
 # What makes configs/infomae.py:smoke smaller, with checkpoints inside both of its stages.
 _ALIGNMENT = {
@@ -73,7 +74,7 @@ def _quick_compiling(programs):
         "jax_persistent_cache_min_compile_time_secs": 0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
-    before = {name: getattr(jax.config, name) for name in settings}
+    before = {name: jax.config.values[name] for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()  # jax looks at the folder once only
@@ -136,7 +137,7 @@ def main(start):
 
 def use_devices(monkeypatch, count):
     """Runs use the first of the simulated devices, as a program with so many does."""
-    mesh = training.data_mesh(jax.devices()[:count])
+    mesh = _data_mesh(jax.devices()[:count])
     monkeypatch.setattr(training, "data_mesh", lambda: mesh)
 
 

@@ -1,0 +1,233 @@
+"""What a run leaves, and that how it is run does not show in what it learns."""
+
+import json
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+import mmalign
+from mmalign import pipeline, plan, training
+from mmalign.data import catalogue, feed
+
+TRAINED = ("Joint pretraining on the pairs", "Unaligned concatenation", "InfoMAE")
+FRACTIONS = (0.1, 1.0)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(folder, stage):
+    """[steps, metrics] of a stage."""
+    own = [line for line in lines(folder) if f"{stage}/loss" in line]
+    return np.array([[line[key] for key in sorted(line) if key != "step"] for line in own])
+
+
+def test_a_run_leaves_what_it_says(tiny_run):
+    names = {path.name for path in tiny_run.folder.iterdir()}
+    assert names == {"config.json", "data.json", "metrics.jsonl", "tensorboard", "checkpoints",
+                     "results.json", "report.html"}  # fmt: skip
+    trainings = {"pretrain", "align", "joint_pretrain", "supervised_10", "supervised_100"}
+    for name in ("tensorboard", "checkpoints"):
+        assert {path.name for path in (tiny_run.folder / name).iterdir()} == trainings
+    for stage in trainings:
+        assert next((tiny_run.folder / "tensorboard" / stage).glob("events.out.tfevents.*"))
+    assert set(tiny_run.results["seconds"]) == trainings
+
+
+def test_stored_results_are_the_returned_ones(tiny_run):
+    stored = json.loads((tiny_run.folder / "results.json").read_text())
+    assert stored == json.loads(json.dumps(tiny_run.results))
+    assert stored["config"] == json.loads((tiny_run.folder / "config.json").read_text())
+
+
+def test_every_row_has_its_numbers_at_every_share_of_labels(tiny_run):
+    records = tiny_run.results["records"]
+    joint = {(r["row"], r["protocol"], r["fraction"]) for r in records if r["part"] == "joint"}
+    probed = ("Raw windows", "Random encoder", *TRAINED)
+    assert joint == {
+        *(("Chance", "majority", f) for f in FRACTIONS),
+        *(("Supervised network", "network", f) for f in FRACTIONS),
+        *((row, "linear", f) for row in probed for f in FRACTIONS),
+        *((row, "knn", 1.0) for row in probed),
+    }
+    alone = {(r["row"], r["part"]) for r in records if r["part"] != "joint"}
+    assert alone == {(row, m) for row in probed for m in ("acc", "emg")}
+    for fraction in FRACTIONS:  # the same windows for all
+        used = {r["train_windows"] for r in records if r["fraction"] == fraction}
+        assert len(used) == 1
+    assert {r["test_windows"] for r in records} == {64}
+
+
+def test_the_table_is_printed_and_ends_with_the_method(tiny_run):
+    names = ("Chance", "Raw windows", "Random encoder", "Supervised network", *TRAINED)
+    places = [tiny_run.printed.index(f"\n{name}  ") for name in names]
+    assert places == sorted(places)
+    assert "10 % labels" in tiny_run.printed and "100 % labels" in tiny_run.printed
+    assert tiny_run.printed.splitlines()[-1] == f"Report: {tiny_run.folder / 'report.html'}"
+    page = (tiny_run.folder / "report.html").read_text()
+    assert all(name in page for name in names) and page.count("<img") >= 4
+
+
+def test_known_factors_are_read_back_from_each_part(tiny_run):
+    information = tiny_run.results["information"]
+    assert set(information) == {"shared", "private", "joint"}
+    for part, r2 in information.items():
+        assert set(r2) == {"shared", "private_acc", "private_emg", "synergy"}
+        assert all(value <= 1 for value in r2.values())
+        assert f"R^2 from {part}: " in tiny_run.printed
+
+
+def test_every_set_of_sensors_is_tried(tiny_run):
+    missing = tiny_run.results["missing"]
+    assert [r["present"] for r in missing] == [["acc", "emg"], ["acc"], ["emg"]]
+    full = next(r for r in tiny_run.results["records"]
+                if (r["row"], r["part"], r["protocol"], r["fraction"])
+                == ("InfoMAE", "joint", "linear", 1.0))  # fmt: skip
+    assert missing[0]["accuracy"] == full["accuracy"]
+
+
+def test_every_step_is_on_record_once_and_finite(tiny_run):
+    steps = {}
+    for line in lines(tiny_run.folder):
+        stage = next(key for key in line if key != "step").split("/")[0]
+        steps.setdefault(stage, []).append(line["step"])
+        assert all(value is not None for value in line.values())
+    six, two = list(range(1, 7)), [1, 2]
+    assert steps == {"pretrain": six, "align": six, "joint_pretrain": six,
+                     "supervised_10": two, "supervised_100": two}  # fmt: skip
+
+
+def test_data_json_describes_the_sensors_and_holds_their_statistics(tiny_run, tiny):
+    data = json.loads((tiny_run.folder / "data.json").read_text())
+    assert data["modalities"]["emg"] == {"shape": [256, 2], "rate_hz": 100.0, "unit": "mV"}
+    assert (data["windows"], data["subjects"], len(data["classes"])) == (256, 8, 6)
+    for m, stats in feed.statistics(catalogue.load(tiny.config().data)).items():
+        for name, value in stats.items():
+            np.testing.assert_array_equal(np.float32(data["statistics"][m][name]), value)
+
+
+def test_every_stage_is_traced_once(tiny_run):
+    assert tiny_run.traces == [1] * 5
+
+
+@pytest.mark.usefixtures("quick_compiling")
+def test_fifty_steps_are_traced_once(tiny):
+    config = tiny.config({"pretrain.steps": 50, "stages": ("pretrain",), "references": ()})
+    dataset, mesh = catalogue.load(config.data), training.data_mesh()
+    stage = plan.stages(config, dataset)["pretrain"]
+    data = feed.arrays(dataset, feed.statistics(dataset))
+    key = training.stream_key(0, "init")
+    step = training.make_train_step(stage.method.loss, stage.tx, feed.gather, num_steps=50)
+    state = training.train(
+        "pretrain",
+        lambda: training.init_state(
+            stage.method.init, stage.tx, key, plan.first_batch(stage, data), mesh=mesh
+        ),
+        chex.assert_max_traces(step, n=1),
+        training.with_key(data, 0, "pretrain"),
+        stage.view.rows,
+        50,
+        mesh=mesh,
+    )
+    assert int(state.step) == 50
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Fails when a step is traced; evaluation and report are left out."""
+    monkeypatch.setattr(pipeline, "_evaluate", lambda *args: {})
+    monkeypatch.setattr(pipeline, "_report", lambda *args: None)
+
+    def refuse(*args, **kwargs):
+        return lambda *args: pytest.fail("trained")
+
+    monkeypatch.setattr(training, "make_train_step", refuse)
+
+
+@pytest.mark.usefixtures("quick_compiling", "untrained")
+def test_a_finished_run_started_again_trains_nothing(tiny_run, devices):
+    devices(1)
+    before = (tiny_run.folder / "metrics.jsonl").read_bytes()
+    mmalign.run(tiny_run.config, tiny_run.folder)
+    assert (tiny_run.folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_what_does_not_fit_leaves_no_folder(tiny, tmp_path):
+    np.savez(tmp_path / "one.npz", acc=np.ones((9, 8, 1)), label=np.zeros(9, int))
+    npz = {"data.path": str(tmp_path / "one.npz")}
+    for match, config in (
+        ("placement must be one of", tiny.config({"data.placement": "disk"})),
+        ("'pretrain': warmup_steps=9", tiny.config({"pretrain.optim.warmup_steps": 9})),
+        (r"two modalities or more, got \['acc'\]", tiny.config(npz, "npz")),
+    ):
+        with pytest.raises(ValueError, match=match):
+            mmalign.run(config, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def train_only(monkeypatch, quick_compiling):
+    """(config, folder) -> {stage: parameters}, without evaluation and report."""
+    monkeypatch.setattr(pipeline, "_evaluate", lambda c, d, s, params, *args: dict(params))
+    monkeypatch.setattr(pipeline, "_report", lambda *args: None)
+    return mmalign.run
+
+
+@pytest.mark.slow
+def test_streaming_from_the_host_learns_the_same(tiny, tiny_run, train_only, devices, tmp_path):
+    devices(1)
+    streamed = train_only(tiny.config({"data.placement": "host", "references": ()}), tmp_path)
+    for stage in ("pretrain", "align"):
+        with training.Checkpoints(tiny_run.folder / "checkpoints" / stage, 1) as checkpoints:
+            like = {"params": streamed[stage]}
+            params = checkpoints.load(6, like, partial=True)["params"]
+        jax.tree.map(np.testing.assert_array_equal, streamed[stage], params)
+
+
+@pytest.mark.slow
+def test_one_and_four_devices_have_the_same_losses(tiny, train_only, devices, tmp_path):
+    changes = {f"{stage}.{key}": value for stage in ("pretrain", "align")
+               for key, value in {"steps": 20, "batch_size": 64}.items()}  # fmt: skip
+    config = tiny.config({"references": (), **changes})
+    for count in (1, 4):
+        devices(count)
+        train_only(config, tmp_path / str(count))
+    for stage in ("pretrain", "align"):
+        one, four = (losses(tmp_path / str(count), stage) for count in (1, 4))
+        assert len(one) == 20
+        # estimates of information start at zero: relative alone would compare rounding errors
+        np.testing.assert_allclose(one, four, rtol=1e-5, atol=1e-5, err_msg=stage)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_compiling")
+def test_a_user_s_windows_go_all_the_way(tiny, devices, tmp_path, capsys):
+    devices(1)
+    rng = np.random.default_rng(0)
+    n, label = 160, np.arange(160) % 2
+    wave = lambda time: np.sin(np.arange(time) * np.where(label, 0.9, 0.3)[:, None])[..., None]
+    ecg = wave(20) + rng.normal(size=(n, 20, 1))
+    present = rng.random(n) < 0.8
+    ecg[~present] = np.nan
+    np.savez(
+        tmp_path / "mine.npz",
+        acc=wave(64) + rng.normal(size=(n, 64, 3)), emg=wave(96) + rng.normal(size=(n, 96, 2)),
+        ecg=ecg, present_ecg=present, rate_hz_acc=32, rate_hz_emg=48, rate_hz_ecg=10,
+        label=label, class_names=["rest", "walk"], group=[f"person {i}" for i in np.arange(n) // 20],
+    )  # fmt: skip
+    small = {"steps": 2, "batch_size": 48, "optim.warmup_steps": 0}
+    changes = {f"{stage}.{key}": value for stage in ("pretrain", "align", "joint_pretrain",
+               "supervised") for key, value in small.items()}  # fmt: skip
+    changes |= {"align.view.fraction": 1.0, "align.method.negatives": 2,
+                "references": ("supervised",), "data.path": str(tmp_path / "mine.npz")}  # fmt: skip
+    results = mmalign.run(tiny.config(changes, "npz"), tmp_path / "run")
+    assert {r["row"] for r in results["records"]} >= {"InfoMAE", "Supervised network"}
+    assert len(results["missing"]) == 2**3 - 1
+    assert "information" not in results  # of factors that nobody knows
+    assert results["data"]["classes"] == ["rest", "walk"]
+    assert "InfoMAE" in capsys.readouterr().out
+    z = mmalign.load(tmp_path / "run").embed({"ecg": ecg[present][:5]})
+    assert len(z["joint"]) == 5 and np.isfinite(z["joint"]).all() and not z["acc"].any()

@@ -1,0 +1,125 @@
+"""A finished run as a function from windows to embeddings."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import mmalign
+from mmalign.data import catalogue
+
+pytestmark = pytest.mark.usefixtures("quick_compiling")
+
+
+@pytest.fixture(scope="module")
+def dataset(tiny):
+    return catalogue.load(tiny.config().data)
+
+
+@pytest.fixture(scope="module")
+def windows(dataset):
+    return {m: x[:10] for m, x in dataset.inputs.items()}
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run):
+    return mmalign.load(tiny_run.folder)
+
+
+@pytest.fixture(scope="module")
+def whole(model, windows):
+    return model.embed(windows, batch_size=16)
+
+
+def test_it_embeds_as_the_run_did(model, dataset, tiny_run):
+    z = model.embed(dataset.inputs)
+    np.testing.assert_allclose(z["joint"], tiny_run.joint, rtol=1e-5, atol=1e-5)
+
+
+def test_every_part_has_a_row_for_every_window(whole, model):
+    assert set(whole) == {"acc", "emg", "shared", "private", "joint"}
+    assert {len(z) for z in whole.values()} == {10}
+    assert list(model.modalities) == ["acc", "emg"]
+    assert model.modalities["emg"] == ((256, 2), 100.0)
+
+
+def test_batches_do_not_show(model, windows, whole):
+    for part, z in model.embed(windows, batch_size=3).items():
+        np.testing.assert_allclose(z, whole[part], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["left out", "nan throughout"])
+def test_a_missing_sensor_keeps_the_shapes_and_is_zeros_in_its_own_part(model, windows, whole, way):
+    there = {"acc": windows["acc"]}
+    if way == "nan throughout":
+        there["emg"] = np.full_like(windows["emg"], np.nan)
+    z = model.embed(there, batch_size=16)
+    assert {part: x.shape for part, x in z.items()} == {p: x.shape for p, x in whole.items()}
+    np.testing.assert_allclose(z["acc"], whole["acc"], rtol=1e-5, atol=1e-5)
+    assert not z["emg"].any()
+    assert np.isfinite(z["joint"]).all() and np.abs(z["joint"]).sum(axis=1).all()
+    assert not np.allclose(z["joint"], whole["joint"])
+
+
+def test_a_sensor_may_be_missing_from_some_windows_alone(model, windows, whole):
+    emg = windows["emg"].copy()
+    emg[4] = np.nan
+    z = model.embed({"acc": windows["acc"], "emg": emg}, batch_size=16)
+    others = np.arange(10) != 4
+    np.testing.assert_allclose(z["joint"][others], whole["joint"][others], rtol=1e-5, atol=1e-5)
+    alone = model.embed({"acc": windows["acc"]}, batch_size=16)
+    np.testing.assert_allclose(z["joint"][4], alone["joint"][4], rtol=1e-5, atol=1e-5)
+
+
+def test_what_it_cannot_embed_is_named(model, windows):
+    acc, emg = windows["acc"], windows["emg"]
+    gap, infinite = acc.copy(), acc.copy()
+    gap[3, 7, 0], infinite[5, 0, 0] = np.nan, np.inf
+    for match, inputs in (
+        ("has 'gyro'; the model knows 'acc', 'emg'", {"acc": acc, "gyro": acc}),
+        ("has no modality; the model knows", {}),
+        (
+            r"inputs\['acc'\] has shape \(10, 100, 3\), expected \(10, 128, 3\)",
+            {"acc": acc[:, :100]},
+        ),
+        (r"inputs\['acc'\] has shape \(128, 3\), expected", {"acc": acc[0]}),
+        (r"inputs\['emg'\] has shape \(9, 256, 2\), expected \(10,", {"acc": acc, "emg": emg[:9]}),
+        ("hold no window", {"acc": acc[:0]}),
+        (r"inputs\['acc'\] is not finite in window 3: repair it, or set the whole", {"acc": gap}),
+        (r"inputs\['acc'\] is not finite in window 5", {"acc": infinite}),
+    ):
+        with pytest.raises(ValueError, match=match):
+            model.embed(inputs)
+
+
+def test_an_earlier_stage_or_a_reference_can_be_loaded(tiny_run, windows, whole):
+    for stage in ("pretrain", "joint_pretrain"):
+        z = mmalign.load(tiny_run.folder, stage).embed(windows, batch_size=16)
+        assert {"acc", "emg", "joint"} <= set(z)
+        assert z["joint"].shape != whole["joint"].shape or not np.allclose(
+            z["joint"], whole["joint"]
+        )
+
+
+def test_a_folder_without_a_run_and_a_stage_that_is_none_are_named(tiny_run, tmp_path):
+    with pytest.raises(ValueError, match=f"{tmp_path} holds no run"):
+        mmalign.load(tmp_path)
+    for stage in ("nope", "supervised", "supervised_100", "seed"):
+        with pytest.raises(ValueError, match=f"has no stage '{stage}'; it has pretrain, align"):
+            mmalign.load(tiny_run.folder, stage)
+
+
+def test_an_unfinished_stage_is_refused_and_the_save_in_progress_left_alone(tiny_run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_run.folder, folder)
+    saves = folder / "checkpoints" / "align"
+    (saves / "6").rename(saves / "6.orbax-checkpoint-tmp")
+    with pytest.raises(
+        ValueError, match="stage 'align' in .* has saved 4 of 6 steps: start the run"
+    ):
+        mmalign.load(folder)
+    assert (saves / "6.orbax-checkpoint-tmp").exists()
+    shutil.rmtree(saves)
+    with pytest.raises(ValueError, match="has saved 0 of 6 steps"):
+        mmalign.load(folder)
+    assert not saves.exists()
