@@ -139,6 +139,11 @@ def _stage(name, block, config, dataset, earlier):
             f"source is {source!r}, warm_start {patterns!r}; a warm start needs patterns and one "
             f"of the stages before it: {', '.join(earlier) or 'there is none'}"
         )
+    used, kind = block["method"].get("name"), block["view"].get("kind")
+    if used in methods.PAIRED and kind != "paired":
+        raise ValueError(
+            f"method {used!r} compares sensors: view.kind must be paired, got {kind!r}"
+        )
     method = stage_method(block, config, modalities_of(dataset), dataset.num_classes)
     view = views.create(block["view"], dataset, batch_size=block["batch_size"], seed=config.seed)
     tx = training.make_optimizer(block["optim"], block["steps"])

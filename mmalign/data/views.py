@@ -15,7 +15,7 @@ from mmalign.data.dataset import TRAIN, Dataset
 
 KINDS = {
     "unpaired": ("length",),
-    "paired": ("fraction", "length", "alone"),
+    "paired": ("fraction", "length"),
     "labelled": ("fraction",),
 }
 
@@ -33,9 +33,7 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
     Args:
       config: `kind` "unpaired" (each modality drawn on its own, in runs of `length` consecutive
         windows), "paired" (the same windows for all; `fraction` of the training windows, nested,
-        and `length` consecutive windows each; a share `alone` of the batch is unpaired, for what
-        a method can learn from one modality at a time) or "labelled" (`fraction` of each class,
-        nested).
+        in runs of `length`) or "labelled" (`fraction` of each class, nested).
       dataset: only its training windows are used.
       batch_size: windows of a step, a multiple of `length`.
       seed: chooses the subset and the order.
@@ -58,36 +56,28 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
         )
     train = dataset.split == TRAIN
     take = batch_size // length
-    share = config.get("alone", 0.0)
-    alone = {"unpaired": take, "paired": round(share * take), "labelled": 0}[kind]
-    if not 0 <= share < 1 or (kind == "paired" and alone == take):
-        raise ValueError(
-            f"view.alone must be in [0, 1) and leave pairs in a batch of {take} sequences, "
-            f"got {share}"
+    if kind == "unpaired":
+        own = {
+            m: sequences(dataset, train & dataset.present[m], length) for m in dataset.modalities
+        }
+        for m, units in own.items():
+            _check_size(f"{units.size} windows of {m!r}", units, batch_size, fraction)
+        windows = min(len(np.unique(units)) for units in own.values())
+        return View(
+            lambda step: {m: _sample(x, take, seed, m, step) for m, x in own.items()}, windows
         )
-    chosen, own = None, {}
+
     if kind == "paired":
         together = sum(dataset.present.values()) >= 2
-        chosen = nested(sequences(dataset, train & together, length), fraction, seed)
-        _check_size(f"{chosen.size} pairs", chosen, (take - alone) * length, fraction)
-    elif kind == "labelled":
-        chosen = labelled_subset(dataset.label, np.flatnonzero(train), fraction, seed)[:, None]
-    if alone:
-        for m in dataset.modalities:
-            own[m] = sequences(dataset, train & dataset.present[m], length)
-            _check_size(f"{own[m].size} windows of {m!r}", own[m], alone * length, 1.0)
+        units = nested(sequences(dataset, train & together, length), fraction, seed)
+        _check_size(f"{units.size} pairs", units, batch_size, fraction)
+    else:
+        units = labelled_subset(dataset.label, np.flatnonzero(train), fraction, seed)[:, None]
 
     def rows(step):
-        parts = {m: [] for m in dataset.modalities}
-        if chosen is not None:
-            shared = _sample(chosen, take - alone, seed, kind, step)
-            parts = {m: [shared] for m in parts}
-        for m, units in own.items():
-            parts[m].append(_sample(units, alone, seed, m, step))
-        return {m: np.concatenate(p) for m, p in parts.items()}
+        return dict.fromkeys(dataset.modalities, _sample(units, take, seed, kind, step))
 
-    counted = own.values() if chosen is None else [chosen]
-    return View(rows, min(len(np.unique(units)) for units in counted))
+    return View(rows, len(np.unique(units)))
 
 
 def _check_size(what, units, needed, fraction):

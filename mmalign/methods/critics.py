@@ -103,40 +103,30 @@ class Critics(NamedTuple):
             out["joint"] = run("joint", *every_window, all_u, axes=axes)
         return out
 
-    def where(self, present, together, moved=None):
+    def where(self, present, moved=None):
         """Rows on which each network has all it needs, in the shapes of `logits`.
 
-        present: {m: bool [b]}. together: bool [b], rows whose windows were recorded together.
-        moved: {m: bool [1 + negatives, b]}, `present` of the moved windows; only the first of
-          these, which did not move, has to be together, as the others are products anyway.
+        present: {m: bool [b]}. moved: {m: bool [..., b]}, `present` of the moved windows.
         """
-        if moved is None:
-            moved, aligned = present, lambda x: x & together
-        else:
-            aligned = lambda x: x.at[0].set(x[0] & together)
+        moved = present if moved is None else moved
         present = {m: jnp.broadcast_to(p, moved[m].shape) for m, p in present.items()}
-        everything = functools.reduce(jnp.logical_and, moved.values())
         alone = jnp.stack([moved[m] & present[m] for m in self.modalities])
         out = {
-            "pair": jnp.stack(
-                [
-                    (lambda x: x if m == o else aligned(x))(moved[o] & present[m])
-                    for _, m, o in self.pairs
-                ]
-            ),
+            "pair": jnp.stack([moved[o] & present[m] for _, m, o in self.pairs]),
             "private": alone,
             "split": alone,
         }
         if self.joint:
-            out["joint"] = jnp.stack([aligned(everything & present[m]) for m in self.modalities])
+            everything = functools.reduce(jnp.logical_and, moved.values())
+            out["joint"] = jnp.stack([everything & present[m] for m in self.modalities])
         return out
 
-    def loss(self, params, features, u, v, present, together, key):
+    def loss(self, params, features, u, v, present, key):
         """Sum of all networks' losses; u and v must come without gradient."""
         offsets = self.offsets(key, len(next(iter(u.values()))))
         away = lambda tree: {m: moved(x, offsets[m]) for m, x in tree.items()}
         logits = self.logits(params, away(features), u, v, away(v))
-        where = self.where(present, together, away(present))
+        where = self.where(present, away(present))
         cost = jax.vmap(
             lambda x, w: density_ratio(x[0], x[1:], where=w[0], product_where=w[1:]).mean()
         )

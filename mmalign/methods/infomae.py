@@ -38,9 +38,7 @@ def create(config, modalities, num_classes=0) -> Method:
       modalities: {name: Modality}.
     Differs from the paper: signs of eq. 5 and 9 are those derived, not those printed; u and v are
     normalised, and noisy before critics, as the information of a deterministic code is infinite;
-    u, v come from unmasked views, the reconstruction from a masked one; terms are means. The batch
-    may hold rows whose windows do not belong together (`row` -1): terms of one modality learn from
-    them too, those that compare modalities do not.
+    u, v come from unmasked views, the reconstruction from a masked one; terms are means.
     `embed`: modality -> [u, v]; "shared" and "private" -> the u and v of all. Where a modality is
     absent the joint embedding holds the mean u of the present ones in its place, and v = 0.
     """
@@ -75,7 +73,7 @@ def create(config, modalities, num_classes=0) -> Method:
         u, v = ({m: code[i][0] for m, code in codes.items()} for i in range(2))
         ramp = jnp.clip(batch.get("progress", 1.0) / RAMP, 0.0, 1.0)
         information, player, metrics = information_terms(
-            config, critics, params["critics"], first, u, v, present, batch["row"] >= 0, key, ramp
+            config, critics, params["critics"], first, u, v, present, key, ramp
         )
         terms = _instance_terms(
             config, front, params["sensors"], codes, first, masked, present, key

@@ -12,7 +12,7 @@ from mmalign.methods.sensors import named_key
 from mmalign.methods.split import noisy
 
 
-def information_terms(config, critics, params, grids, u, v, present, together, key, ramp):
+def information_terms(config, critics, params, grids, u, v, present, key, ramp):
     """What the encoders pay for information, and the critics' own loss.
 
     Args:
@@ -21,27 +21,24 @@ def information_terms(config, critics, params, grids, u, v, present, together, k
       grids: {m: window} as the encoders read them, unmasked.
       u, v: {m: [b, width]}.
       present: {m: bool [b]}.
-      together: bool [b], rows whose windows were recorded together; on the others only what
-        concerns one modality counts.
       key: of noise and negatives.
       ramp: weight in [0, 1] of the critics' word, for the steps in which they know little.
     Returns: (encoders' loss, critics' loss, metrics). Metrics in nats: means over all networks of a
-      kind;
-      `beta_bound` = nats_other / nats_own, what beta has to stay below for a u that is not
+      kind; `beta_bound` = nats_other / nats_own, what beta has to stay below for a u that is not
       constant, as far as critics can tell (0 while they tell nothing); `joint_excess`, see
       `_joint_excess`.
     """
     noise = lambda name, x: {
         m: noisy(named_key(key, name, m), z, config["noise"]) for m, z in x.items()
     }
-    distance = _distance(u, present, together)  # needs no critic, so no noise
+    distance = _distance(u, present)  # needs no critic, so no noise
     u, v = noise("u", u), noise("v", v)
     features = critics.features(params, grids)
     player = critics.loss(
-        params, features, *lax.stop_gradient((u, v)), present, together, named_key(key, "negatives")
+        params, features, *lax.stop_gradient((u, v)), present, named_key(key, "negatives")
     )
     fixed = lax.stop_gradient((params, features))
-    logits, where = critics.logits(*fixed, u, v), critics.where(present, together)
+    logits, where = critics.logits(*fixed, u, v), critics.where(present)
     by_name = {pair: (x, w) for pair, x, w in zip(critics.pairs, logits["pair"], where["pair"])}
     shared = private = 0.0
     for i, m in enumerate(critics.modalities):
@@ -71,12 +68,11 @@ def information_terms(config, critics, params, grids, u, v, present, together, k
     return config["alpha"] * distance + ramp * (shared + private), player, metrics
 
 
-def _distance(u, present, together):
+def _distance(u, present):
     """d(u_1, u_2): mean squared difference per dimension, averaged over pairs of modalities."""
     pairs = list(itertools.combinations(u, 2))
     apart = [
-        _mean(jnp.mean((u[a] - u[b]) ** 2, axis=-1), present[a] & present[b] & together)
-        for a, b in pairs
+        _mean(jnp.mean((u[a] - u[b]) ** 2, axis=-1), present[a] & present[b]) for a, b in pairs
     ]
     return sum(apart) / len(pairs)
 

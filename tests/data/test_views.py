@@ -60,7 +60,6 @@ CONFIGS = [
     {"kind": "unpaired", "length": 4},
     {"kind": "paired", "fraction": 0.5},
     {"kind": "paired", "fraction": 0.5, "length": 4},
-    {"kind": "paired", "length": 2, "alone": 0.5},
     {"kind": "labelled", "fraction": 0.1},
 ]
 every_view = pytest.mark.parametrize(
@@ -226,9 +225,6 @@ def test_what_does_not_fit_is_refused(dataset):
         ({"kind": "paired", "fraction": 0}, r"view.fraction must be in \(0, 1\], got 0"),
         ({"kind": "labelled", "fraction": 1.5}, "view.fraction .* got 1.5"),
         ({"kind": "paired", "length": 5}, "batch_size 12 must be a multiple of view.length 5"),
-        ({"kind": "paired", "alone": 1.0}, r"view.alone must be in \[0, 1\) .* got 1.0"),
-        ({"kind": "paired", "alone": 0.9, "length": 4}, "leave pairs in a batch of 3 sequences"),
-        ({"kind": "unpaired", "alone": 0.5}, "'unpaired' has no option 'alone'"),
         ({"kind": "paired", "fraction": 0.01}, "has 1 pairs.*raise view.fraction or"),
     ]:
         with pytest.raises(ValueError, match=said):
@@ -238,16 +234,3 @@ def test_what_does_not_fit_is_refused(dataset):
     nothing = dataclasses.replace(dataset, label=np.full(N, -1, np.int32))
     with pytest.raises(ValueError, match="no labelled window"):
         create(nothing, kind="labelled")
-
-
-def test_a_share_of_a_paired_batch_can_be_drawn_alone(dataset):
-    view = create(dataset, kind="paired", length=2, alone=0.5, batch_size=16)
-    rows = view.rows(3)
-    first, second = list(rows.values())[:2]
-    np.testing.assert_array_equal(first[:8], second[:8])
-    assert (first[8:] != second[8:]).any()
-    whole = create(dataset, kind="paired", length=2, batch_size=8).rows(3)
-    np.testing.assert_array_equal(first[:8], next(iter(whole.values())))
-    unpaired = create(dataset, kind="unpaired", length=2, batch_size=8).rows(3)
-    for m, drawn in rows.items():
-        np.testing.assert_array_equal(drawn[8:], unpaired[m])

@@ -89,6 +89,8 @@ ONE = {"stages": ("pretrain",)}
         ("'pretrain': method.name 'nope' is unknown; there is infomae", {"pretrain.method.name": "nope"}),
         ("'pretrain': no backbone is called 'nope'", {"encoder.name": "nope"} | ONE),
         ("'align': the view has 8 pairs .*, fewer than the 48 of one batch", {"align.view.fraction": 0.05}),
+        ("'align': method 'infomae' compares sensors: view.kind must be paired, got 'unpaired'", {
+            "align.view.kind": "unpaired"}),
         ("'align': a batch of 12 sequences is too small for 9 negatives", {"align.method.negatives": 9}),
         ("'align': batch_size 48 must be a multiple of view.length 5", {"align.view.length": 5}),
         ("'align': .*covers no parameter of the source, which has: sensors/acc", {

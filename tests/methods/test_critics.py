@@ -112,7 +112,7 @@ def test_loss_is_that_of_each_network_alone(small, shown, loss):
         classifier(one("private", i), [window[m]], [m], v[m], m)
         classifier(one("split", i), [v[m]], [m], u[m], m)
         classifier(one("joint", i), [window[o] for o in names], names, u[m], m)
-    got = loss(params, window, u, v, present, np.ones(16, bool), key)
+    got = loss(params, window, u, v, present, key)
     np.testing.assert_allclose(got, sum(want), rtol=1e-5)
 
 
@@ -120,8 +120,8 @@ def test_rows_that_lack_a_part_are_not_shown(shown, loss):
     _, params, window, u, v, present = shown
     spoil = lambda tree: {m: np.where(present[m][:, None], x, 1e3) for m, x in tree.items()}
     key = jax.random.key(3)
-    want = loss(params, window, u, v, present, np.ones(16, bool), key)
-    got = loss(params, spoil(window), spoil(u), spoil(v), present, np.ones(16, bool), key)
+    want = loss(params, window, u, v, present, key)
+    got = loss(params, spoil(window), spoil(u), spoil(v), present, key)
     np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
@@ -129,27 +129,13 @@ def test_where_asks_for_all_that_a_network_reads():
     critics = make(3)
     here = {"acc": [1, 1, 1, 0], "emg": [1, 0, 1, 1], "ecg": [1, 1, 0, 1]}
     here = {m: np.array(p, bool) for m, p in here.items()}
-    where = critics.where(here, np.ones(4, bool))
+    where = critics.where(here)
     by_pair = dict(zip([(m, o) for _, m, o in critics.pairs], where["pair"], strict=True))
     for (m, o), rows in by_pair.items():
         np.testing.assert_array_equal(rows, here[m] & here[o])
     np.testing.assert_array_equal(where["joint"], [[True, False, False, False]] * 3)
     for kind in ("private", "split"):
         np.testing.assert_array_equal(where[kind], np.stack(list(here.values())))
-
-
-def test_aligned_rows_of_two_sensors_must_have_been_recorded_together():
-    critics = make(2)
-    here = {m: jnp.ones(3, bool) for m in critics.modalities}
-    together = jnp.array([True, False, True])
-    aligned, both = critics.where(here, together), jnp.ones(3, bool)
-    stacked = critics.where(here, together, {m: jnp.ones((2, 3), bool) for m in here})
-    for i, (kind, _, _) in enumerate(critics.pairs):
-        want = together if kind == "other" else both
-        np.testing.assert_array_equal(aligned["pair"][i], want)
-        np.testing.assert_array_equal(stacked["pair"][i], jnp.stack([want, both]))
-    np.testing.assert_array_equal(aligned["joint"], jnp.stack([together] * 2))
-    assert aligned["private"].all() and aligned["split"].all()
 
 
 @pytest.mark.parametrize(("count", "two", "three"), [(2, 8, 10), (3, 15, 18)])
@@ -172,7 +158,7 @@ def test_critics_start_at_chance_and_apart(small):
     def first_loss(key):
         params = critics.init(key, grids)
         features = critics.features(params, grids)
-        return params, critics.loss(params, features, u, v, here, here["acc"], key)
+        return params, critics.loss(params, features, u, v, here, key)
 
     params, loss = small.jit(first_loss)(jax.random.key(0))
     np.testing.assert_allclose(loss, 8 * 2 * np.log(2), rtol=1e-6)
