@@ -4,18 +4,28 @@ python -m mmalign.main --config=configs/infomae.py                        # embe
 python -m mmalign.main --config=configs/infomae.py:uci_har --config.data.dir=FOLDER
 python -m mmalign.main --config=configs/infomae.py:sp_sw_har --config.data.dir=FOLDER
 python -m mmalign.main --config=configs/infomae.py:npz --config.data.path=windows.npz
+python -m mmalign.main --config=configs/infomae.py:uci_har,swin ...       # the published encoder
 python -m mmalign.main --config=configs/infomae.py:smoke                  # two steps
 """
 
 from ml_collections import config_dict
 
 ARGUMENTS = ("", "uci_har", "sp_sw_har", "npz", "smoke")
+_SPECTROGRAM = dict(representation="spectrogram", interval_s=0.32, overlap=0.5)
+ENCODERS = {
+    "compact": dict(name="compact", representation="series", patch_s=0.16, width=32, dim=64),
+    "swin": dict(name="swin", preset="har", **_SPECTROGRAM),
+    "deepsense": dict(name="deepsense", preset="har", **_SPECTROGRAM),
+}
 
 
 def get_config(arg=""):
-    """Config of a run; `arg` picks the data set, "smoke" a run of two steps a stage."""
-    if arg not in ARGUMENTS:
-        raise ValueError(f"unknown config argument {arg!r}, expected one of {ARGUMENTS}")
+    """Config of a run; `arg` is "DATA" or "DATA,ENCODER", the data "smoke" two steps a stage."""
+    arg, _, encoder = arg.partition(",")
+    encoder = encoder or "compact"
+    for given, known in ((arg, ARGUMENTS), (encoder, tuple(ENCODERS))):
+        if given not in known:
+            raise ValueError(f"unknown config argument {given!r}, expected one of {known}")
     cfg = config_dict.ConfigDict()
     cfg.seed = 0
     cfg.data = dict(name="synthetic" if arg in ("", "smoke") else arg)
@@ -24,7 +34,7 @@ def get_config(arg=""):
     cfg.data.cache_dir = config_dict.placeholder(str)
     cfg.data.placement = "device"  # "host": stream batches, for data larger than the device
     cfg.data.options = {}
-    cfg.encoder = dict(name="compact", representation="series", patch_s=0.16, width=32, dim=64)
+    cfg.encoder = dict(ENCODERS[encoder])
     cfg.augment = dict(
         pool=("scaling", "magnitude_warp", "time_warp", "permutation"),
         probability=0.5,
@@ -82,7 +92,8 @@ def get_config(arg=""):
 
 def _real(cfg, name):
     """People differ more than the embedded data's: wider codes, more augmentation."""
-    cfg.encoder.dim = 128
+    if cfg.encoder.name == "compact":
+        cfg.encoder.update(dim=128)
     cfg.pretrain.steps = 1500
     cfg.augment.pool = ("rotation", "scaling", "magnitude_warp", "time_warp", "permutation")
     for stage in (cfg.pretrain, cfg.align, cfg.joint_pretrain):

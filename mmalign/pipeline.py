@@ -93,33 +93,17 @@ def _evaluate(config, dataset, stages, params, data, mesh):
         first.method.init, first.tx, training.stream_key(config.seed, RANDOM),
         plan.first_batch(first, data), mesh=mesh,
     ).params  # fmt: skip
-    rows = {
-        RAW: evaluation.raw_features(dataset),
-        RANDOM: embed(first.method.embed, {"params": untrained}),
+    parts = {
+        name: embed(stage.method.embed, {"params": params[name]}) for name, stage in stages.items()
     }
-    networks, parts = [], {}
-    for stage in stages.values():
-        z = embed(stage.method.embed, {"params": params[stage.name]})
-        if "logits" in z:
-            networks.append((stage, z["logits"]))
-        else:
-            parts[stage.name] = z
-    # references first, so that the method itself closes the table
-    order = [name for name in parts if name not in config.stages] + list(config.stages)
-    rows |= {stages[name].label: parts[name] for name in order}
-    records = evaluation.evaluate(
-        rows, dataset, fractions=config.evaluation.fractions, seed=config.seed
-    )
-    answers = [_network(stage, logits, dataset, config.seed) for stage, logits in networks]
-    at = next(i for i, r in enumerate(records) if r["row"] not in (evaluation.CHANCE, RAW, RANDOM))
-    records[at:at] = answers
-
     final = parts[last.name]
     results = {
         "method": config.stages[-1],
         "data": _describe(dataset),
         "headline": last.label,
-        "records": records,
+        "records": _records(
+            config, dataset, stages, embed(first.method.embed, {"params": untrained}), parts
+        ),
         "config": json.loads(config.to_json()),
     }
     if dataset.factors:
@@ -132,6 +116,21 @@ def _evaluate(config, dataset, stages, params, data, mesh):
     )  # fmt: skip
     results["map"] = final[JOINT]
     return results
+
+
+def _records(config, dataset, stages, untrained, parts):
+    """The table: what needs no training, supervised networks, references, the method itself."""
+    rows = {RAW: evaluation.raw_features(dataset), RANDOM: untrained}
+    probed = [name for name, z in parts.items() if "logits" not in z]
+    order = [name for name in probed if name not in config.stages] + list(config.stages)
+    rows |= {stages[name].label: parts[name] for name in order}
+    records = evaluation.evaluate(
+        rows, dataset, fractions=config.evaluation.fractions, seed=config.seed
+    )
+    answers = [_network(stages[name], z["logits"], dataset, config.seed)
+               for name, z in parts.items() if "logits" in z]  # fmt: skip
+    at = next(i for i, r in enumerate(records) if r["row"] not in (evaluation.CHANCE, RAW, RANDOM))
+    return records[:at] + answers + records[at:]
 
 
 def _network(stage, logits, dataset, seed):

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmalign.data.dataset import TRAIN, UNKNOWN, Dataset
 
-_MIN_STD = 1e-6  # a channel that never moves is centred and left alone
+_MIN_STD = 1e-6  # of the mean: a channel that moves less is rounding errors; it is centred only
 
 
 def statistics(dataset: Dataset):
@@ -24,7 +24,7 @@ def statistics(dataset: Dataset):
             raise ValueError(f"modality {m!r} is present in no training window")
         mean = x.mean(axis=(0, 1), dtype=np.float64)
         std = x.std(axis=(0, 1), dtype=np.float64)
-        std = np.where(std > _MIN_STD, std, 1.0)
+        std = np.where(std > _MIN_STD * np.abs(mean), std, 1.0)
         out[m] = {"mean": mean.astype(np.float32), "std": std.astype(np.float32)}
     return out
 

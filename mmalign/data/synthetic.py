@@ -39,8 +39,12 @@ def make(*, seed=0, subjects=30, windows=320, test_subjects=8, classes=6, noise=
     """
     if not 0 < test_subjects < subjects:
         raise ValueError(f"test_subjects must be in 1..{subjects - 1}, got {test_subjects}")
-    if windows % 4:
+    if windows < 4 or windows % 4:
         raise ValueError(f"windows must be a multiple of 4 (recordings), got {windows}")
+    if classes < 2:
+        raise ValueError(f"classes must be 2 or more, got {classes}")
+    if not 0 <= drift <= 1:
+        raise ValueError(f"drift must be in [0, 1], got {drift}")
     rng = np.random.default_rng(seed)
     n, length = subjects * windows, windows // 4
     names = ("shared", *(f"private_{m}" for m in SENSORS))

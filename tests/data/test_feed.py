@@ -58,6 +58,13 @@ def test_training_windows_come_out_standardised(dataset, data):
     np.testing.assert_array_equal(batch["inputs"]["acc"][..., 2], 0)  # centred, not blown up
 
 
+def test_a_signal_in_volts_is_standardised_too(dataset):
+    small = {m: x * np.float32(1e-7) for m, x in dataset.inputs.items()}
+    for m, stats in feed.statistics(dataclasses.replace(dataset, inputs=small)).items():
+        want = training_windows(dataset, m).std(axis=(0, 1), dtype=np.float64)[:2] * 1e-7
+        np.testing.assert_allclose(stats["std"][:2], want, rtol=1e-5)
+
+
 def test_statistics_are_those_of_present_training_windows_alone(dataset):
     want = feed.statistics(dataset)
     for m in dataset.modalities:

@@ -126,6 +126,9 @@ def test_splits_are_by_subject_and_recordings_never_cut_through_one(dataset):
         ({"test_subjects": 0}, r"test_subjects must be in 1\.\.29, got 0"),
         ({"subjects": 4, "test_subjects": 4}, r"test_subjects must be in 1\.\.3, got 4"),
         ({"windows": 10}, "windows must be a multiple of 4 .*, got 10"),
+        ({"windows": 0}, "windows must be a multiple of 4 .*, got 0"),
+        ({"classes": 1}, "classes must be 2 or more, got 1"),
+        ({"drift": 1.5}, r"drift must be in \[0, 1\], got 1.5"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(options, said):

@@ -49,7 +49,8 @@ def tiny():
 
     def config(changes=(), arg="smoke"):
         made = module.get_config(arg)
-        made.update_from_flattened_dict(TINY | dict(changes))
+        small = {k: v for k, v in TINY.items() if "," not in arg or not k.startswith("encoder.")}
+        made.update_from_flattened_dict(small | dict(changes))
         return made
 
     def command(workdir, changes=()):

@@ -203,6 +203,18 @@ def test_one_and_four_devices_have_the_same_losses(tiny, train_only, devices, tm
 
 
 @pytest.mark.slow
+def test_the_published_encoder_trains_through_both_stages(tiny, train_only, devices, tmp_path):
+    devices(1)
+    config = tiny.config({"references": ()}, "smoke,swin")
+    config.augment.pool = ("scaling", "phase_shift")
+    config.encoder.update(width=8, heads=2, depths=(1, 1), decoder_depth=1, dim=8)
+    train_only(config, tmp_path)
+    for stage in ("pretrain", "align"):
+        found = losses(tmp_path, stage)
+        assert np.isfinite(found).all() and not np.allclose(found[0], found[-1])
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_compiling")
 def test_a_user_s_windows_go_all_the_way(tiny, devices, tmp_path, capsys):
     devices(1)

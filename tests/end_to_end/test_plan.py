@@ -61,6 +61,15 @@ def test_references_and_stages_can_be_dropped_while_their_blocks_stay(tiny, data
     assert list(plan.stages(config, dataset)) == ["pretrain"]
 
 
+@pytest.mark.parametrize("encoder", ["swin", "deepsense"])
+def test_every_encoder_fits_every_stage(tiny, dataset, encoder):
+    stages = plan.stages(tiny.config((), f"smoke,{encoder}"), dataset)
+    assert [stages[name].config["method"]["name"] for name in ("pretrain", "align")] == [
+        "mae",
+        "infomae",
+    ]
+
+
 ONE = {"stages": ("pretrain",)}
 
 
