@@ -91,16 +91,19 @@ def get_config(arg=""):
 
 
 def _real(cfg, name):
-    """People differ more than the embedded data's: wider codes, more augmentation."""
+    """People differ more than the embedded data's: wider codes, longer training, gentler players."""
     if cfg.encoder.name == "compact":
-        cfg.encoder.update(dim=128)
-    cfg.pretrain.steps = 1500
+        cfg.encoder.update(width=64, dim=256)
     cfg.augment.pool = ("rotation", "scaling", "magnitude_warp", "time_warp", "permutation")
     for stage in (cfg.pretrain, cfg.align, cfg.joint_pretrain):
         stage.method.update(shared=32, private=128)
+    cfg.pretrain.update(steps=4000, batch_size=128)
     for stage in (cfg.align, cfg.joint_pretrain):
         # sp_sw_har has 1,114 training windows in all: 5 % of them would not fill a batch
         stage.view.fraction = 0.05 if name == "uci_har" else 0.25
+        stage.method.update(alpha=0.3, gamma=0.002, epsilon=0.02)
+    cfg.align.optim.lr = 3e-4  # a higher rate unlearns what the many windows taught
+    cfg.joint_pretrain.steps = 800  # from scratch, so more steps at the higher rate
 
 
 def _smoke(cfg):

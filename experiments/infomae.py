@@ -4,12 +4,13 @@
     python -m experiments.infomae --data=sp_sw_har --dir=FOLDER --seeds=0
 
 Writes results/infomae-<data>.json, .md and .png beside this file. A seed draws the initial weights,
-the pairs, the labels and the order of the batches. Runs that are finished are not repeated.
+the pairs, the labels and the order of the batches. What is trained already is only evaluated again.
 """
 
 import argparse
 import importlib.util
 import json
+import os
 import pathlib
 import platform
 
@@ -34,11 +35,7 @@ def main():
     for seed in map(int, args.seeds.split(",")):
         config = _config(args.data)
         config.seed, config.data.dir = seed, args.dir
-        folder = pathlib.Path(args.workdir, f"infomae-{args.data}-{seed}")
-        if (folder / "results.json").exists():
-            runs.append(json.loads((folder / "results.json").read_text()))
-        else:
-            runs.append(mmalign.run(config, folder))
+        runs.append(mmalign.run(config, pathlib.Path(args.workdir, f"infomae-{args.data}-{seed}")))
     write(f"infomae-{args.data}", runs)
 
 
@@ -48,7 +45,8 @@ def write(name, runs):
     seconds = [sum(run["seconds"].values()) for run in runs]
     out = {
         "seeds": len(runs),
-        "hardware": f"{platform.machine()} CPU, {jax.default_backend()}, jax {jax.__version__}",
+        "hardware": f"{jax.devices()[0].device_kind}, {os.cpu_count()} {platform.machine()} cores, "
+        f"jax {jax.__version__}",
         "training_seconds_per_seed": [round(s, 1) for s in seconds],
         "cells": cells,
         "missing": [run.get("missing") for run in runs],
