@@ -75,7 +75,7 @@ def get_config(arg=""):
     cfg.joint_pretrain = dict(label="Joint pretraining on the pairs", **alignment)
     cfg.supervised = dict(
         label="Supervised network",
-        method=dict(name="supervised"),
+        method=dict(name="supervised", mix=None),  # dict(alpha=1.0, cut_probability=0.75) as FOCAL
         batch_size=128,
         steps=250,
         optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
@@ -91,7 +91,7 @@ def get_config(arg=""):
 
 
 def _real(cfg, name):
-    """People differ more than the embedded data's: wider codes, longer training, gentler players."""
+    """People differ more: wider codes, longer training, gentler players."""
     if cfg.encoder.name == "compact":
         cfg.encoder.update(width=64, dim=256)
     cfg.augment.pool = ("rotation", "scaling", "magnitude_warp", "time_warp", "permutation")

@@ -1,11 +1,12 @@
 """Augmentations: pure, jittable, one key per example.
 
 `series` and `spectrogram` hold `f(key, x, *, knobs) -> x` on one example; `policy` draws from a
-pool of them for a batch of several modalities.
+pool of them for a batch of several modalities; `mix` is mixup and CutMix.
 """
 
 from mmalign.augment import series as series
 from mmalign.augment import spectrogram as spectrogram
+from mmalign.augment.mixing import mix as mix
 from mmalign.augment.policy import POOL as POOL
 from mmalign.augment.policy import Plan as Plan
 from mmalign.augment.policy import Policy as Policy

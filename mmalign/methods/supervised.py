@@ -3,19 +3,21 @@
 import jax.numpy as jnp
 import optax
 
+from mmalign.augment import mix
 from mmalign.losses.numerics import mean_over_counted
 from mmalign.methods.contract import JOINT, Method, present_inputs, where_present
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.models import Linear
 
-OPTIONS = ("encoder", "augment")
+OPTIONS = ("encoder", "augment", "mix")
 
 
 def create(config, modalities, num_classes=0) -> Method:
     """Cross-entropy of a linear layer on the concatenated embeddings of all modalities.
 
     Args:
-      config: `encoder` and `augment` as `sensors` reads them.
+      config: `encoder` and `augment` as `sensors` reads them; `mix`, the options of
+        `mmalign.augment.mix`, which comes before the other augmentations, or None.
       modalities: {name: Modality}.
       num_classes: at least 2.
     `embed` adds "logits" [b, classes].
@@ -44,12 +46,16 @@ def create(config, modalities, num_classes=0) -> Method:
 
     def loss(variables, batch, key):
         params, label = variables["params"], batch["label"]
-        grids = front.view(named_key(key, "view"), present_inputs(batch))
+        inputs, partner, share = _mixed(config["mix"], named_key(key, "mix"), batch)
+        grids = front.view(named_key(key, "view"), inputs)
         joint = jnp.concatenate(
             list(embeddings(params, grids, batch["present"], key).values()), axis=-1
         )
         logits = head.apply({"params": params["head"]}, joint)
-        cost = optax.losses.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(label, 0))
+        nats = lambda label: optax.losses.softmax_cross_entropy_with_integer_labels(
+            logits, jnp.maximum(label, 0)
+        )
+        cost = share * nats(label) + (1 - share) * nats(label[partner])
         hit = (logits.argmax(axis=-1) == label).astype(jnp.float32)
         cost, hit = (mean_over_counted(x, label >= 0).mean() for x in (cost, hit))
         return cost, {"metrics": {"accuracy": hit}}
@@ -61,3 +67,19 @@ def create(config, modalities, num_classes=0) -> Method:
         return out | {JOINT: joint, "logits": head.apply({"params": params["head"]}, joint)}
 
     return Method(init, loss, embed)
+
+
+def _mixed(options, key, batch):
+    """(inputs, partner, share) as `mix` gives them; windows that cannot be mixed stay as they are.
+
+    Those are windows without a label, or whose partner has none or has other sensors.
+    """
+    inputs, present, label = present_inputs(batch), batch["present"], batch["label"]
+    if options is None:
+        return inputs, jnp.arange(len(label)), jnp.ones(len(label))
+    mixed, partner, share = mix(key, inputs, **dict(options))
+    fits = (label >= 0) & (label[partner] >= 0)
+    for there in present.values():
+        fits &= there == there[partner]
+    mixed = {m: jnp.where(fits[:, None, None], mixed[m], x) for m, x in inputs.items()}
+    return mixed, partner, jnp.where(fits, share, 1.0)

@@ -20,7 +20,7 @@ ENCODER = {"name": "compact", "patch_s": 0.25, "width": 8, "depth": 1, "segments
 AUGMENT = {"pool": ("scaling", "negation"), "probability": 0.5, "per": "batch"}
 CONFIGS = {
     "mae": {"mask_ratio": 0.5, "shared": 4, "private": 6},
-    "supervised": {},
+    "supervised": {"mix": None},
     "infomae": {
         "mask_ratio": 0.5, "shared": 4, "private": 6, "length": LENGTH, "form": "two_ratio",
         "noise": 0.3, "negatives": 2, "stem": {"features": (8,), "out": 8},

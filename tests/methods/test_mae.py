@@ -14,6 +14,8 @@ from mmalign.methods.mae import draw_masks, reconstruction
 from mmalign.methods.sensors import sensors
 
 KEY = jax.random.key(1)
+KEY2 = jax.random.key(77)
+MIX = (("alpha", 1.0), ("cut_probability", 0.5))
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +150,29 @@ def test_windows_without_a_label_teach_nothing(supervised):
     nobody = batch | {"label": np.full_like(label, -1)}
     (cost, _), grads = supervised.loss(supervised.params, nobody, KEY)
     assert cost == 0 and zero(grads)
+
+
+def test_labels_are_mixed_as_windows_are_and_only_where_both_are_known(small):
+    mixing = small.compiled("supervised", augment=None, mix=MIX)
+    batch, rows = mixing.batch, len(mixing.batch["row"])
+    everyone = {m: np.ones(rows, bool) for m in batch["present"]}
+    batch = batch | {"present": everyone}
+    plain, _ = mixing.loss(mixing.params, batch, KEY)
+    assert np.isfinite(plain[0]) and plain[0] != mixing.loss(mixing.params, batch, KEY2)[0][0]
+    # nobody's neighbour has a label, or the same sensors: nothing is mixed
+    odd = np.arange(rows) % 2 == 1
+    label = np.where(odd, -1, batch["label"]).astype(np.int32)
+    first = next(iter(everyone))
+    for changes in ({"label": label}, {"present": everyone | {first: odd}}):
+        alone = batch | changes
+        costs = [mixing.loss(mixing.params, alone, key)[0][0] for key in (KEY, KEY2)]
+        np.testing.assert_allclose(*costs, rtol=1e-6)
+        logits = mixing.embed(mixing.params, alone)["logits"]
+        known = alone["label"] >= 0
+        want = optax.losses.softmax_cross_entropy_with_integer_labels(
+            logits[known], alone["label"][known]
+        )
+        np.testing.assert_allclose(costs[0], want.mean(), rtol=1e-5)
 
 
 def test_supervision_needs_two_classes(small):
