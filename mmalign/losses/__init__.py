@@ -25,9 +25,11 @@ from mmalign.losses.information import (
     total_correlation,
 )
 from mmalign.losses.reconstruction import masked_mse
+from mmalign.losses.redundancy import barlow_twins, vicreg
 from mmalign.losses.temporal import sequence_ranking
 
 __all__ = [
+    "barlow_twins",
     "density_ratio",
     "entropy",
     "gaussian_mutual_information",
@@ -38,4 +40,5 @@ __all__ = [
     "sequence_ranking",
     "shared_information",
     "total_correlation",
+    "vicreg",
 ]
