@@ -10,30 +10,30 @@
 
 # %% [markdown]
 # # InfoMAE on the embedded data
-# Trains, evaluates and uses a model. On Colab choose a TPU or GPU runtime; nothing else changes.
+# Trains, evaluates and uses a model. On Colab choose a TPU or GPU runtime, clone the repository and
+# `%cd` into it first; nothing else changes.
 
 # %%
-import importlib.util
 import os
 import pathlib
 import sys
 import tempfile
 
+here = pathlib.Path.cwd()
+root = next((p for p in (here, *here.parents) if (p / "configs" / "infomae.py").exists()), None)
+if root is None:
+    raise FileNotFoundError(f"{here} is not inside the repository: clone it and %cd into it")
 if "google.colab" in sys.modules:
-    get_ipython().run_line_magic("pip", "install -q mmalign")
-SMOKE = bool(os.environ.get("MMALIGN_SMOKE"))
+    get_ipython().run_line_magic("pip", f"install -q -e {root}")
+sys.path.insert(0, str(root))
 
 # %%
 import mmalign
+from configs.infomae import get_config
 from mmalign.data import synthetic
 
-root = next(
-    p for p in (pathlib.Path.cwd(), *pathlib.Path.cwd().parents) if (p / "configs").is_dir()
-)
-spec = importlib.util.spec_from_file_location("config", root / "configs" / "infomae.py")
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-config = module.get_config("smoke" if SMOKE else "")
+SMOKE = bool(os.environ.get("MMALIGN_SMOKE"))
+config = get_config("smoke" if SMOKE else "")
 
 # %%
 workdir = tempfile.mkdtemp()

@@ -98,11 +98,11 @@ def _real(cfg, name):
     for stage in (cfg.pretrain, cfg.align, cfg.joint_pretrain):
         stage.method.update(shared=32, private=128)
     # sp_sw_har has 1,114 training windows in all: 5 % of them would not fill a batch
-    fraction, length = (0.05, 1.0) if name == "uci_har" else (0.25, 0.5)
-    cfg.pretrain.update(steps=round(4000 * length), batch_size=128)
+    fraction, longer = (0.05, 2) if name == "uci_har" else (0.25, 1)
+    cfg.pretrain.update(steps=2000 * longer, batch_size=128)
     for stage in (cfg.align, cfg.joint_pretrain):
         stage.view.fraction = fraction
-        stage.steps = round(800 * length)
+        stage.steps = 400 * longer
         stage.method.update(alpha=0.3, gamma=0.002, epsilon=0.02, lam=1.0, temperature=0.2)
 
 

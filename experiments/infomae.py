@@ -8,7 +8,6 @@ the pairs, the labels and the order of the batches. What is trained already is o
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import pathlib
@@ -18,6 +17,7 @@ import jax
 import numpy as np
 
 import mmalign
+from configs.infomae import get_config
 
 HERE = pathlib.Path(__file__).parent
 METRICS = ("accuracy", "macro_f1")
@@ -33,7 +33,7 @@ def main():
     args = parser.parse_args()
     runs = []
     for seed in map(int, args.seeds.split(",")):
-        config = _config(args.data)
+        config = get_config(args.data)
         config.seed, config.data.dir = seed, args.dir
         runs.append(mmalign.run(config, pathlib.Path(args.workdir, f"infomae-{args.data}-{seed}")))
     write(f"infomae-{args.data}", runs)
@@ -130,14 +130,6 @@ def _plot(path, cells):
     axes.set_ylabel("accuracy on test subjects, %")
     axes.legend(frameon=False, fontsize=8)
     FigureCanvasAgg(figure).print_png(path)
-
-
-def _config(data):
-    path = HERE.parent / "configs" / "infomae.py"
-    spec = importlib.util.spec_from_file_location("infomae_config", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(data)
 
 
 if __name__ == "__main__":
