@@ -1,0 +1,44 @@
+"""Several seeds as one table: means, spreads, files."""
+
+import json
+
+import pytest
+
+from experiments import infomae
+
+
+def run(accuracy, seconds):
+    """A run's results: one row at two shares of labels, and one sensor alone."""
+    record = {"row": "InfoMAE", "part": "joint", "protocol": "linear", "macro_f1": accuracy / 2}
+    return {
+        "records": [
+            record | {"fraction": 0.1, "accuracy": accuracy},
+            record | {"fraction": 1.0, "accuracy": 0.9},
+            record | {"part": "acc", "fraction": 1.0, "accuracy": 0.7},
+        ],
+        "seconds": {"pretrain": seconds, "align": 60.0},
+        "config": {"seed": 5, "data": {"name": "synthetic", "dir": "/home/me"}, "steps": 3},
+    }
+
+
+def test_cells_are_means_and_sample_deviations_over_seeds():
+    cells = infomae.summarise([run(0.5, 1), run(0.7, 1), run(0.6, 1)])
+    assert [(c["part"], c["fraction"]) for c in cells] == [
+        ("joint", 0.1), ("joint", 1.0), ("acc", 1.0)
+    ]  # fmt: skip
+    assert cells[0]["accuracy"] == pytest.approx([0.6, 0.1])
+    assert cells[0]["macro_f1"] == pytest.approx([0.3, 0.05])
+    assert infomae.summarise([run(0.5, 1)])[0]["accuracy"] == [0.5, 0.0]
+
+
+def test_what_is_written_agrees_and_names_no_folder_of_the_user(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(infomae, "HERE", tmp_path)
+    infomae.write("test", [run(0.5, 60), run(0.7, 180)])
+    stored = json.loads((tmp_path / "results" / "test.json").read_text())
+    assert stored["seeds"] == 2 and stored["training_seconds_per_seed"] == [120.0, 240.0]
+    assert stored["config"]["steps"] == 3 and "/home/me" not in json.dumps(stored)
+    page = (tmp_path / "results" / "test.md").read_text()
+    assert "| InfoMAE | 60.0 ± 14.1 / 30.0 ± 7.1 | 90.0 ± 0.0 / 30.0 ± 7.1 |" in page
+    assert "| InfoMAE | 70.0 ± 0.0 |" in page  # the sensor alone
+    assert "2.0 to 4.0 minutes per seed" in page and page in capsys.readouterr().out
+    assert (tmp_path / "results" / "test.png").stat().st_size > 1000
