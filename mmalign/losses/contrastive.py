@@ -1,5 +1,8 @@
 """Contrastive losses: paired embeddings attract, the rest of the batch repels."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -10,9 +13,10 @@ from mmalign.losses.numerics import (
     unit_norm,
     widen,
 )
+from mmalign.losses.tiles import exponential_sums, fits, tile_for
 
 
-def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, where=None, axis_name=None):
+def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None, axis_name=None):
     """InfoNCE of paired embeddings.
 
     Row i of z_a and row i of z_b are a pair; the other rows of the global batch's z_b are negatives
@@ -25,11 +29,15 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, where=None, axis_name
       z_b: as z_a, the partners.
       temperature: positive scalar, unitless; may be traced, so it can be learned.
       symmetric: average both directions; False asks z_a's rows alone.
+      tile: rows and columns of the blocks in which similarities are computed, and computed again
+        for the gradient, so that memory is linear in the batch; a batch no larger, or None below
+        2,048 rows, takes the plain form, which is faster there. None from there on is 512.
       where: bool [batch], the pairs that count; None for all. See the package's rule.
       axis_name: mapped axis that splits the batch; None if z_a is the whole batch.
     Returns: [batch] loss of each pair in nats, float32 or wider.
     Raises: ValueError for shapes that differ or are not [batch, dim], a temperature that is not a
-      positive scalar, a `where` of another shape; TypeError for arrays that are not floating-point.
+      positive scalar, a tile that is not a positive number, a `where` of another shape; TypeError
+      for arrays that are not floating-point.
     References: van den Oord et al. 2018, arXiv:1807.03748, eq. 4, with cosine similarity over a
       temperature; both directions as in Radford et al. 2021, arXiv:2103.00020.
     """
@@ -37,6 +45,17 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, where=None, axis_name
     (all_a, all_b, counted), place = global_batch(z_a, z_b, where, axis_name=axis_name)
     negative = counted[None] & _other_rows(place, len(all_a))
     positive = jnp.sum(z_a * z_b, axis=1)
+    if tile := tile_for(len(all_a), tile):
+        tiled = functools.partial(
+            _tiled, ids=(jnp.where(where, place, -1), _numbered(counted)), positive=positive,
+            temperature=temperature, tile=tile,
+        )  # fmt: skip
+        if axis_name is None:
+            loss, back = tiled(z_a, z_b, columns=symmetric)
+        else:
+            loss, back = tiled(z_a, all_b)[0], tiled(z_b, all_a)[0] if symmetric else None
+        loss = 0.5 * (loss + back) if symmetric else loss
+        return mean_over_counted(loss, where, axis_name)
 
     similarity = _products(z_a, all_b)
     loss = _cross_entropy(positive, similarity, negative, temperature)
@@ -49,7 +68,7 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, where=None, axis_name
     return mean_over_counted(loss, where, axis_name)
 
 
-def nt_xent(z_a, z_b, *, temperature=0.1, where=None, axis_name=None):
+def nt_xent(z_a, z_b, *, temperature=0.1, tile=None, where=None, axis_name=None):
     """NT-Xent, SimCLR's loss of two views: the other rows of both views are negatives.
 
     For z_a's row i the positive is z_b's row i, the negatives are all other rows of z_a and of z_b
@@ -61,6 +80,7 @@ def nt_xent(z_a, z_b, *, temperature=0.1, where=None, axis_name=None):
       z_a: [batch, dim] floats of any scale; normalised here.
       z_b: as z_a, the partners.
       temperature: positive scalar, unitless; may be traced, so it can be learned.
+      tile: as in `info_nce`.
       where: bool [batch], the pairs that count; None for all. See the package's rule.
       axis_name: mapped axis that splits the batch; None if z_a is the whole batch.
     Returns: [batch] loss of each pair in nats, mean of its two directions, float32 or wider.
@@ -74,6 +94,13 @@ def nt_xent(z_a, z_b, *, temperature=0.1, where=None, axis_name=None):
     negative = jnp.tile(counted[None] & _other_rows(place, len(all_a)), (1, 2))
     positive = jnp.sum(z_a * z_b, axis=1)
     everyone = jnp.concatenate([all_a, all_b])
+    if tile := tile_for(len(all_a), tile):
+        own, queries = jnp.where(where, place, -1), jnp.concatenate([z_a, z_b])
+        loss, _ = _tiled(
+            queries, None if axis_name is None else everyone, temperature=temperature, tile=tile,
+            ids=(jnp.tile(own, 2), jnp.tile(_numbered(counted), 2)), positive=jnp.tile(positive, 2),
+        )  # fmt: skip
+        return mean_over_counted(loss.reshape(2, -1).mean(axis=0), where, axis_name)
 
     def one_way(queries):
         return _cross_entropy(positive, _products(queries, everyone), negative, temperature)
@@ -93,6 +120,44 @@ def _prepare(z_a, z_b, where, temperature):
     where = rows_that_count(where, z_a.shape[:1])
     z_a, z_b = (unit_norm(jnp.where(where[:, None], z, 0)) for z in (z_a, z_b))
     return z_a, z_b, where, jnp.asarray(temperature, z_a.dtype)
+
+
+def _tiled(queries, keys, *, ids, positive, temperature, tile, columns=False):
+    """-log softmax of each query's positive, and of each key's if `columns`, tile by tile.
+
+    keys: None for the queries themselves. ids: of queries and of keys, see `exponential_sums`.
+    """
+
+    def shared_shift():
+        sums = exponential_sums(queries, keys, *ids, 1 / temperature, tile, columns=columns)
+        scale = jnp.exp((1 - positive) / temperature)
+        # without columns the second one has nothing to say, and another length
+        return tuple(jnp.log1p(scale * x) for x in (sums if columns else (sums[0], 0 * sums[0])))
+
+    def own_shift():  # a temperature so low that one shift for all would lose small numbers
+        other = queries if keys is None else keys
+        rows = _by_rows(queries, other, *ids, positive, temperature, tile)
+        back = _by_rows(other, queries, *ids[::-1], positive, temperature, tile) if columns else 0
+        return rows, back + 0 * rows
+
+    return lax.cond(fits(1 / temperature), shared_shift, own_shift)
+
+
+def _by_rows(queries, keys, query_id, key_id, positive, temperature, tile):
+    """As `_cross_entropy` of all, a tile of queries at a time."""
+
+    @jax.checkpoint
+    def one(part):
+        query, own, positive = (x[None] for x in part)
+        negative = (own[:, None] != key_id[None]) & (own >= 0)[:, None] & (key_id >= 0)[None]
+        return _cross_entropy(positive, _products(query, keys), negative, temperature)[0]
+
+    return lax.map(one, (queries, query_id, positive), batch_size=tile)
+
+
+def _numbered(counted):
+    """Places of the rows that count, -1 for the others."""
+    return jnp.where(counted, jnp.arange(len(counted)), -1)
 
 
 def _other_rows(place, count):

@@ -33,6 +33,12 @@ CASES = {
     "info_nce": (losses.info_nce, [(5,), (5,)]),
     "info_nce_one_way": (functools.partial(losses.info_nce, symmetric=False), [(5,), (5,)]),
     "nt_xent": (losses.nt_xent, [(5,), (5,)]),
+    "info_nce_tiled": (functools.partial(losses.info_nce, tile=3), [(5,), (5,)]),
+    "info_nce_one_way_tiled": (
+        functools.partial(losses.info_nce, symmetric=False, tile=8, temperature=0.01),
+        [(5,), (5,)],
+    ),
+    "nt_xent_tiled": (functools.partial(losses.nt_xent, tile=5), [(5,), (5,)]),
     "density_ratio": (_density_ratio, [(), (3,)]),
     "two_ratio": (functools.partial(losses.shared_information, beta=0.3), [(), ()]),
     "three_ratio": (_three_ratio, [(), (2,), ()]),
