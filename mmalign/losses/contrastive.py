@@ -31,7 +31,8 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None
       symmetric: average both directions; False asks z_a's rows alone.
       tile: rows and columns of the blocks in which similarities are computed, and computed again
         for the gradient, so that memory is linear in the batch; a batch no larger, or None below
-        2,048 rows, takes the plain form, which is faster there. None from there on is 512.
+        2,048 rows, takes the plain form, which is faster there. None from there on is 512. Tiles
+        have a gradient and no forward-mode derivative.
       where: bool [batch], the pairs that count; None for all. See the package's rule.
       axis_name: mapped axis that splits the batch; None if z_a is the whole batch.
     Returns: [batch] loss of each pair in nats, float32 or wider.
@@ -43,7 +44,6 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None
     """
     z_a, z_b, where, temperature = _prepare(z_a, z_b, where, temperature)
     (all_a, all_b, counted), place = global_batch(z_a, z_b, where, axis_name=axis_name)
-    negative = counted[None] & _other_rows(place, len(all_a))
     positive = jnp.sum(z_a * z_b, axis=1)
     if tile := tile_for(len(all_a), tile):
         tiled = functools.partial(
@@ -57,6 +57,7 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None
         loss = 0.5 * (loss + back) if symmetric else loss
         return mean_over_counted(loss, where, axis_name)
 
+    negative = counted[None] & _other_rows(place, len(all_a))
     similarity = _products(z_a, all_b)
     loss = _cross_entropy(positive, similarity, negative, temperature)
     if symmetric and axis_name is None:  # the same products, read by column
@@ -91,7 +92,6 @@ def nt_xent(z_a, z_b, *, temperature=0.1, tile=None, where=None, axis_name=None)
     """
     z_a, z_b, where, temperature = _prepare(z_a, z_b, where, temperature)
     (all_a, all_b, counted), place = global_batch(z_a, z_b, where, axis_name=axis_name)
-    negative = jnp.tile(counted[None] & _other_rows(place, len(all_a)), (1, 2))
     positive = jnp.sum(z_a * z_b, axis=1)
     everyone = jnp.concatenate([all_a, all_b])
     if tile := tile_for(len(all_a), tile):
@@ -101,6 +101,8 @@ def nt_xent(z_a, z_b, *, temperature=0.1, tile=None, where=None, axis_name=None)
             ids=(jnp.tile(own, 2), jnp.tile(_numbered(counted), 2)), positive=jnp.tile(positive, 2),
         )  # fmt: skip
         return mean_over_counted(loss.reshape(2, -1).mean(axis=0), where, axis_name)
+
+    negative = jnp.tile(counted[None] & _other_rows(place, len(all_a)), (1, 2))
 
     def one_way(queries):
         return _cross_entropy(positive, _products(queries, everyone), negative, temperature)
