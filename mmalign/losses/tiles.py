@@ -12,7 +12,6 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 TILE = 512
@@ -115,8 +114,9 @@ _sums.defvjp(_forward, _backward)
 
 def _places(n, m, tile, triangle):
     """Row and column of every tile: all of them, or those on and above the diagonal."""
-    grid = np.indices((n // tile, m // tile)).reshape(2, -1).astype(np.int32)
-    return tuple(grid[:, grid[0] <= grid[1]] if triangle else grid)
+    if triangle:
+        return jnp.triu_indices(n // tile)
+    return tuple(jnp.indices((n // tile, m // tile)).reshape(2, -1))
 
 
 def _tile(x, y, c, x_id, y_id, i, j, tile):
