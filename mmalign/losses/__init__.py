@@ -3,6 +3,7 @@
 Arrays are positional, knobs keyword-only; nothing is compiled or drawn at random here. A loss
 computes in float32 at least (in float64 if given float64) and returns one value per example,
 `[batch]`; the caller takes the mean. Bad shapes and values raise ValueError, bad dtypes TypeError.
+An infinite entry counts as 1e6 of its sign, with no gradient; NaN in a row that counts comes out.
 
 * `where`, bool [batch], tells which rows count (a missing modality, padding). The rule is one for
   all losses: a row with False costs 0, is nobody's negative, may hold NaN, and gets no gradient;

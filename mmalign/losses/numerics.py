@@ -13,10 +13,17 @@ def compute_dtype(*arrays):
     return jnp.dtype(jnp.float64 if any(d == jnp.float64 for d in dtypes) else jnp.float32)
 
 
+_INFINITE = 1e6
+
+
 def widen(*arrays):
-    """The arrays in their common `compute_dtype`."""
+    """The arrays in their common `compute_dtype`, infinite entries as 1e6 of their sign.
+
+    So an overflow in bfloat16 or float16 costs much and is not inf - inf = NaN; NaN itself stays.
+    """
     dtype = compute_dtype(*arrays)
-    return tuple(jnp.asarray(x, dtype) for x in arrays)
+    wide = (jnp.asarray(x, dtype) for x in arrays)
+    return tuple(jnp.where(jnp.isinf(x), jnp.sign(x) * _INFINITE, x) for x in wide)
 
 
 def unit_norm(x, *, eps=1e-12):
@@ -24,6 +31,8 @@ def unit_norm(x, *, eps=1e-12):
 
     Rows shorter than sqrt(eps) = 1e-6 come out shorter than 1.
     """
+    peak = lax.stop_gradient(jnp.abs(x)).max(axis=-1, keepdims=True, initial=1)
+    x = x / peak  # or squares of large entries overflow
     return x * lax.rsqrt(jnp.maximum(jnp.sum(x * x, axis=-1, keepdims=True), eps))
 
 

@@ -20,8 +20,15 @@ def test_one_array_that_is_not_floating_point_is_an_error(dtype):
         compute_dtype(jnp.ones(2), jnp.ones(2, dtype))
 
 
+def test_infinite_entries_become_large_finite_ones_without_a_gradient():
+    x = jnp.array([1.0, jnp.inf, -jnp.inf, jnp.nan], jnp.bfloat16)
+    (wide,), pull = jax.vjp(widen, x)
+    np.testing.assert_array_equal(wide, np.array([1, 1e6, -1e6, np.nan], np.float32))
+    np.testing.assert_array_equal(pull((jnp.ones(4),))[0][:3], [1, 0, 0])
+
+
 def test_unit_norm_gives_length_one_at_any_usual_scale(rng):
-    x = rng.standard_normal((50, 7)) * np.geomspace(1e-4, 1e15, 50)[:, None]
+    x = rng.standard_normal((50, 7)) * np.geomspace(1e-4, 1e37, 50)[:, None]
     got = np.asarray(unit_norm(jnp.asarray(x, jnp.float32)), np.float64)
     np.testing.assert_allclose(got, x / np.linalg.norm(x, axis=1, keepdims=True), atol=3e-7)
 
