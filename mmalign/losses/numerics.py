@@ -63,10 +63,17 @@ def mean_over_counted(values, counted, axis_name=None):
     return jnp.where(counted, values * (size / jnp.maximum(count, 1)), 0)
 
 
-def global_batch(*arrays, axis_name=None):
-    """The arrays with the rows of all devices, and the places there of this device's rows."""
-    place = jnp.arange(len(arrays[0]))
-    if axis_name is None:
-        return arrays, place
-    place = place + lax.axis_index(axis_name) * len(place)
-    return lax.all_gather(arrays, axis_name, tiled=True), place
+def global_rows(x, axis_name=None):
+    """Rows of the global batch, a Python number."""
+    return len(x) * (1 if axis_name is None else lax.axis_size(axis_name))
+
+
+def places(rows, axis_name=None):
+    """Places in the global batch of this device's `rows`, [rows]."""
+    place = jnp.arange(rows)
+    return place if axis_name is None else place + lax.axis_index(axis_name) * rows
+
+
+def gathered(arrays, axis_name=None):
+    """The arrays with the rows of all devices."""
+    return arrays if axis_name is None else lax.all_gather(arrays, axis_name, tiled=True)

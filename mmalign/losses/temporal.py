@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import global_batch, mean_over_counted, rows_that_count, widen
+from mmalign.losses.numerics import gathered, mean_over_counted, places, rows_that_count, widen
 
 
 def sequence_ranking(h, *, length, margin=1.0, where=None, axis_name=None):
@@ -44,7 +44,7 @@ def sequence_ranking(h, *, length, margin=1.0, where=None, axis_name=None):
     where = rows_that_count(where, h.shape[:1])
     h = jnp.where(where[:, None], h, 0).reshape(sequences, length, -1)
     window = where.reshape(sequences, length)
-    (all_h, all_window), place = global_batch(h, window, axis_name=axis_name)
+    (all_h, all_window), place = gathered((h, window), axis_name), places(sequences, axis_name)
 
     within = _mean_within(h, window)
     between = _mean_between(h, window, all_h, all_window)

@@ -1,21 +1,41 @@
-"""Sums of exponentials over all similarities, tile by tile: memory linear in the batch.
+"""Sums over all pairs of rows, tile by tile and device by device: memory linear in the batch.
 
-For rows x_i and y_j of unit length or zero, and c = 1 / temperature:
+For rows x_i and y_j, s_ij = x_i . y_j, and functions f of s_ij and of what i and j are:
 
-  row_i = sum over j that are not i's own of exp(c (x_i . y_j - 1)),   col_j likewise over i.
+  row_i = sum over j of f(s_ij, i, j),   col_j = sum over i of f(s_ij, i, j).
 
-An exponent shifted by a constant serves rows and columns with one exponential, and where y is x one
-triangle of tiles serves both. It fits float32 while 2 c < 80, see `fits`.
+Similarities are computed for a tile at a time, and computed again for the gradient. Where y is x
+and f does not tell i from j, the tiles on and above the diagonal serve both. Across devices the
+rows y travel round the ring of devices, with their sums, so that none holds another's for longer
+than a step.
 """
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-TILE = 512
 _WORTH_IT = 2048  # rows; below, one matrix product is faster than many
+
+
+class Side(NamedTuple):
+    """One side of the pairs: rows [n, dim], and what each of them is, arrays [n].
+
+    The first tag is an int, negative for rows that do not count: f has to be 0 for these.
+    """
+
+    rows: jax.Array
+    tags: tuple
+
+
+class _Plan(NamedTuple):
+    tile: int
+    columns: bool
+    triangle: bool
+    axis_name: str | None
+    devices: int
 
 
 def tile_for(rows, tile):
@@ -24,115 +44,199 @@ def tile_for(rows, tile):
     Raises: ValueError for a tile that is not a positive whole number.
     """
     if tile is None:
-        return TILE if rows >= _WORTH_IT else None
+        # a CPU core's cache holds 512 x 512 numbers; a GPU wants to be filled
+        default = 512 if jax.default_backend() == "cpu" else 2048
+        return default if rows >= max(_WORTH_IT, 2 * default) else None
     if not isinstance(tile, int) or isinstance(tile, bool) or tile < 1:
         raise ValueError(f"tile must be a positive whole number or None, got {tile!r}")
     return tile if tile < rows else None
 
 
-def fits(inverse_temperature):
-    """Whether the constant shift keeps every exponential inside float32's normal range."""
-    return 2 * inverse_temperature < 80
+def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
+    """Row sums of f, [n], and column sums, [m], a tuple of each with one entry per output of f.
 
-
-def exponential_sums(x, y, x_id, y_id, inverse_temperature, tile, *, columns=True):
-    """(row [n], col [m]) as above; col is zeros unless `columns`.
+    Differentiable in the rows of both sides and in the scalars, by a gradient written by hand;
+    there is no forward-mode derivative.
 
     Args:
-      x: [n, dim], y: [m, dim], rows of length at most 1. y = None for x itself.
-      x_id: int [n], y_id: int [m]: rows and columns of the same id are one pair, which is left
-        out; those of a negative id do not count.
-      inverse_temperature: scalar of x's dtype; may be traced.
+      f: (s [a, b], tags of x [a, 1], tags of y [1, b], *scalars) -> tuple of [a, b]; a function
+        that equals itself when it comes again, as compiled programs depend on it.
+      x: the Side of n rows.
+      y: the Side of m rows; None for x itself, with an f that is symmetric, row by row: col is
+        then part of row, and zeros come in its place.
+      scalars: of x's dtype; may be traced.
       tile: rows and columns of a tile.
-      columns: whether the sums over rows are asked for.
+      columns: whether the column sums are wanted; zeros come otherwise.
+      axis_name: mapped axis that splits the rows of both sides.
     """
-    triangle = y is None
-    n, m = len(x), len(x) if triangle else len(y)
-    c = inverse_temperature + 0 * x[0, 0]  # in shard_map: as different between devices as x
-    x, x_id = _whole_tiles(x, x_id, tile)
-    y, y_id = (x, x_id) if triangle else _whole_tiles(y, y_id, tile)
-    row, col = _sums(x, y, c, x_id, y_id, tile, triangle, columns or triangle)
-    return row[:n], col[:m]
+    n, m = len(x.rows), len(x.rows) if y is None else len(y.rows)
+    # in shard_map: as different between devices as x, so that gradients are summed over devices
+    scalars = tuple(c + 0 * x.rows[0, 0] for c in scalars)
+    triangle = y is None and axis_name is None
+    x = _whole_tiles(x, tile)
+    y = x if y is None else _whole_tiles(y, tile)
+    devices = 1 if axis_name is None else lax.axis_size(axis_name)
+    plan = _Plan(tile, columns or triangle, triangle, axis_name, devices)
+    row, col = _sums(f, plan, x.rows, y.rows, x.tags, y.tags, scalars)
+    return tuple(r[:n] for r in row), tuple(c[:m] for c in col)
 
 
-def _whole_tiles(x, ids, tile):
-    missing = -len(x) % tile
-    return jnp.pad(x, ((0, missing), (0, 0))), jnp.pad(ids, (0, missing), constant_values=-1)
+def row_peaks(f, x, y, *scalars, tile, axis_name=None):
+    """Largest f over j, at least 0, for every row of x: [n]. Has no gradient.
+
+    f: (s, tags of x, tags of y, *scalars) -> [a, b]; else as in `pair_sums`.
+    """
+    n = len(x.rows)
+    x, y, scalars = lax.stop_gradient((_whole_tiles(x, tile), _whole_tiles(y, tile), scalars))
+
+    def visit(peak, guest):
+        def look(peak, place):
+            i, j = place
+            largest = f(*_tile(x, guest, i, j, tile), *scalars).max(axis=1)
+            return _put(peak, jnp.maximum(_at(peak, i, tile), largest), i, tile), None
+
+        return lax.scan(look, peak, _places(len(x.rows), len(guest.rows), tile))[0], guest
+
+    devices = 1 if axis_name is None else lax.axis_size(axis_name)
+    return _round_the_ring(visit, 0 * x.rows[:, 0], y, axis_name, devices)[0][:n]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6, 7))
-def _sums(x, y, c, x_id, y_id, tile, triangle, columns):
-    sums, _ = _forward(x, y, c, x_id, y_id, tile, triangle, columns)
-    return sums
+def _whole_tiles(side, tile):
+    missing = -len(side.rows) % tile
+    if not missing:
+        return side
+    rows = jnp.pad(side.rows, ((0, missing), (0, 0)))
+    return Side(rows, tuple(jnp.pad(tag, (0, missing), constant_values=-1) for tag in side.tags))
 
 
-def _forward(x, y, c, x_id, y_id, tile, triangle, columns):
-    def add(carry, place):
-        row, col = carry
-        i, j = place
-        e, _ = _tile(x, y, c, x_id, y_id, i, j, tile)
-        row = _add_at(row, e.sum(axis=1), i, tile)
-        if columns:
-            # in a triangle the tiles on the diagonal hold both directions already
-            twice = (i != j) | (not triangle)
-            col = _add_at(col, jnp.where(twice, e.sum(axis=0), 0), j, tile)
-        return (row, col), None
-
-    start = 0 * x[:, 0], 0 * y[:, 0]
-    (row, col), _ = lax.scan(add, start, _places(len(x), len(y), tile, triangle))
-    if triangle:
-        row, col = row + col, 0 * col
-    return (row, col), (x, y, c, x_id, y_id)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _sums(f, plan, x, y, x_tags, y_tags, scalars):
+    return _forward(f, plan, x, y, x_tags, y_tags, scalars)[0]
 
 
-def _backward(tile, triangle, columns, saved, cotangents):
-    x, y, c, x_id, y_id = saved
+def _forward(f, plan, x, y, x_tags, y_tags, scalars):
+    tile = plan.tile
+    home = Side(x, x_tags)
+
+    def visit(row, visitor):
+        guest, col = visitor
+
+        def add(carry, place):
+            row, col = carry
+            i, j = place
+            values = f(*_tile(home, guest, i, j, tile), *scalars)
+            row = [_add(r, v.sum(axis=1), i, tile) for r, v in zip(row, values)]
+            if plan.columns:
+                # in a triangle the tiles on the diagonal hold both directions already
+                once = (i == j) & plan.triangle
+                col = [
+                    _add(c, jnp.where(once, 0, v.sum(axis=0)), j, tile) for c, v in zip(col, values)
+                ]
+            return (row, col), None
+
+        places = _places(len(x), len(guest.rows), tile, plan.triangle)
+        (row, col), _ = lax.scan(add, (row, col), places)
+        return row, (guest, col)
+
+    outputs = len(jax.eval_shape(lambda: f(*_tile(home, Side(y, y_tags), 0, 0, tile), *scalars)))
+    row, col = [0 * x[:, 0]] * outputs, [0 * y[:, 0]] * outputs
+    row, (_, col) = _round_the_ring(visit, row, (Side(y, y_tags), col), *plan[3:])
+    if plan.triangle:
+        row, col = [r + c for r, c in zip(row, col)], [0 * c for c in col]
+    return (tuple(row), tuple(col)), (x, y, x_tags, y_tags, scalars)
+
+
+def _backward(f, plan, saved, cotangents):
+    x, y, x_tags, y_tags, scalars = saved
     of_row, of_col = cotangents
-    if triangle:
+    if plan.triangle:
         of_col = of_row
+    tile = plan.tile
+    home = Side(x, x_tags)
 
-    def add(carry, place):
-        dx, dy, dc = carry
-        i, j = place
-        e, s = _tile(x, y, c, x_id, y_id, i, j, tile)
-        weight = _at(of_row, i, tile)[:, None]
-        if columns:
-            twice = (i != j) | (not triangle)
-            weight = weight + jnp.where(twice, _at(of_col, j, tile), 0)[None]
-        e = e * weight
-        dx = _add_at(dx, _dot(e, _at(y, j, tile)), i, tile)
-        dy = _add_at(dy, _dot(e.T, _at(x, i, tile)), j, tile)
-        return (dx, dy, dc + (e * (s - 1)).sum()), None
+    def visit(own, visitor):
+        guest, of_col, dy = visitor
 
-    start = 0 * x, 0 * y, 0 * c
-    (dx, dy, dc), _ = lax.scan(add, start, _places(len(x), len(y), tile, triangle))
-    return c * dx, c * dy, dc, None, None
+        def add(carry, place):
+            dx, dscalars, dy = carry
+            i, j = place
+            s, *tags = _tile(home, guest, i, j, tile)
+            _, pull = jax.vjp(lambda s, *scalars: f(s, *tags, *scalars), s, *scalars)
+            weights = [jnp.broadcast_to(_at(r, i, tile)[:, None], s.shape) for r in of_row]
+            if plan.columns:
+                once = (i == j) & plan.triangle
+                weights = [
+                    w + jnp.where(once, 0, _at(c, j, tile))[None] for w, c in zip(weights, of_col)
+                ]
+            ds, *more = pull(tuple(weights))
+            dx = _add(dx, _dot(ds, _at(guest.rows, j, tile)), i, tile)
+            dy = _add(dy, _dot(ds.T, _at(x, i, tile)), j, tile)
+            return (dx, [a + b for a, b in zip(dscalars, more)], dy), None
+
+        places = _places(len(x), len(guest.rows), tile, plan.triangle)
+        (*own, dy), _ = lax.scan(add, (*own, dy), places)
+        return own, (guest, of_col, dy)
+
+    start = [0 * x, [0 * c for c in scalars]]
+    visitor = Side(y, y_tags), of_col, 0 * y
+    (dx, dscalars), (*_, dy) = _round_the_ring(visit, start, visitor, *plan[3:])
+    return dx, dy, None, None, tuple(dscalars)
 
 
 _sums.defvjp(_forward, _backward)
 
 
-def _places(n, m, tile, triangle):
+def _round_the_ring(visit, own, visitor, axis_name, devices):
+    """Every device's visitor comes by every device, and is at home again in the end."""
+    if axis_name is None:
+        return visit(own, visitor)
+    onward = [(i, (i + 1) % devices) for i in range(devices)]
+
+    def step(carry, _=None):
+        own, visitor = visit(*carry)
+        return (own, lax.ppermute(visitor, axis_name, onward)), None
+
+    carry = own, visitor
+    if _is_bound(axis_name):
+        return lax.scan(step, carry, length=devices)[0]
+    for _ in range(devices):
+        carry, _ = step(carry)
+    return carry
+
+
+def _is_bound(axis_name):
+    """False in the gradient of a vmapped function: collectives work there, but in no scan."""
+    try:
+        lax.axis_size(axis_name)
+    except NameError:
+        return False
+    return True
+
+
+def _places(n, m, tile, triangle=False):
     """Row and column of every tile: all of them, or those on and above the diagonal."""
     if triangle:
         return jnp.triu_indices(n // tile)
     return tuple(jnp.indices((n // tile, m // tile)).reshape(2, -1))
 
 
-def _tile(x, y, c, x_id, y_id, i, j, tile):
-    """Exponentials and similarities of one tile."""
-    s = _dot(_at(x, i, tile), _at(y, j, tile).T)
-    rows, cols = _at(x_id, i, tile)[:, None], _at(y_id, j, tile)[None]
-    counts = (rows != cols) & (rows >= 0) & (cols >= 0)
-    return jnp.where(counts, jnp.exp(c * (s - 1)), 0), s
+def _tile(x, y, i, j, tile):
+    """Similarities of one tile, and the tags of its rows and columns."""
+    s = _dot(_at(x.rows, i, tile), _at(y.rows, j, tile).T)
+    x_tags = tuple(_at(tag, i, tile)[:, None] for tag in x.tags)
+    return s, x_tags, tuple(_at(tag, j, tile)[None] for tag in y.tags)
 
 
 def _at(x, i, tile):
     return lax.dynamic_slice_in_dim(x, i * tile, tile)
 
 
-def _add_at(x, more, i, tile):
-    return lax.dynamic_update_slice_in_dim(x, _at(x, i, tile) + more, i * tile, axis=0)
+def _put(x, part, i, tile):
+    return lax.dynamic_update_slice_in_dim(x, part, i * tile, axis=0)
+
+
+def _add(x, more, i, tile):
+    return _put(x, _at(x, i, tile) + more, i, tile)
 
 
 def _dot(a, b):
