@@ -16,7 +16,8 @@ An infinite entry counts as 1e6 of its sign, with no gradient; NaN in a row that
   gradient.
 """
 
-from mmalign.losses.contrastive import info_nce, nt_xent
+from mmalign.losses.contrastive import clip, info_nce, nt_xent
+from mmalign.losses.debiased import debiased, hard_negative
 from mmalign.losses.information import (
     density_ratio,
     entropy,
@@ -25,21 +26,34 @@ from mmalign.losses.information import (
     shared_information,
     total_correlation,
 )
+from mmalign.losses.multiview import cmc, cocoa, comm, gmc
 from mmalign.losses.reconstruction import masked_mse
 from mmalign.losses.redundancy import barlow_twins, vicreg
+from mmalign.losses.sigmoid import sigmoid
+from mmalign.losses.supervised import supcon, weighted_supcon
 from mmalign.losses.temporal import sequence_ranking
 
 __all__ = [
     "barlow_twins",
+    "clip",
+    "cmc",
+    "cocoa",
+    "comm",
+    "debiased",
     "density_ratio",
     "entropy",
     "gaussian_mutual_information",
+    "gmc",
+    "hard_negative",
     "info_nce",
     "masked_mse",
     "nt_xent",
     "private_information",
     "sequence_ranking",
     "shared_information",
+    "sigmoid",
+    "supcon",
     "total_correlation",
     "vicreg",
+    "weighted_supcon",
 ]

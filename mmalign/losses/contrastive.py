@@ -1,13 +1,16 @@
-"""Contrastive losses: paired embeddings attract, the rest of the batch repels."""
+"""Contrastive losses of two views: paired embeddings attract, the rest of the batch repels."""
+
+import math
 
 import jax.numpy as jnp
+from jax import lax
 
 from mmalign.losses.negatives import check_temperature, cross_entropy, negative_totals
 from mmalign.losses.numerics import (
     global_rows,
     mean_over_counted,
     places,
-    rows_that_count,
+    two_views,
     unit_norm,
     widen,
 )
@@ -28,9 +31,11 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None
       temperature: positive scalar, unitless; may be traced, so it can be learned.
       symmetric: average both directions; False asks z_a's rows alone.
       tile: rows and columns of the blocks in which similarities are computed, and computed again
-        for the gradient, so that memory is linear in the batch; a batch no larger, or None below
-        2,048 rows, takes the plain form, which is faster there. None from there on is 512. Tiles
-        have a gradient and no forward-mode derivative.
+        for the gradient, so that memory is linear in the batch; across devices the rows then travel
+        in a ring, and no device holds more than its own and one other's. A batch no larger, or None
+        for a batch below 2,048 rows, takes the plain form, which is faster there and gathers the
+        rows of all devices. None from there on chooses a size. Tiles have a gradient and no
+        forward-mode derivative.
       where: bool [batch], the pairs that count; None for all. See the package's rule.
       axis_name: mapped axis that splits the batch; None if z_a is the whole batch.
     Returns: [batch] loss of each pair in nats, float32 or wider.
@@ -40,13 +45,10 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None
     References: van den Oord et al. 2018, arXiv:1807.03748, eq. 4, with cosine similarity over a
       temperature; both directions as in Radford et al. 2021, arXiv:2103.00020.
     """
-    z_a, z_b, where, positive, ids = _prepare(z_a, z_b, where, temperature, axis_name)
-    totals = negative_totals(
-        z_a, z_b, ids, ids, (positive,) * (2 if symmetric else 1), temperature,
-        tile=tile_for(global_rows(z_a, axis_name), tile), axis_name=axis_name,
+    return contrast(
+        z_a, z_b, own_view=False, symmetric=symmetric, temperature=temperature, tile=tile,
+        where=where, axis_name=axis_name,
     )  # fmt: skip
-    loss = sum(cross_entropy(total) for total in totals) / len(totals)
-    return mean_over_counted(loss, where, axis_name)
 
 
 def nt_xent(z_a, z_b, *, temperature=0.1, tile=None, where=None, axis_name=None):
@@ -54,8 +56,8 @@ def nt_xent(z_a, z_b, *, temperature=0.1, tile=None, where=None, axis_name=None)
 
     For z_a's row i the positive is z_b's row i, the negatives are all other rows of z_a and of z_b
     in the global batch; averaged with the same for z_b's row i. Orthogonal samples whose views
-    agree cost log(1 + 2 (rows - 1) exp(-1 / temperature)). A row without negatives costs 0, with a
-    zero gradient.
+    agree cost log(1 + 2 (rows - 1) exp(-1 / temperature)), embeddings that carry no information
+    log(2 rows - 1). A row without negatives costs 0, with a zero gradient.
 
     Args:
       z_a: [batch, dim] floats of any scale; normalised here.
@@ -70,24 +72,74 @@ def nt_xent(z_a, z_b, *, temperature=0.1, tile=None, where=None, axis_name=None)
       arXiv:2504.09707) eq. 9 is meant to be this: as printed it lacks the minus, and its sum over
       k != j repeats the cross-view similarities where the same-view ones belong.
     """
-    z_a, z_b, where, positive, ids = _prepare(z_a, z_b, where, temperature, axis_name)
-    twice = lambda x: jnp.concatenate([x, x])
-    ids = tuple(twice(x) for x in ids)
-    (total,) = negative_totals(
-        jnp.concatenate([z_a, z_b]), None, ids, ids, (twice(positive),), temperature,
-        tile=tile_for(global_rows(z_a, axis_name), tile), axis_name=axis_name,
+    return contrast(
+        z_a, z_b, own_view=True, temperature=temperature, tile=tile, where=where,
+        axis_name=axis_name,
     )  # fmt: skip
-    loss = cross_entropy(total).reshape(2, -1).mean(axis=0)
-    return mean_over_counted(loss, where, axis_name)
 
 
-def _prepare(z_a, z_b, where, temperature, axis_name):
-    """Unit rows (zero where they do not count), which count, positives, ids."""
-    z_a, z_b = widen(z_a, z_b)
-    if z_a.ndim != 2 or z_a.shape != z_b.shape:
-        raise ValueError(f"need two [batch, dim] arrays alike, got {z_a.shape} and {z_b.shape}")
+def clip(z_a, z_b, log_scale, *, max_scale=100.0, tile=None, where=None, axis_name=None):
+    """CLIP's loss: symmetric InfoNCE with a learned, bounded scale in place of a temperature.
+
+    Args:
+      z_a: [batch, dim] floats of any scale; normalised here.
+      z_b: as z_a, the partners.
+      log_scale: scalar, log of what multiplies similarities; learned, from log(1 / 0.07) = 2.659 on
+        and without weight decay. The scale is kept between 1 and max_scale, and its gradient is the one at the
+        bound there, so that it can come back.
+      max_scale: largest scale.
+      tile: as in `info_nce`.
+      where: bool [batch], the pairs that count; None for all. See the package's rule.
+      axis_name: mapped axis that splits the batch; None if z_a is the whole batch.
+    Returns: [batch] loss of each pair in nats, log(rows that count) at chance, float32 or wider.
+    Raises: as `info_nce`; ValueError for a max_scale below 1.
+    References: Radford et al. 2021, arXiv:2103.00020, section 2.4; the authors' code bounds the
+      parameter itself, after each update.
+    """
+    if not max_scale >= 1:
+        raise ValueError(f"max_scale must be at least 1, got {max_scale}")
+    if isinstance(log_scale, int | float):
+        temperature = math.exp(-min(max(log_scale, 0.0), math.log(max_scale)))
+    else:
+        (log_scale,) = widen(log_scale)
+        bounded = jnp.clip(log_scale, 0, math.log(max_scale))
+        temperature = jnp.exp(-(log_scale + lax.stop_gradient(bounded - log_scale)))
+    return info_nce(z_a, z_b, temperature=temperature, tile=tile, where=where, axis_name=axis_name)
+
+
+def contrast(
+    z_a, z_b, *, own_view, temperature, tile, where, axis_name, symmetric=True, powers=(1,),
+    finish=None,
+):  # fmt: skip
+    """What the losses of two views have in common: [batch].
+
+    Args:
+      z_a, z_b, symmetric, temperature, tile, where, axis_name: as in `info_nce`.
+      own_view: whether rows of the query's own view are negatives too; always symmetric then.
+      powers: of the exponentials that `finish` wants summed.
+      finish: (total, positive similarity [n], negatives of a row that counts) -> total, whose cross
+        entropy is the loss; None changes nothing.
+    """
     check_temperature(temperature)
-    where = rows_that_count(where, z_a.shape[:1])
-    z_a, z_b = (unit_norm(jnp.where(where[:, None], z, 0)) for z in (z_a, z_b))
-    ids = (jnp.where(where, places(len(where), axis_name), -1),)
-    return z_a, z_b, where, jnp.sum(z_a * z_b, axis=1), ids
+    z_a, z_b, where = two_views(z_a, z_b, where)
+    z_a, z_b = unit_norm(z_a), unit_norm(z_b)
+    tile = tile_for(global_rows(z_a, axis_name), tile)
+    positive = jnp.sum(z_a * z_b, axis=1)
+    ids = jnp.where(where, places(len(where), axis_name), -1)
+    if own_view:
+        queries, keys = jnp.concatenate([z_a, z_b]), None
+        ids, positive = jnp.tile(ids, 2), jnp.tile(positive, 2)
+    else:
+        queries, keys = z_a, z_b
+    anchors = (positive, positive) if symmetric and not own_view else (positive,)
+    totals = negative_totals(
+        queries, keys, (ids,), (ids,), anchors, temperature, powers=powers, tile=tile,
+        axis_name=axis_name,
+    )  # fmt: skip
+    if finish is not None:
+        count = where.sum(dtype=z_a.dtype)
+        count = count if axis_name is None else lax.psum(count, axis_name)
+        negatives = jnp.maximum(count - 1, 0) * (2 if own_view else 1)
+        totals = [finish(total, positive, negatives) for total in totals]
+    rows = jnp.stack([cross_entropy(total) for total in totals]).reshape(-1, len(where))
+    return mean_over_counted(rows.mean(axis=0), where, axis_name)

@@ -51,6 +51,19 @@ def rows_that_count(where, shape, *, name="where"):
     return where
 
 
+def two_views(z_a, z_b, where):
+    """Paired embeddings checked and widened, rows that do not count zero; `where` as bools.
+
+    Raises: ValueError for shapes that differ or are not [batch, dim].
+    """
+    z_a, z_b = widen(z_a, z_b)
+    if z_a.ndim != 2 or z_a.shape != z_b.shape:
+        raise ValueError(f"need two [batch, dim] arrays alike, got {z_a.shape} and {z_b.shape}")
+    where = rows_that_count(where, z_a.shape[:1])
+    z_a, z_b = (jnp.where(where[:, None], z, 0) for z in (z_a, z_b))
+    return z_a, z_b, where
+
+
 def mean_over_counted(values, counted, axis_name=None):
     """`values` such that their plain mean is the mean over `counted`: those scaled, the others 0.
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import rows_that_count, widen
+from mmalign.losses.numerics import two_views
 
 
 def vicreg(z_a, z_b, *, gamma=1.0, eps=1e-4, unbiased=True, where=None, axis_name=None):
@@ -39,7 +39,7 @@ def vicreg(z_a, z_b, *, gamma=1.0, eps=1e-4, unbiased=True, where=None, axis_nam
       sums: weights (i, v, c) here are (i / dim, v / 2, c) there. Unlike that code the covariance
       divides by the rows that are there, also in a short last batch.
     """
-    z_a, z_b, where = _prepare(z_a, z_b, where)
+    z_a, z_b, where = two_views(z_a, z_b, where)
     total = _summed(axis_name)
     count = total(where.sum(dtype=z_a.dtype))
     apart = total(jnp.square(z_a - z_b).sum()) / (jnp.maximum(count, 1) * z_a.shape[1])
@@ -79,7 +79,7 @@ def barlow_twins(z_a, z_b, *, eps=1e-5, where=None, axis_name=None):
     References: Zbontar et al. 2021, arXiv:2103.03230, eq. 1 and 2; variances are biased and hold
       eps, as those of the batch normalisation in the authors' code.
     """
-    z_a, z_b, where = _prepare(z_a, z_b, where)
+    z_a, z_b, where = two_views(z_a, z_b, where)
     total = _summed(axis_name)
     count = total(where.sum(dtype=z_a.dtype))
     size = jnp.maximum(count, 1)
@@ -93,15 +93,6 @@ def barlow_twins(z_a, z_b, *, eps=1e-5, where=None, axis_name=None):
     pairs = _squared_products(a, b, axis_name) / jnp.square(size) - jnp.square(same).sum()
     invariance = jnp.square(1 - same).sum()
     return {"invariance": jnp.where(count > 0, invariance, 0), "redundancy": pairs}
-
-
-def _prepare(z_a, z_b, where):
-    z_a, z_b = widen(z_a, z_b)
-    if z_a.ndim != 2 or z_a.shape != z_b.shape:
-        raise ValueError(f"need two [batch, dim] arrays alike, got {z_a.shape} and {z_b.shape}")
-    where = rows_that_count(where, z_a.shape[:1])
-    z_a, z_b = (jnp.where(where[:, None], z, 0) for z in (z_a, z_b))
-    return z_a, z_b, where
 
 
 def _summed(axis_name):

@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mmalign.losses.numerics import gathered
+
 _WORTH_IT = 2048  # rows; below, one matrix product is faster than many
 
 
@@ -65,10 +67,15 @@ def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
       y: the Side of m rows; None for x itself, with an f that is symmetric, row by row: col is
         then part of row, and zeros come in its place.
       scalars: of x's dtype; may be traced.
-      tile: rows and columns of a tile.
-      columns: whether the column sums are wanted; zeros come otherwise.
+      tile: rows and columns of a tile; None for all similarities at once, with the rows y gathered
+        from all devices.
+      columns: whether the column sums are wanted, which takes a tile; zeros come otherwise.
       axis_name: mapped axis that splits the rows of both sides.
     """
+    if tile is None:
+        y = gathered(x if y is None else y, axis_name)
+        values = f(*_pairs(x, y), *scalars)
+        return tuple(v.sum(axis=1) for v in values), None
     n, m = len(x.rows), len(x.rows) if y is None else len(y.rows)
     # in shard_map: as different between devices as x, so that gradients are summed over devices
     scalars = tuple(c + 0 * x.rows[0, 0] for c in scalars)
@@ -222,9 +229,13 @@ def _places(n, m, tile, triangle=False):
 
 def _tile(x, y, i, j, tile):
     """Similarities of one tile, and the tags of its rows and columns."""
-    s = _dot(_at(x.rows, i, tile), _at(y.rows, j, tile).T)
-    x_tags = tuple(_at(tag, i, tile)[:, None] for tag in x.tags)
-    return s, x_tags, tuple(_at(tag, j, tile)[None] for tag in y.tags)
+    part = lambda side, i: jax.tree.map(lambda x: _at(x, i, tile), side)
+    return _pairs(part(x, i), part(y, j))
+
+
+def _pairs(x, y):
+    s = _dot(x.rows, y.rows.T)
+    return s, tuple(tag[:, None] for tag in x.tags), tuple(tag[None] for tag in y.tags)
 
 
 def _at(x, i, tile):

@@ -1,0 +1,53 @@
+"""The sigmoid loss: every pair of rows is a question of its own, paired or not."""
+
+import jax
+import jax.numpy as jnp
+
+from mmalign.losses.numerics import (
+    global_rows,
+    mean_over_counted,
+    places,
+    two_views,
+    unit_norm,
+)
+from mmalign.losses.tiles import Side, pair_sums, tile_for
+
+
+def sigmoid(z_a, z_b, log_scale, bias, *, tile=None, where=None, axis_name=None):
+    """SigLIP's loss: binary cross-entropy of every row of z_a with every row of z_b.
+
+    The logit of a pair is exp(log_scale) * cosine + bias; row i and row i are one, all others are
+    not. Logits that carry no information cost rows * log 2 at bias 0, and little more than -bias at
+    the start, when everything is taken for a negative.
+
+    Args:
+      z_a: [batch, dim] floats of any scale; normalised here.
+      z_b: as z_a, the partners.
+      log_scale: scalar; learned, from log 10 = 2.303 on.
+      bias: scalar; learned, from -10 on, for most pairs are negatives.
+      tile: as in `info_nce`.
+      where: bool [batch], the pairs that count; None for all. See the package's rule.
+      axis_name: mapped axis that splits the batch; None if z_a is the whole batch.
+    Returns: [batch], for each row of z_a the sum over all rows of z_b, in nats, float32 or wider.
+    Raises: as `info_nce`; ValueError for a log_scale or bias that is not a scalar.
+    References: Zhai et al. 2023, arXiv:2303.15343, eq. 1 and algorithm 1.
+    """
+    z_a, z_b, where = two_views(z_a, z_b, where)
+    for name, value in (("log_scale", log_scale), ("bias", bias)):
+        if jnp.ndim(value) != 0:
+            raise ValueError(f"{name} must be a scalar, got shape {jnp.shape(value)}")
+    scale, bias = jnp.exp(jnp.asarray(log_scale, z_a.dtype)), jnp.asarray(bias, z_a.dtype)
+    z_a, z_b = unit_norm(z_a), unit_norm(z_b)
+    ids = jnp.where(where, places(len(where), axis_name), -1)
+    tile = tile_for(global_rows(z_a, axis_name), tile)
+    (others,), _ = pair_sums(
+        _not_a_pair, Side(z_a, (ids,)), Side(z_b, (ids,)), scale, bias, tile=tile,
+        axis_name=axis_name,
+    )  # fmt: skip
+    own = jax.nn.softplus(-(scale * jnp.sum(z_a * z_b, axis=1) + bias))
+    return mean_over_counted(own + others, where, axis_name)
+
+
+def _not_a_pair(s, own, other, scale, bias):
+    counts = (own[0] != other[0]) & (own[0] >= 0) & (other[0] >= 0)
+    return (jnp.where(counts, jax.nn.softplus(scale * s + bias), 0),)
