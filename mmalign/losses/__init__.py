@@ -17,7 +17,6 @@ An infinite entry counts as 1e6 of its sign, with no gradient; NaN in a row that
 """
 
 from mmalign.losses.contrastive import clip, info_nce, nt_xent
-from mmalign.losses.debiased import debiased, hard_negative
 from mmalign.losses.information import (
     density_ratio,
     entropy,
@@ -29,7 +28,8 @@ from mmalign.losses.information import (
 from mmalign.losses.multiview import cmc, cocoa, comm, gmc
 from mmalign.losses.reconstruction import masked_mse
 from mmalign.losses.redundancy import barlow_twins, vicreg
-from mmalign.losses.sigmoid import sigmoid
+from mmalign.losses.reweighted import debiased, hard_negative
+from mmalign.losses.siglip import sigmoid
 from mmalign.losses.supervised import supcon, weighted_supcon
 from mmalign.losses.temporal import sequence_ranking
 

@@ -85,8 +85,8 @@ def clip(z_a, z_b, log_scale, *, max_scale=100.0, tile=None, where=None, axis_na
       z_a: [batch, dim] floats of any scale; normalised here.
       z_b: as z_a, the partners.
       log_scale: scalar, log of what multiplies similarities; learned, from log(1 / 0.07) = 2.659 on
-        and without weight decay. The scale is kept between 1 and max_scale, and its gradient is the one at the
-        bound there, so that it can come back.
+        and without weight decay. The scale is kept between 1 and max_scale; outside the gradient is
+        that at the bound, so that it can come back.
       max_scale: largest scale.
       tile: as in `info_nce`.
       where: bool [batch], the pairs that count; None for all. See the package's rule.

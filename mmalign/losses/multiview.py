@@ -93,12 +93,12 @@ def comm(
       mean where the paper adds, modality terms from augmented inputs and across augmentations, and
       `nt_xent` for InfoNCE.
     """
-    first, where = prepare_views(first, where)
-    second, _ = prepare_views(second, None)
     if len(first) != len(second):
         raise ValueError(
             f"need as many embeddings of both augmentations, got {len(first)} and {len(second)}"
         )
+    first, where = prepare_views(first, where)
+    second, _ = prepare_views(second, where)
     weight = [1] * len(first) if weight is None else list(weight)
     if len(weight) != len(first):
         raise ValueError(f"need a weight for each of {len(first)} embeddings, got {len(weight)}")
@@ -151,6 +151,7 @@ def cocoa(
     if form == "sum" and isinstance(temperature, int | float) and temperature <= 1 / 43:
         raise ValueError(f'temperature must be above 1 / 43 with form="sum", got {temperature}')
     views, where = prepare_views(views, where)
+    views = [unit_norm(z) for z in views]
     present, z = jnp.stack(where, axis=1), jnp.stack(views, axis=1)
     c = jnp.asarray(1 / temperature, z.dtype)
     between = jnp.einsum("bmd,bnd->bmn", z, z, precision="highest")
@@ -186,7 +187,7 @@ def cocoa(
 
 
 def prepare_views(views, where, *, least=2):
-    """Checked arguments: a list of [batch, dim] unit rows (zero where they do not count), of bools.
+    """Checked arguments: a list of [batch, dim], zero where rows do not count, and one of bools.
 
     where: None, bool [batch] for all views, or a sequence of such, one for each.
     """
@@ -197,9 +198,8 @@ def prepare_views(views, where, *, least=2):
     if len(shape) != 2 or any(z.shape != shape for z in views):
         shapes = ", ".join(str(z.shape) for z in views)
         raise ValueError(f"need [batch, dim] arrays alike, got {shapes}")
-    each = isinstance(where, list | tuple) or jnp.ndim(where) == 2
+    each = isinstance(where, list | tuple) or getattr(where, "ndim", 1) == 2
     if each and len(where) != len(views):
         raise ValueError(f"need a where for each of {len(views)} views, got {len(where)}")
     where = [rows_that_count(w, shape[:1]) for w in (where if each else [where] * len(views))]
-    views = [unit_norm(jnp.where(w[:, None], z, 0)) for z, w in zip(views, where)]
-    return views, where
+    return [jnp.where(w[:, None], z, 0) for z, w in zip(views, where)], where

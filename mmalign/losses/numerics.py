@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jax import lax
 
+from mmalign.losses.ring import axis_devices
+
 
 def compute_dtype(*arrays):
     """Floating dtype to compute in: float32 at least, float64 if any array is float64."""
@@ -78,7 +80,7 @@ def mean_over_counted(values, counted, axis_name=None):
 
 def global_rows(x, axis_name=None):
     """Rows of the global batch, a Python number."""
-    return len(x) * (1 if axis_name is None else lax.axis_size(axis_name))
+    return len(x) * axis_devices(axis_name)
 
 
 def places(rows, axis_name=None):

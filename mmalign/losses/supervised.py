@@ -1,12 +1,12 @@
 """Contrastive losses with several positives: what shares a label, or all views of a sample."""
 
 import jax.numpy as jnp
-from jax import lax
 
+from mmalign.losses.classes import partner_sums
 from mmalign.losses.multiview import prepare_views
 from mmalign.losses.negatives import check_temperature, cross_entropy, negative_totals
-from mmalign.losses.numerics import global_rows, mean_over_counted, places
-from mmalign.losses.tiles import Side, pair_sums, tile_for
+from mmalign.losses.numerics import global_rows, mean_over_counted, places, unit_norm
+from mmalign.losses.tiles import tile_for
 
 
 def supcon(views, label, *, temperature=0.07, tile=None, where=None, axis_name=None):
@@ -39,11 +39,12 @@ def supcon(views, label, *, temperature=0.07, tile=None, where=None, axis_name=N
     if label.shape != views[0].shape[:1]:
         raise ValueError(f"label must be [batch] = [{len(views[0])}], got shape {label.shape}")
     where = [w & (label >= 0) for w in where]
-    z, label = jnp.concatenate(views), jnp.tile(label, len(views))
-    side = Side(z, (_anchor_ids(where, axis_name), label))
-    tile_here = tile_for(global_rows(z, axis_name), tile)
-    (total, count), _ = pair_sums(_positives, side, None, tile=tile_here, axis_name=axis_name)
-    loss = _out_loss(side, total, lax.stop_gradient(count), temperature, tile_here, axis_name)
+    z, label = unit_norm(jnp.concatenate(views)), jnp.tile(label, len(views))
+    ids = _anchor_ids(where, axis_name)
+    label = jnp.where(ids >= 0, label.astype(ids.dtype), -1)
+    partners, count = partner_sums(z, label, axis_name=axis_name)
+    total = (z * partners).sum(axis=1)
+    loss = _out_loss(z, ids, label, total, count, temperature, tile, axis_name)
     return _mean_of_anchors(loss, where, axis_name)
 
 
@@ -74,18 +75,18 @@ def weighted_supcon(
       0.07, which is 1 at its default.
     """
     views, where = prepare_views(views, where)
-    present, stacked = jnp.stack(where), jnp.stack(views)  # rows that are not present are zero
+    present, stacked = jnp.stack(where), unit_norm(jnp.stack(views))
     if weight is not None:
         weight = jnp.asarray(weight, stacked.dtype)
         if weight.shape != stacked.shape[1:2]:
             raise ValueError(f"weight must be [batch] = [{len(views[0])}], got {weight.shape}")
     sample = jnp.tile(places(len(views[0]), axis_name), len(views))
-    z = jnp.concatenate(views)
-    side = Side(z, (_anchor_ids(where, axis_name), sample))
+    z = stacked.reshape(-1, stacked.shape[2])
+    ids = _anchor_ids(where, axis_name)
     total = (stacked * (stacked.sum(axis=0, keepdims=True) - stacked)).sum(axis=2)
     count = jnp.where(present, present.sum(axis=0, keepdims=True, dtype=z.dtype) - 1, 0)
-    tile = tile_for(global_rows(z, axis_name), tile)
-    loss = _out_loss(side, total.reshape(-1), count.reshape(-1), temperature, tile, axis_name)
+    total, count = total.reshape(-1), count.reshape(-1)
+    loss = _out_loss(z, ids, sample, total, count, temperature, tile, axis_name)
     if weight is not None:
         loss = loss * jnp.tile(jnp.where(present.any(axis=0), weight, 0), len(views))
     return _mean_of_anchors(loss, where, axis_name)
@@ -97,30 +98,24 @@ def _anchor_ids(where, axis_name):
     return jnp.concatenate([jnp.where(w, place + view, -1) for view, w in enumerate(where)])
 
 
-def _positives(s, own, other):
-    """Similarity of an anchor and another embedding of its label, and that there is one."""
-    (own_id, own_label), (other_id, other_label) = own, other
-    counts = (own_id >= 0) & (other_id >= 0) & (own_id != other_id) & (own_label == other_label)
-    return jnp.where(counts, s, 0), jnp.where(counts, jnp.ones_like(s), 0)
-
-
-def _out_loss(side, total, count, temperature, tile, axis_name):
+def _out_loss(z, ids, label, total, count, temperature, tile, axis_name):
     """Mean over an anchor's positives of -log softmax among all others: [anchors].
 
     A sole positive is left out of the sum and comes back as the 1 in log(1 + ...), which keeps the
     digits of a small loss; with several the loss is not small.
 
     Args:
-      side: unit rows, tagged by id and by label.
+      z: [anchors, dim] unit rows.
+      ids, label: int [anchors].
       total: [anchors] sum of the similarities of an anchor and its positives.
       count: [anchors] number of its positives.
     """
     check_temperature(temperature)
-    ids, label = side.tags
     sole = jnp.where(count == 1, label, -1 - ids)  # labels are not negative
     anchor = total / jnp.maximum(count, 1)
+    tile = tile_for(global_rows(z, axis_name), tile)
     (others,) = negative_totals(
-        side.rows, None, (ids, sole), (ids, sole), (anchor,), temperature, tile=tile,
+        z, None, (ids, sole), (ids, sole), (anchor,), temperature, tile=tile,
         axis_name=axis_name,
     )  # fmt: skip
     several = others.peak + jnp.log(jnp.where(count > 1, others.sums[0], 1))

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mmalign.losses.numerics import gathered
+from mmalign.losses.ring import axis_devices, round_the_ring
 
 _WORTH_IT = 2048  # rows; below, one matrix product is faster than many
 
@@ -82,8 +83,7 @@ def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
     triangle = y is None and axis_name is None
     x = _whole_tiles(x, tile)
     y = x if y is None else _whole_tiles(y, tile)
-    devices = 1 if axis_name is None else lax.axis_size(axis_name)
-    plan = _Plan(tile, columns or triangle, triangle, axis_name, devices)
+    plan = _Plan(tile, columns or triangle, triangle, axis_name, axis_devices(axis_name))
     row, col = _sums(f, plan, x.rows, y.rows, x.tags, y.tags, scalars)
     return tuple(r[:n] for r in row), tuple(c[:m] for c in col)
 
@@ -104,8 +104,8 @@ def row_peaks(f, x, y, *scalars, tile, axis_name=None):
 
         return lax.scan(look, peak, _places(len(x.rows), len(guest.rows), tile))[0], guest
 
-    devices = 1 if axis_name is None else lax.axis_size(axis_name)
-    return _round_the_ring(visit, 0 * x.rows[:, 0], y, axis_name, devices)[0][:n]
+    peak = 0 * x.rows[:, 0]
+    return round_the_ring(visit, peak, y, axis_name, axis_devices(axis_name))[0][:n]
 
 
 def _whole_tiles(side, tile):
@@ -147,7 +147,7 @@ def _forward(f, plan, x, y, x_tags, y_tags, scalars):
 
     outputs = len(jax.eval_shape(lambda: f(*_tile(home, Side(y, y_tags), 0, 0, tile), *scalars)))
     row, col = [0 * x[:, 0]] * outputs, [0 * y[:, 0]] * outputs
-    row, (_, col) = _round_the_ring(visit, row, (Side(y, y_tags), col), *plan[3:])
+    row, (_, col) = round_the_ring(visit, row, (Side(y, y_tags), col), *plan[3:])
     if plan.triangle:
         row, col = [r + c for r, c in zip(row, col)], [0 * c for c in col]
     return (tuple(row), tuple(col)), (x, y, x_tags, y_tags, scalars)
@@ -186,38 +186,11 @@ def _backward(f, plan, saved, cotangents):
 
     start = [0 * x, [0 * c for c in scalars]]
     visitor = Side(y, y_tags), of_col, 0 * y
-    (dx, dscalars), (*_, dy) = _round_the_ring(visit, start, visitor, *plan[3:])
+    (dx, dscalars), (*_, dy) = round_the_ring(visit, start, visitor, *plan[3:])
     return dx, dy, None, None, tuple(dscalars)
 
 
 _sums.defvjp(_forward, _backward)
-
-
-def _round_the_ring(visit, own, visitor, axis_name, devices):
-    """Every device's visitor comes by every device, and is at home again in the end."""
-    if axis_name is None:
-        return visit(own, visitor)
-    onward = [(i, (i + 1) % devices) for i in range(devices)]
-
-    def step(carry, _=None):
-        own, visitor = visit(*carry)
-        return (own, lax.ppermute(visitor, axis_name, onward)), None
-
-    carry = own, visitor
-    if _is_bound(axis_name):
-        return lax.scan(step, carry, length=devices)[0]
-    for _ in range(devices):
-        carry, _ = step(carry)
-    return carry
-
-
-def _is_bound(axis_name):
-    """False in the gradient of a vmapped function: collectives work there, but in no scan."""
-    try:
-        lax.axis_size(axis_name)
-    except NameError:
-        return False
-    return True
 
 
 def _places(n, m, tile, triangle=False):

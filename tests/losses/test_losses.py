@@ -28,6 +28,27 @@ def _masked_mse(prediction, target, mask, **knobs):
     return losses.masked_mse(prediction, target, mask > 0, **knobs)
 
 
+def _supcon(z, score, **knobs):
+    return losses.supcon(z, jnp.digitize(score, jnp.array([-0.5, 0.5], score.dtype)), **knobs)
+
+
+def _of_three(loss, **fixed):
+    """A loss of three views, of which one is made of the other two."""
+    return lambda z_a, z_b, **knobs: loss([z_a, z_b, z_a - 2 * z_b], **fixed, **knobs)
+
+
+def _weighted_supcon(z_a, z_b, weight, **knobs):
+    return losses.weighted_supcon([z_a, z_b], weight, **knobs)
+
+
+def _gmc(z_a, z_b, joint, **knobs):
+    return losses.gmc([z_a, z_b], joint, **knobs)
+
+
+def _comm(first, second, third, **knobs):
+    return losses.comm([first, second], [third, third - 2 * first], weight=[2, 1], **knobs)
+
+
 # name: (loss, shapes of its arrays after the batch axis)
 CASES = {
     "info_nce": (losses.info_nce, [(5,), (5,)]),
@@ -39,6 +60,29 @@ CASES = {
         [(5,), (5,)],
     ),
     "nt_xent_tiled": (functools.partial(losses.nt_xent, tile=5), [(5,), (5,)]),
+    "clip": (functools.partial(losses.clip, log_scale=2.0), [(5,), (5,)]),
+    "sigmoid": (functools.partial(losses.sigmoid, log_scale=1.0, bias=-2.0), [(5,), (5,)]),
+    "sigmoid_tiled": (
+        functools.partial(losses.sigmoid, log_scale=1.0, bias=-2.0, tile=3),
+        [(5,), (5,)],
+    ),
+    "debiased": (functools.partial(losses.debiased, tile=5), [(5,), (5,)]),
+    "hard_negative": (losses.hard_negative, [(5,), (5,)]),
+    "hard_negative_one_way": (
+        functools.partial(
+            losses.hard_negative, form="linear", own_view=False, symmetric=False, beta=2, tile=3
+        ),
+        [(5,), (5,)],
+    ),
+    "supcon": (_supcon, [(5,), ()]),
+    "supcon_tiled": (functools.partial(_supcon, tile=7, temperature=0.3), [(5,), ()]),
+    "weighted_supcon": (_weighted_supcon, [(5,), (5,), ()]),
+    "weighted_supcon_tiled": (_of_three(losses.weighted_supcon, tile=5), [(5,), (5,)]),
+    "cmc": (_of_three(losses.cmc), [(5,), (5,)]),
+    "gmc": (functools.partial(_gmc, tile=5), [(5,), (5,), (5,)]),
+    "comm": (_comm, [(5,), (5,), (5,)]),
+    "cocoa": (_of_three(losses.cocoa, temperature=0.5), [(5,), (5,)]),
+    "cocoa_ratio": (_of_three(losses.cocoa, form="ratio", tile=5), [(5,), (5,)]),
     "density_ratio": (_density_ratio, [(), (3,)]),
     "two_ratio": (functools.partial(losses.shared_information, beta=0.3), [(), ()]),
     "three_ratio": (_three_ratio, [(), (2,), ()]),

@@ -1,0 +1,69 @@
+"""Small losses keep their digits: float32 against float64, where log-sum-exp minus positive fails.
+
+Temperature 0.03 and well-aligned pairs, as late in a training.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mmalign import losses
+
+ROWS, COLD = 64, 0.03
+
+
+def _pairs_as_labels(z_a, z_b, **knobs):
+    return losses.supcon([z_a, z_b], jnp.arange(len(z_a)), **knobs)
+
+
+def _clip(z_a, z_b, temperature, **knobs):
+    return losses.clip(z_a, z_b, -jnp.log(temperature), **knobs)
+
+
+LOSSES = {
+    "info_nce": losses.info_nce,
+    "one_way": functools.partial(losses.info_nce, symmetric=False),
+    "nt_xent": losses.nt_xent,
+    "clip": _clip,
+    "debiased": functools.partial(losses.debiased, prior=0.0),
+    "hard_negative": functools.partial(losses.hard_negative, prior=0.0, own_view=False),
+    "cmc": lambda z_a, z_b, **knobs: losses.cmc([z_a, z_b], **knobs),
+    "gmc": lambda z_a, z_b, **knobs: losses.gmc([z_a], z_b, **knobs),
+    "comm": lambda z_a, z_b, **knobs: losses.comm([z_a, z_a], [z_b, z_b], **knobs),
+    "supcon": _pairs_as_labels,
+    "weighted_supcon": lambda z_a, z_b, **knobs: losses.weighted_supcon([z_a, z_b], **knobs),
+    "cocoa": lambda z_a, z_b, **knobs: losses.cocoa([z_a, z_b], form="ratio", **knobs),
+}
+
+
+def _pairs():
+    rng = np.random.default_rng(3)
+    z_a = rng.standard_normal((ROWS, 128)).astype(np.float32)
+    noise = np.linspace(0.7, 2.5, ROWS)[:, None].astype(np.float32)
+    return z_a, z_a + noise * rng.standard_normal((ROWS, 128)).astype(np.float32)
+
+
+@pytest.mark.parametrize("tile", [None, 24], ids=["plain", "tiled"])
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_loss_and_gradient_keep_five_digits_down_to_1e7th(loss, tile):
+    def value_and_row_grads(z_a, z_b):
+        def one(row, i):  # gradient of a row's own loss, not swamped by those of large ones
+            return loss(z_a.at[i].set(row), z_b, temperature=COLD, tile=tile)[i]
+
+        values = loss(z_a, z_b, temperature=COLD, tile=tile)
+        grad = jax.grad(one)
+        return values, jax.lax.map(lambda i: grad(z_a[i], i), jnp.arange(ROWS))
+
+    z_a, z_b = _pairs()
+    got, grads = jax.tree.map(np.asarray, jax.jit(value_and_row_grads)(z_a, z_b))
+    with jax.enable_x64(True):
+        wide = jax.jit(value_and_row_grads)(z_a.astype(np.float64), z_b.astype(np.float64))
+        want, want_grads = jax.tree.map(np.asarray, wide)
+    assert want.min() < 1e-6
+    assert want.max() > 0.01
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    error = np.linalg.norm(grads - want_grads, axis=1)
+    assert (error <= 1e-5 * np.linalg.norm(want_grads, axis=1)).all()
