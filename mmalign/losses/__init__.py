@@ -26,6 +26,7 @@ from mmalign.losses.information import (
     total_correlation,
 )
 from mmalign.losses.multiview import cmc, cocoa, comm, gmc
+from mmalign.losses.pieces import value_and_grad_in_pieces
 from mmalign.losses.reconstruction import masked_mse
 from mmalign.losses.redundancy import barlow_twins, vicreg
 from mmalign.losses.reweighted import debiased, hard_negative
@@ -54,6 +55,7 @@ __all__ = [
     "sigmoid",
     "supcon",
     "total_correlation",
+    "value_and_grad_in_pieces",
     "vicreg",
     "weighted_supcon",
 ]

@@ -74,7 +74,7 @@ def mean_over_counted(values, counted, axis_name=None):
     count = counted.sum(dtype=values.dtype)
     size = values.size
     if axis_name is not None:
-        count, size = lax.psum(count, axis_name), size * lax.axis_size(axis_name)
+        count, size = lax.psum(count, axis_name), size * axis_devices(axis_name)
     return jnp.where(counted, values * (size / jnp.maximum(count, 1)), 0)
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import two_views
+from mmalign.losses.numerics import global_rows, two_views
 
 
 def vicreg(z_a, z_b, *, gamma=1.0, eps=1e-4, unbiased=True, where=None, axis_name=None):
@@ -111,7 +111,7 @@ def _squared_products(a, b, axis_name):
 
     By way of the [batch, batch] products where these are fewer: sum of (a a^T) * (b b^T).
     """
-    rows = len(a) * (1 if axis_name is None else lax.axis_size(axis_name))
+    rows = global_rows(a, axis_name)
     if rows >= a.shape[1]:
         product = jnp.matmul(a.T, b, precision="highest")
         return jnp.square(_summed(axis_name)(product)).sum()

@@ -33,7 +33,7 @@ def debiased(
     References: Chuang et al. 2020, arXiv:2007.00224, eq. 7 and 8 with one positive.
     """
     return _corrected(
-        z_a, z_b, prior=prior, beta=None, form="exponent", temperature=temperature,
+        z_a, z_b, prior=prior, beta=0, form="exponent", temperature=temperature,
         own_view=own_view, symmetric=symmetric, tile=tile, where=where, axis_name=axis_name,
     )  # fmt: skip
 
@@ -80,14 +80,15 @@ def _corrected(z_a, z_b, *, prior, beta, form, temperature, own_view, symmetric,
         raise ValueError(f"prior must lie in [0, 1), got {prior}")
     if own_view and not symmetric:
         raise ValueError("symmetric=False goes with own_view=False: both views ask there")
-    power = 1.0 if form == "linear" else beta
-    powers = (1.0,) if beta is None else (power, 1 + power)
-    scale = beta if form == "linear" else 1.0
+    linear = form == "linear"
+    weighted = linear or beta > 0
+    powers = (1.0,) if not weighted else (1.0, 2.0) if linear else (beta, 1.0 + beta)
+    scale = beta if linear else 1.0
 
     def finish(total, positive, negatives):
         sums = total.sums[0]
-        if beta is not None:
-            at_all = total.sums[0] > 0
+        if weighted:
+            at_all = total.sums[0] > 1e-18  # below, the loss is that of the floor
             mean = total.sums[1] / jnp.where(at_all, total.sums[0], 1)
             sums = jnp.where(at_all, scale * negatives * mean, 0)
         # all of these are over exp(positive) and, like the sums, over exp(peak)

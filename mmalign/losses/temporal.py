@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mmalign.losses.numerics import gathered, mean_over_counted, places, rows_that_count, widen
+from mmalign.losses.ring import axis_devices
 
 
 def sequence_ranking(h, *, length, margin=1.0, where=None, axis_name=None):
@@ -37,7 +38,7 @@ def sequence_ranking(h, *, length, margin=1.0, where=None, axis_name=None):
             f"length must be at least 2 and divide the batch of {len(h)}, got {length}"
         )
     sequences = len(h) // length
-    if sequences * (1 if axis_name is None else lax.axis_size(axis_name)) < 2:
+    if sequences * axis_devices(axis_name) < 2:
         raise ValueError(
             f"need two sequences or more, got a batch of {len(h)} with length={length}"
         )

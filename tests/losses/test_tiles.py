@@ -8,14 +8,39 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.sharding import AxisType
 
 from mmalign import losses
 from mmalign.losses import tiles
+
+
+def _sigmoid(a, b, *, temperature, **knobs):
+    return losses.sigmoid(a, b, -jnp.log(temperature), 1 / temperature - 3, **knobs)
+
+
+def _supcon(a, b, **knobs):
+    return losses.supcon([a, b], jnp.arange(len(a)) // 3, **knobs)
+
+
+def _weighted(a, b, **knobs):
+    weight = jnp.linspace(0, 1, len(a), dtype=a.dtype)
+    return losses.weighted_supcon([a, b, a - b], weight, **knobs)
+
+
+def _comm(a, b, **knobs):
+    return losses.comm([a, b], [b - a, a], **knobs)
+
 
 LOSSES = {
     "info_nce": losses.info_nce,
     "one_way": functools.partial(losses.info_nce, symmetric=False),
     "nt_xent": losses.nt_xent,
+    "sigmoid": _sigmoid,
+    "hard_negative": functools.partial(losses.hard_negative, prior=0.01),
+    "supcon": _supcon,
+    "weighted_supcon": _weighted,
+    "comm": _comm,
+    "cocoa": lambda a, b, **knobs: losses.cocoa([a, b], form="ratio", **knobs),
 }
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 
@@ -37,8 +62,8 @@ def graded(loss, tile, rows):
     return jax.jit(jax.grad(total, argnums=(0, 1, 2), has_aux=True))
 
 
-# few shapes, each compiled once: a tile that divides, one that does not, one of a single row
-SIZES = [(24, 8), (23, 7), (5, 1)]
+# few shapes, each compiled once: a tile that divides, one that does not and one of a single row
+SIZES = [(24, 8), (23, 7), (3, 1)]
 
 
 @every_loss
@@ -62,7 +87,11 @@ def test_values_and_gradients_are_those_of_the_plain_form(
         np.testing.assert_allclose(x, y, rtol=1e-7, atol=1e-9 * np.abs(y).max() + 1e-300)
 
 
-@every_loss
+def some(*names):
+    return pytest.mark.parametrize("loss", [LOSSES[name] for name in names], ids=names)
+
+
+@some("info_nce", "one_way", "nt_xent")
 @pytest.mark.parametrize(("temperature", "apart"), [(0.03, 0.3), (0.1, 0.3), (0.015, 0.6)])
 def test_float32_keeps_its_digits(loss, temperature, apart):
     a, b = pairs(3, 40, apart, dim=64)
@@ -75,18 +104,33 @@ def test_float32_keeps_its_digits(loss, temperature, apart):
         np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-5 * np.abs(y).max())
 
 
-@every_loss
-def test_memory_grows_with_the_batch_and_not_with_its_square(loss):
-    def temporaries(rows, tile):
-        z = jax.ShapeDtypeStruct((rows, 16), jnp.float32)
-        compiled = jax.jit(
-            jax.grad(lambda a, b: loss(a, b, tile=tile).mean(), argnums=(0, 1))
-        ).lower(z, z).compile()  # fmt: skip
-        return compiled.memory_analysis().temp_size_in_bytes
+def _temporaries(loss, rows, tile, devices=None):
+    """Bytes that a gradient needs on each device beside its arguments, for `rows` of its own."""
+    mesh = jax.make_mesh((devices or 1,), ("data",), axis_types=(AxisType.Auto,))
 
-    small, large = temporaries(1024, 64), temporaries(4096, 64)
+    @functools.partial(jax.shard_map, mesh=mesh, in_specs=jax.P("data"), out_specs=jax.P("data"))
+    def gradients(a, b):
+        axis_name = "data" if devices else None
+        total = lambda a, b: loss(a, b, temperature=0.1, tile=tile, axis_name=axis_name).sum()
+        return jax.grad(total, argnums=(0, 1))(a, b)
+
+    z = jax.ShapeDtypeStruct((rows * (devices or 1), 16), jnp.float32)
+    return jax.jit(gradients).lower(z, z).compile().memory_analysis().temp_size_in_bytes
+
+
+@some("info_nce", "nt_xent", "supcon")
+def test_memory_grows_with_the_batch_and_not_with_its_square(loss):
+    small, large = _temporaries(loss, 512, 64), _temporaries(loss, 2048, 64)
     assert large < 5 * small
-    assert large < temporaries(4096, 4096) / 8
+    assert large < _temporaries(loss, 2048, 4096) / 4
+
+
+@some("info_nce", "nt_xent", "sigmoid", "supcon")
+def test_memory_of_the_ring_does_not_grow_with_the_devices(loss):
+    """Between 2 and 8 devices, where the gathering form has four times as much to hold."""
+    two, eight = (_temporaries(loss, 256, 64, devices) for devices in (2, 8))
+    assert eight <= 1.05 * two
+    assert _temporaries(loss, 256, 1 << 20, 8) > 2 * eight
 
 
 def test_a_large_batch_is_tiled_unless_told_otherwise():
@@ -101,4 +145,4 @@ def test_a_tile_that_is_no_size_is_named(loss):
     a, b = pairs(0, 4, 0.1)
     for tile in (0, -3, 2.0, True):
         with pytest.raises(ValueError, match=f"tile must be a positive whole number .* {tile}"):
-            loss(a, b, tile=tile)
+            loss(a, b, temperature=0.1, tile=tile)
