@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from mmalign.losses.classes import partner_sums
 from mmalign.losses.multiview import prepare_views
 from mmalign.losses.negatives import check_temperature, cross_entropy, negative_totals
-from mmalign.losses.numerics import global_rows, mean_over_counted, places, unit_norm
+from mmalign.losses.numerics import global_rows, mean_over_counted, places, unit_norm, widen
 from mmalign.losses.tiles import tile_for
 
 
@@ -77,7 +77,7 @@ def weighted_supcon(
     views, where = prepare_views(views, where)
     present, stacked = jnp.stack(where), unit_norm(jnp.stack(views))
     if weight is not None:
-        weight = jnp.asarray(weight, stacked.dtype)
+        weight = widen(weight)[0].astype(stacked.dtype)
         if weight.shape != stacked.shape[1:2]:
             raise ValueError(f"weight must be [batch] = [{len(views[0])}], got {weight.shape}")
     sample = jnp.tile(places(len(views[0]), axis_name), len(views))

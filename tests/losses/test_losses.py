@@ -33,8 +33,8 @@ def _supcon(z, score, **knobs):
 
 
 def _of_three(loss, **fixed):
-    """A loss of three views, of which one is made of the other two."""
-    return lambda z_a, z_b, **knobs: loss([z_a, z_b, z_a - 2 * z_b], **fixed, **knobs)
+    """A loss of three views, of which one is made of the first."""
+    return lambda z_a, z_b, **knobs: loss([z_a, z_b, jnp.roll(z_a, 1, axis=1)], **fixed, **knobs)
 
 
 def _weighted_supcon(z_a, z_b, weight, **knobs):
@@ -46,7 +46,7 @@ def _gmc(z_a, z_b, joint, **knobs):
 
 
 def _comm(first, second, third, **knobs):
-    return losses.comm([first, second], [third, third - 2 * first], weight=[2, 1], **knobs)
+    return losses.comm([first, second], [third, jnp.roll(first, 1, axis=1)], weight=[2, 1], **knobs)
 
 
 # name: (loss, shapes of its arrays after the batch axis)
@@ -159,6 +159,26 @@ def test_rows_that_do_not_count_may_hold_nan_and_if_none_does_all_is_zero(rng, l
     assert value == 0
     for grad in grads:
         np.testing.assert_array_equal(grad, 0)
+
+
+@every_loss
+def test_degenerate_rows_have_finite_values_and_gradients(rng, loss, shapes):
+    """All zero, all alike, a single one that counts, and overflown entries."""
+    run = jax.jit(jax.value_and_grad(lambda arrays, where: jnp.sum(loss(*arrays, where=where))))
+    arrays, everyone = _arrays(rng, shapes), np.ones(BATCH, bool)
+    overflown = [x.copy() for x in arrays]
+    for x in overflown:
+        x[3] = np.inf
+        x[5, ...] = np.where(x[5] > 0, x[5], -np.inf)
+    pair = np.arange(BATCH) < 2  # the windows of one sequence
+    for inputs, where in [
+        ([np.zeros_like(x) for x in arrays], everyone),
+        ([np.ones_like(x) for x in arrays], everyone),
+        (arrays, np.arange(BATCH) < 1), (arrays, pair), (overflown, everyone),
+    ]:  # fmt: skip
+        value, grads = run(inputs, where)
+        assert jnp.isfinite(value)
+        assert all(jnp.isfinite(grad).all() for grad in grads)
 
 
 @every_loss
