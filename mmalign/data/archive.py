@@ -5,6 +5,7 @@ import dataclasses
 import io
 import os
 import pathlib
+import re
 import shutil
 import sys
 import urllib.error
@@ -61,6 +62,17 @@ class Archive:
         if isinstance(file, zipfile.Path):
             return file.root.getinfo(file.at).CRC
         return zlib.crc32(self.read(member))
+
+    def names(self, pattern):
+        """Sorted paths below the root that match a regular expression from end to end."""
+        if isinstance(self._root, zipfile.Path):
+            root = self._root.at
+            paths = self._root.root.namelist()
+            names = [path.removeprefix(root) for path in paths if path.startswith(root)]
+        else:
+            files = (path for path in self._root.rglob("*") if path.is_file())
+            names = [path.relative_to(self._root).as_posix() for path in files]
+        return sorted(name for name in names if re.fullmatch(pattern, name))
 
     def _file(self, member):
         file = self._root.joinpath(*member.split("/"))

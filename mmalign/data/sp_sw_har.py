@@ -9,6 +9,7 @@ from mmalign.data.archive import Origin, open_archive
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
 from mmalign.data.prepared import through_cache
 from mmalign.data.resampling import even_clock, resample
+from mmalign.data.windows import cut, majority
 
 VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
 RATE_HZ = 50.0
@@ -127,12 +128,11 @@ def align(*recordings):
 
 def _windows(values, labels, steps, purity):
     """{modality or column: array} of the windows of one execution."""
-    starts = np.arange(0, labels.shape[1] - steps + 1, steps // 2)
-    at = starts[:, None] + np.arange(steps)
-    counts = (labels[:, at, None] == np.arange(len(CLASS_NAMES))).sum(axis=(0, 2))
-    kept = counts.max(axis=1) >= purity * labels.shape[0] * steps
+    at = cut(labels.shape[1], steps, steps // 2)
+    label, share = majority(labels.T[at], len(CLASS_NAMES))
+    kept = share >= purity
     part = {m: x[at[kept]] for m, x in zip(MODALITIES, values)}
-    part["label"] = counts.argmax(axis=1)[kept].astype(np.int32)
+    part["label"] = label[kept]
     part["position"] = np.flatnonzero(kept).astype(np.int32)
     return part
 

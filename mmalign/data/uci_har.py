@@ -5,6 +5,7 @@ import numpy as np
 from mmalign.data.archive import Origin, open_archive
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
 from mmalign.data.prepared import through_cache
+from mmalign.data.tables import numbers
 
 VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
 STEPS = 128
@@ -116,13 +117,13 @@ def _class_names(archive):
 
 def _read_split(archive, split, classes):
     """{modality or column: array} of "train" or "test"."""
-    label = _numbers(archive, f"{split}/y_{split}.txt", columns=1)[:, 0] - 1
+    label = numbers(archive, f"{split}/y_{split}.txt", columns=1)[:, 0] - 1
     if not np.isin(label, np.arange(classes)).all():
         wrong = label[~np.isin(label, np.arange(classes))][0] + 1
         raise ValueError(
             f"{archive.path}: label {wrong:g} in {split}/y_{split}.txt, expected 1..{classes}"
         )
-    subject = _numbers(archive, f"{split}/subject_{split}.txt", columns=1, rows=len(label))[:, 0]
+    subject = numbers(archive, f"{split}/subject_{split}.txt", columns=1, rows=len(label))[:, 0]
     part = {
         "label": label.astype(np.int32),
         "group": subject.astype(np.int32),
@@ -130,21 +131,6 @@ def _read_split(archive, split, classes):
     }
     for modality, name in SIGNALS.items():
         members = [_signal(split, name, axis) for axis in "xyz"]
-        axes = [_numbers(archive, member, columns=STEPS, rows=len(label)) for member in members]
+        axes = [numbers(archive, member, columns=STEPS, rows=len(label)) for member in members]
         part[modality] = np.stack(axes, axis=-1)
     return part
-
-
-def _numbers(archive, member, *, columns, rows=None):
-    """float32 [rows, columns] of a text file of numbers; ValueError if it is anything else."""
-    try:
-        table = np.loadtxt(archive.text(member), dtype=np.float32, ndmin=2)
-    except ValueError as error:
-        raise ValueError(f"{archive.path}: {member} is not a table of numbers: {error}") from error
-    if table.shape != (rows or len(table), columns) or not np.isfinite(table).all():
-        raise ValueError(
-            f"{archive.path}: {member} must hold {rows or 'some'} rows of {columns} finite "
-            f"numbers, got {table.shape[0]} rows of {table.shape[1]}, "
-            f"{np.count_nonzero(~np.isfinite(table))} of them not finite"
-        )
-    return table

@@ -65,6 +65,20 @@ def test_unzipped_folder_reads_alike(tmp_path):
         assert checksums(folder) == before
 
 
+@pytest.mark.parametrize("root", ["Toy Set/", ""])
+def test_names_are_alike_in_a_zip_and_unzipped(tmp_path, root):
+    others = {"DATA/one/y.csv": b"", "DATA/two/x.csv": b"", "DATA/one/x.csv.bak": b""}
+    (tmp_path / "toy.zip").write_bytes(zipped(FILES | others, root))
+    want = ["DATA/one/x.csv", "DATA/two/x.csv"]
+    with open_archive(ORIGIN, tmp_path) as archive:
+        assert archive.names(r"DATA/\w+/x\.csv") == want
+        assert archive.names("x") == []
+    with zipfile.ZipFile(tmp_path / "toy.zip") as file:
+        file.extractall(tmp_path / "all")
+    with open_archive(ORIGIN, tmp_path / "all") as archive:
+        assert archive.names(r"DATA/\w+/x\.csv") == want
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
 def test_truncated_zip_is_refused_with_its_size(tmp_path, share):
     whole = zipped(FILES)

@@ -1,0 +1,65 @@
+"""Tables of numbers in the text files of an archive, read and checked."""
+
+import io
+
+import numpy as np
+
+
+def numbers(
+    archive, member, *, columns, rows=None, header=(), delimiter=None, only=None, missing=False,
+    dtype=np.float32,
+):  # fmt: skip
+    """A text file of numbers as an array.
+
+    Args:
+      archive: `Archive` that holds it.
+      member: its path there.
+      columns: how many the file has.
+      rows: how many it has; None is any number but 0.
+      header: lines that come before the numbers, as published.
+      delimiter: between numbers; None is white space.
+      only: numbers of the columns to return, from 0; None is all. Others may hold anything.
+      missing: whether NaN may stand for a missing number.
+      dtype: of the array.
+    Returns: [rows, columns] or [rows, len(only)].
+    Raises: ValueError that names the file if it is anything else.
+    """
+    content = archive.read(member)
+    lines = content.split(b"\n", len(header) + 1)
+    found = [line.decode("utf-8-sig", errors="replace").strip() for line in lines]
+    if found[: len(header)] != list(header):
+        wrong = next(i for i, line in enumerate(header) if found[i : i + 1] != [line])
+        raise ValueError(
+            f"{archive.path}: line {wrong + 1} of {member} must be {header[wrong]!r}, "
+            f"got {''.join(found[wrong : wrong + 1])[:200]!r}"
+        )
+    if not "".join(found[len(header) :]):
+        raise ValueError(f"{archive.path}: {member} must hold rows of {columns} numbers, got none")
+    width = len(found[len(header)].split(delimiter))
+    if width == columns or only is None:  # else there may be no such column to read
+        table = _parsed(archive, member, content, len(header), delimiter, only, dtype)
+        bad = 0 if missing else np.count_nonzero(~np.isfinite(table))
+        width = table.shape[1] if only is None else width
+        if width == columns and len(table) == (rows or len(table)) and not bad:
+            return table
+        found = f"{len(table)} rows of {width}, {bad} of them not finite"
+    else:
+        found = f"{width} in the first row"
+    raise ValueError(
+        f"{archive.path}: {member} must hold {rows or 'some'} rows of {columns} finite numbers, "
+        f"got {found}"
+    )
+
+
+def _parsed(archive, member, content, skip, delimiter, only, dtype):
+    try:
+        return np.loadtxt(
+            io.BytesIO(content),
+            dtype=dtype,
+            delimiter=delimiter,
+            skiprows=skip,
+            usecols=only,
+            ndmin=2,
+        )
+    except ValueError as error:
+        raise ValueError(f"{archive.path}: {member} is not a table of numbers: {error}") from error
