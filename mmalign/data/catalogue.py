@@ -8,6 +8,7 @@ SOURCES = {
     "synthetic": ("mmalign.data.synthetic", "make", ()),
     "uci_har": ("mmalign.data.uci_har", "load", ("dir", "cache_dir")),
     "sp_sw_har": ("mmalign.data.sp_sw_har", "load", ("dir", "cache_dir")),
+    "stress_predict": ("mmalign.data.stress_predict", "load", ("dir", "cache_dir")),
     "npz": ("mmalign.data.npz", "load", ("path",)),
 }
 

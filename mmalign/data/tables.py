@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 
+_TOP = 1 << 16  # bytes in which the header and the first row end
+
 
 def numbers(
     archive, member, *, columns, rows=None, header=(), delimiter=None, only=None, missing=False,
@@ -25,17 +27,18 @@ def numbers(
     Raises: ValueError that names the file if it is anything else.
     """
     content = archive.read(member)
-    lines = content.split(b"\n", len(header) + 1)
-    found = [line.decode("utf-8-sig", errors="replace").strip() for line in lines]
-    if found[: len(header)] != list(header):
-        wrong = next(i for i, line in enumerate(header) if found[i : i + 1] != [line])
-        raise ValueError(
-            f"{archive.path}: line {wrong + 1} of {member} must be {header[wrong]!r}, "
-            f"got {''.join(found[wrong : wrong + 1])[:200]!r}"
-        )
-    if not "".join(found[len(header) :]):
+    lines = content[:_TOP].split(b"\n")[: len(header) + 1]
+    top = [line.decode("utf-8-sig", errors="replace").strip() for line in lines]
+    for i, line in enumerate(header):
+        if top[i : i + 1] != [line]:
+            raise ValueError(
+                f"{archive.path}: line {i + 1} of {member} must be {line!r}, "
+                f"got {''.join(top[i : i + 1])[:200]!r}"
+            )
+    first = "".join(top[len(header) :])
+    if not first:
         raise ValueError(f"{archive.path}: {member} must hold rows of {columns} numbers, got none")
-    width = len(found[len(header)].split(delimiter))
+    width = len(first.split(delimiter))
     if width == columns or only is None:  # else there may be no such column to read
         table = _parsed(archive, member, content, len(header), delimiter, only, dtype)
         bad = 0 if missing else np.count_nonzero(~np.isfinite(table))
