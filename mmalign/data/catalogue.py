@@ -9,6 +9,7 @@ SOURCES = {
     "uci_har": ("mmalign.data.uci_har", "load", ("dir", "cache_dir")),
     "sp_sw_har": ("mmalign.data.sp_sw_har", "load", ("dir", "cache_dir")),
     "stress_predict": ("mmalign.data.stress_predict", "load", ("dir", "cache_dir")),
+    "ipol_gait": ("mmalign.data.ipol_gait", "load", ("dir", "cache_dir")),
     "npz": ("mmalign.data.npz", "load", ("path",)),
 }
 
