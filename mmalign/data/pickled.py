@@ -1,0 +1,118 @@
+"""Pickles of plain containers and arrays of numbers, read without running anything they name.
+
+A pickle is a program: it may call whatever it can import. Here it can import nothing. The few names
+by which NumPy stores an array lead to stand-ins of this module, which take a type code, a shape and
+bytes; any other name, and any other type, is refused.
+"""
+
+import io
+import math
+import pickle
+import re
+
+import numpy as np
+
+
+def loads(content):
+    """What a pickle of dicts, lists, tuples, numbers, strings, None and arrays of numbers holds.
+
+    Strings that Python 2 wrote are taken as latin-1, as its arrays need.
+
+    Args:
+      content: bytes of the pickle.
+    Raises: ValueError if anything else is in it, or if it is damaged.
+    """
+    try:
+        return _filled_in(_Unpickler(io.BytesIO(content), encoding="latin-1").load())
+    except Exception as error:  # a damaged pickle may fail in any way
+        raise ValueError(
+            f"not a pickle of plain containers and arrays of numbers "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        known = {
+            ("numpy", "ndarray"): _Name("ndarray"),
+            ("numpy", "dtype"): _Name("dtype", _Type),
+            ("numpy.core.multiarray", "_reconstruct"): _Name("array", _Array),
+            ("numpy._core.multiarray", "_reconstruct"): _Name("array", _Array),
+            # bytes, as Python 3 writes them in protocols 0 to 2
+            ("_codecs", "encode"): _Name("encode", _encode),
+            ("__builtin__", "bytes"): _Name("bytes", _no_bytes),
+        }
+        if (module, name) not in known:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is refused")
+        return known[module, name]
+
+
+class _Name:
+    """What a name in a pickle leads to: it can be called, if at all, but not changed."""
+
+    def __init__(self, name, make=None):
+        self._name, self._make = name, make
+
+    def __call__(self, *args):
+        if self._make is None:
+            raise pickle.UnpicklingError(f"it calls {self._name}, which is refused")
+        return self._make(*args)
+
+    def __setstate__(self, state):
+        raise pickle.UnpicklingError(f"it changes {self._name}, which is refused")
+
+
+class _Type:
+    """Stands for a dtype: kind and size, then the byte order from its state."""
+
+    def __init__(self, code, align=False, copy=False):
+        del align, copy
+        if not re.fullmatch(r"[biuf]\d{1,2}", code):
+            raise pickle.UnpicklingError(f"it holds an array of type {code!r}, not of numbers")
+        self.code, self.order = code, "="
+
+    def __setstate__(self, state):
+        if state[1] not in ("<", ">", "=", "|") or any(part is not None for part in state[2:5]):
+            raise pickle.UnpicklingError("it holds an array of records, not of numbers")
+        self.order = state[1]
+
+
+class _Array:
+    """Stands for an array: empty, then filled from its state."""
+
+    def __init__(self, base, shape, code):
+        del base, shape, code  # of the empty array
+        self.value = None
+
+    def __setstate__(self, state):
+        _, shape, dtype, fortran, raw = state
+        if not isinstance(dtype, _Type) or not all(type(n) is int and n >= 0 for n in shape):
+            raise pickle.UnpicklingError(f"it holds an array of shape {shape!r}, type {dtype!r}")
+        raw = raw.encode("latin-1") if isinstance(raw, str) else raw
+        dtype = np.dtype(dtype.order + dtype.code)
+        if not isinstance(raw, bytes) or len(raw) != math.prod(shape) * dtype.itemsize:
+            raise pickle.UnpicklingError(f"it holds an array of shape {shape} with other contents")
+        self.value = np.frombuffer(raw, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _encode(text, encoding):
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"it holds text in {encoding!r}")
+    return text.encode("latin-1")
+
+
+def _no_bytes():
+    return b""
+
+
+def _filled_in(tree):
+    """The tree with arrays where their stand-ins are; nothing but plain containers around them."""
+    if isinstance(tree, _Array) and tree.value is not None:
+        return tree.value
+    if isinstance(tree, dict):
+        return {_filled_in(key): _filled_in(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_filled_in(value) for value in tree)
+    if tree is None or isinstance(tree, bool | int | float | str | bytes):
+        return tree
+    raise pickle.UnpicklingError(f"it holds a {type(tree).__name__}")
