@@ -10,6 +10,7 @@ SOURCES = {
     "sp_sw_har": ("mmalign.data.sp_sw_har", "load", ("dir", "cache_dir")),
     "stress_predict": ("mmalign.data.stress_predict", "load", ("dir", "cache_dir")),
     "ipol_gait": ("mmalign.data.ipol_gait", "load", ("dir", "cache_dir")),
+    "emg_imu_lis": ("mmalign.data.emg_imu_lis", "load", ("dir", "cache_dir")),
     "npz": ("mmalign.data.npz", "load", ("path",)),
 }
 
