@@ -11,6 +11,7 @@ SOURCES = {
     "stress_predict": ("mmalign.data.stress_predict", "load", ("dir", "cache_dir")),
     "ipol_gait": ("mmalign.data.ipol_gait", "load", ("dir", "cache_dir")),
     "emg_imu_lis": ("mmalign.data.emg_imu_lis", "load", ("dir", "cache_dir")),
+    "pamap2": ("mmalign.data.pamap2", "load", ("dir", "cache_dir")),
     "npz": ("mmalign.data.npz", "load", ("path",)),
 }
 

@@ -1,0 +1,165 @@
+"""PAMAP2: three inertial sensors and a heart rate monitor on 8 people, 12 activities."""
+
+import numpy as np
+
+from mmalign.data.archive import Origin, open_archive
+from mmalign.data.dataset import TEST, TRAIN, Description
+from mmalign.data.gaps import LONGEST_GAP, mend, whole
+from mmalign.data.prepared import through_cache
+from mmalign.data.tables import numbers
+from mmalign.data.windows import Part, cut, hop, joined, segments
+
+VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+RATE_HZ = 100.0
+COLUMNS = 54
+TIME, ACTIVITY, HEART_RATE = 0, 1, 2
+PLACES = {"hand": 3, "ankle": 37, "chest": 20}  # first of the 17 columns of each
+# sensor -> first of its three columns there, unit; acc is the one of 16 g, that of 6 g saturates
+SENSORS = {"acc": (1, "m/s^2"), "gyro": (7, "rad/s"), "mag": (10, "uT")}
+ACTIVITIES = {
+    1: "lying", 2: "sitting", 3: "standing", 4: "walking", 5: "running", 6: "cycling",
+    7: "nordic_walking", 12: "ascending_stairs", 13: "descending_stairs", 16: "vacuum_cleaning",
+    17: "ironing", 24: "rope_jumping",
+}  # fmt: skip
+PEOPLE = tuple(range(101, 109))  # 109 did no more than jump rope
+LONGEST_BEAT_GAP = 100  # samples between two heart rates, which come about nine times a second
+JUMP_S = 0.05  # rows further apart than this do not follow each other
+ORIGIN = Origin(
+    name="pamap2",
+    file="PAMAP2_Dataset.zip",
+    home="https://archive.ics.uci.edu/dataset/231",
+    url="https://archive.ics.uci.edu/static/public/231/pamap2+physical+activity+monitoring.zip",
+    marker="Protocol/subject101.dat",
+    aliases=("PAMAP2*.zip", "pamap2*physical*activity*monitoring*.zip"),
+)
+CITATION = (
+    "A. Reiss, D. Stricker. Introducing a New Benchmarked Dataset for Activity Monitoring. ISWC "
+    "2012. doi:10.1109/ISWC.2012.13, data doi:10.24432/C5NW2H"
+)
+
+
+def load(
+    *, dir=None, cache_dir=None, fold=0, heart_rate=False, places=("hand", "ankle", "chest"),
+    sensors=("acc", "gyro"), steps=512, overlap=0.0,
+):  # fmt: skip
+    """PAMAP2's protocol recordings as CroSSL takes them: six streams, 5.12 s, one person to test.
+
+    hand_acc, ankle_acc, chest_acc: acceleration with gravity in m/s^2 (the sensor of 16 g); *_gyro:
+    rotation in rad/s; *_mag: magnetic field in microtesla; each [n, steps, 3] at 100 Hz.
+    heart_rate: beats a minute [n, steps, 1], on straight lines between the values that the monitor
+    sent. Windows lie within one activity; what is labelled "transient" is left out.
+
+    A sensor's gaps of up to 5 samples are filled on straight lines. It is absent from a window in
+    which a longer one lies or more than a tenth was lost; so is the heart rate after a second
+    without a value.
+
+    CroSSL's code reads windows cut before, so that overlap, filters and the treatment of missing
+    samples are choices made here. It tests on one person, `fold`, and keeps another for validation;
+    that one is among the training people here, who are divided where a choice is made.
+
+    Args:
+      dir: folder with the original zip, the zip, or its unzipped folder; None downloads it.
+      cache_dir: where downloaded and prepared data are kept; None is the user's cache folder.
+      fold: 0 to 7, the person kept for the test is number 101 + fold.
+      heart_rate: whether it is a modality, too.
+      places, sensors: whose products are the modalities; of PLACES and SENSORS.
+      steps: length of a window.
+      overlap: share of a window that the next one of the same activity holds, too.
+    Returns: Dataset; group is the published number of the person, recording a stretch of one
+      activity.
+    Raises: FileNotFoundError, ValueError where the files are missing or broken.
+    """
+    if fold not in range(len(PEOPLE)):
+        raise ValueError(f"fold must be in 0..{len(PEOPLE) - 1}, got {fold}")
+    for what, given, known in (("places", places, PLACES), ("sensors", sensors, SENSORS)):
+        if not given or set(given) - set(known):
+            raise ValueError(f"{what} must be some of {', '.join(known)}, got {tuple(given)}")
+    hop(steps, overlap)
+    options = {
+        "fold": fold, "heart_rate": bool(heart_rate), "places": list(places),
+        "sensors": list(sensors), "steps": steps, "overlap": float(overlap),
+    }  # fmt: skip
+    with open_archive(ORIGIN, dir, cache_dir) as archive:
+        return through_cache(
+            lambda: read(archive, **options),
+            name="pamap2",
+            version=VERSION,
+            key=[options, [archive.checksum(_member(person)) for person in PEOPLE]],
+            cache_dir=cache_dir,
+        )
+
+
+def read(archive, *, fold, heart_rate, places, sensors, steps, overlap):
+    """The Dataset from the text files of an `Archive`; arguments as of `load`."""
+    columns = {
+        f"{place}_{sensor}": [PLACES[place] + SENSORS[sensor][0] + axis for axis in range(3)]
+        for place in places
+        for sensor in sensors
+    }
+    unit = {m: SENSORS[m.split("_")[1]][1] for m in columns}
+    channels = dict.fromkeys(columns, ("x", "y", "z"))
+    if heart_rate:
+        columns["heart_rate"] = [HEART_RATE]
+        unit["heart_rate"], channels["heart_rate"] = "1/min", ("heart_rate",)
+    parts = []
+    for i, person in enumerate(PEOPLE):
+        split = TEST if i == fold else TRAIN
+        parts += _parts(archive, person, split, columns, steps, overlap)
+    description = Description(
+        name="pamap2",
+        rate_hz=dict.fromkeys(columns, RATE_HZ),
+        unit=unit,
+        channels=channels,
+        class_names=tuple(ACTIVITIES.values()),
+        citation=CITATION,
+        licence="CC BY 4.0",
+    )
+    return joined(archive.path, parts, description)
+
+
+def _parts(archive, person, split, columns, steps, overlap):
+    """`Part` of each stretch of one activity of one person."""
+    time, activity, streams = _recording(archive, person, columns)
+    jump = np.diff(time, prepend=time[:1])
+    run = np.cumsum((jump > JUMP_S) | (jump < 0))
+    lost = {}
+    for m, stream in streams.items():
+        longest = LONGEST_BEAT_GAP if m == "heart_rate" else LONGEST_GAP
+        pieces = [mend(stream[a:b], longest) for a, b in segments(run)]
+        streams[m], lost[m] = (np.concatenate(piece) for piece in zip(*pieces))
+    lost["heart_rate"] = None  # most of its samples lie between two values
+    codes, parts = list(ACTIVITIES), []
+    for first, last in segments(run, activity):
+        if activity[first] not in ACTIVITIES or last - first < steps:
+            continue
+        at = first + cut(last - first, steps, hop(steps, overlap))
+        windows = {m: whole(x, at, lost[m]) for m, x in streams.items()}
+        parts.append(
+            Part(
+                inputs={m: window for m, (window, _) in windows.items()},
+                present={m: there for m, (_, there) in windows.items()},
+                label=np.full(len(at), codes.index(activity[first])),
+                group=person,
+                split=split,
+            )
+        )
+    return parts
+
+
+def _recording(archive, person, columns):
+    """(seconds [n], activity int [n], {modality: float32 [n, channels]}) of one person."""
+    member = _member(person)
+    wanted = [TIME, ACTIVITY, *(c for places in columns.values() for c in places)]
+    table = numbers(archive, member, columns=COLUMNS, only=wanted, missing=True)
+    time, activity = table[:, 0], table[:, 1]
+    if not np.isfinite([time, activity]).all() or (activity != np.rint(activity)).any():
+        raise ValueError(
+            f"{archive.path}: {member} must give every row a time and the number of an activity"
+        )
+    ends = 2 + np.cumsum([0, *map(len, columns.values())])
+    streams = {m: table[:, a:b] for m, a, b in zip(columns, ends[:-1], ends[1:])}
+    return time, activity.astype(int), streams
+
+
+def _member(person):
+    return f"Protocol/subject{person}.dat"
