@@ -12,6 +12,7 @@ SOURCES = {
     "ipol_gait": ("mmalign.data.ipol_gait", "load", ("dir", "cache_dir")),
     "emg_imu_lis": ("mmalign.data.emg_imu_lis", "load", ("dir", "cache_dir")),
     "pamap2": ("mmalign.data.pamap2", "load", ("dir", "cache_dir")),
+    "wesad": ("mmalign.data.wesad", "load", ("dir", "cache_dir")),
     "npz": ("mmalign.data.npz", "load", ("path",)),
 }
 

@@ -52,10 +52,29 @@ def resample(values, start_s, rate_hz, times_s, new_rate_hz):
     if not 0 < 2 * PASS_BAND * new_rate_hz < rate_hz:
         raise ValueError(f"cannot bring {rate_hz:.4g} Hz to {new_rate_hz:.4g} Hz: too few samples")
     from scipy.interpolate import CubicSpline  # scipy comes with scikit-learn
-    from scipy.signal import butter, sosfiltfilt
 
-    low_pass = butter(ORDER, PASS_BAND * new_rate_hz, fs=rate_hz, output="sos")
-    smooth = sosfiltfilt(low_pass, np.asarray(values, np.float64), axis=0)
+    smooth = _low_pass(values, rate_hz, new_rate_hz)
     return CubicSpline(np.arange(len(smooth)), smooth)((times_s - start_s) * rate_hz).astype(
         np.float32
     )
+
+
+def decimate(values, rate_hz, factor):
+    """Every `factor`-th sample, from the first, after a low-pass that keeps aliases out.
+
+    Args:
+      values: [n, channels], n > 27 if there is something to filter.
+      rate_hz: of the samples.
+      factor: whole number; 1 returns them as they are.
+    Returns: float32 [ceil(n / factor), channels].
+    """
+    if factor > 1:
+        values = _low_pass(values, rate_hz, rate_hz / factor)[::factor]
+    return np.array(values, np.float32)
+
+
+def _low_pass(values, rate_hz, new_rate_hz):
+    from scipy.signal import butter, sosfiltfilt
+
+    sections = butter(ORDER, PASS_BAND * new_rate_hz, fs=rate_hz, output="sos")
+    return sosfiltfilt(sections, np.asarray(values, np.float64), axis=0)

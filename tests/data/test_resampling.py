@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmalign.data.resampling import even_clock, resample
+from mmalign.data.resampling import decimate, even_clock, resample
 
 RATE_HZ, EPOCH_S = 102.44, 1_657_533_977.813
 
@@ -56,6 +56,16 @@ def test_frequencies_above_the_new_nyquist_do_not_fold_back(frequency_hz):
     wave = np.sin(2 * np.pi * frequency_hz * np.arange(1000) / 100)[:, None]
     got = resample(wave, 0.0, 100.0, 1 + np.arange(300) / 50, 50.0)
     assert np.abs(got).max() < 0.01
+
+
+def test_decimation_takes_every_nth_sample_of_what_is_slow_enough():
+    times = np.arange(3501) / 700
+    slow, fast = np.sin(2 * np.pi * 8 * times), np.sin(2 * np.pi * 95 * times)
+    got = decimate(np.stack([slow, fast], axis=-1), 700, 7)
+    assert got.shape == (501, 2) and got.dtype == np.float32
+    np.testing.assert_allclose(got[20:-20, 0], slow[::7][20:-20], atol=2e-3)
+    assert np.abs(got[20:-20, 1]).max() < 0.01  # would fold back to 5 Hz
+    np.testing.assert_array_equal(decimate(slow[:, None], 700, 1)[:, 0], slow.astype(np.float32))
 
 
 def test_clocks_that_are_not_even_are_refused(rng):

@@ -1,0 +1,153 @@
+"""WESAD: heart, muscle and skin of 15 people at rest, stressed, amused and meditating."""
+
+import numpy as np
+
+from mmalign.data import pickled
+from mmalign.data.archive import Origin, open_archive
+from mmalign.data.dataset import TEST, TRAIN, Description
+from mmalign.data.gaps import mend, whole
+from mmalign.data.prepared import through_cache
+from mmalign.data.resampling import decimate
+from mmalign.data.windows import Part, cut, hop, joined, segments
+
+VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+STORED_HZ = 700
+CLASS_NAMES = ("baseline", "stress", "amusement", "meditation")  # stored as 1 to 4
+STREAMS = {"ecg": ("ECG", "mV"), "emg": ("EMG", "mV"), "eda": ("EDA", "uS")}
+PEOPLE = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17)
+FOLD = 3  # people tested at once
+ORIGIN = Origin(
+    name="wesad",
+    file="WESAD.zip",
+    home="https://archive.ics.uci.edu/dataset/465",
+    url="https://uni-siegen.sciebo.de/s/HGdUkoNlW1Ub0Gx/download",
+    marker="S2/S2.pkl",
+    aliases=("WESAD*.zip", "wesad*.zip"),
+)
+CITATION = (
+    "P. Schmidt, A. Reiss, R. Duerichen, C. Marberger, K. Van Laerhoven. Introducing WESAD, a "
+    "Multimodal Dataset for Wearable Stress and Affect Detection. ICMI 2018. "
+    "doi:10.1145/3242969.3242985"
+)
+
+
+def load(*, dir=None, cache_dir=None, fold=0, rate_hz=100, steps=1000, overlap=0.0):
+    """WESAD's chest signals as CroSSL takes them: ECG, EMG and skin conductance, 1000 samples.
+
+    ecg, emg in mV, eda in microsiemens; each [n, steps, 1] at `rate_hz`. Windows lie within one
+    condition; what is neither baseline, stress, amusement nor meditation is left out.
+
+    CroSSL's code reads windows cut before; neither their rate nor their overlap is known. 1000
+    samples are 10 s at 100 Hz, about ten heart beats, or 1.43 s at the 700 Hz that are stored. A
+    muscle's signal is mostly above the 40 Hz that 100 Hz leave of it: take 700 to keep it.
+
+    CroSSL's code tests on the people it trains on, or, in a function it does not call, on three
+    others, which is done here: five folds, in which everyone is tested once. Two more people, whom
+    it keeps for validation, are among the training people here, who are divided where a choice is
+    made.
+
+    Args:
+      dir: folder with the original zip, the zip, or its unzipped folder; None downloads it
+        (2.5 GB).
+      cache_dir: where downloaded and prepared data are kept; None is the user's cache folder.
+      fold: 0 to 4, people 3 fold to 3 fold + 2 in the order of PEOPLE are kept for the test.
+      rate_hz: 700 or a whole fraction of it; lower ones after a low-pass.
+      steps: length of a window.
+      overlap: share of a window that the next one of the same condition holds, too.
+    Returns: Dataset; group is the published number of the person, recording a stretch of one
+      condition.
+    Raises: FileNotFoundError, ValueError where the files are missing or broken, or hold more than
+      arrays of numbers in plain containers.
+    """
+    if fold not in range(len(PEOPLE) // FOLD):
+        raise ValueError(f"fold must be in 0..{len(PEOPLE) // FOLD - 1}, got {fold}")
+    if rate_hz <= 0 or STORED_HZ % rate_hz:
+        raise ValueError(f"rate_hz must be {STORED_HZ} or a whole fraction of it, got {rate_hz}")
+    hop(steps, overlap)
+    options = {"fold": fold, "rate_hz": rate_hz, "steps": steps, "overlap": float(overlap)}
+    with open_archive(ORIGIN, dir, cache_dir) as archive:
+        return through_cache(
+            lambda: read(archive, **options),
+            name="wesad",
+            version=VERSION,
+            key=[options, [archive.checksum(_member(person)) for person in PEOPLE]],
+            cache_dir=cache_dir,
+        )
+
+
+def read(archive, *, fold, rate_hz, steps, overlap):
+    """The Dataset from the pickles of an `Archive`; arguments as of `load`."""
+    tested = PEOPLE[FOLD * fold : FOLD * (fold + 1)]
+    parts = []
+    for person in PEOPLE:
+        split = TEST if person in tested else TRAIN
+        parts += _parts(archive, person, split, round(STORED_HZ / rate_hz), steps, overlap)
+    description = Description(
+        name="wesad",
+        rate_hz=dict.fromkeys(STREAMS, float(rate_hz)),
+        unit={m: unit for m, (_, unit) in STREAMS.items()},
+        channels={m: (m,) for m in STREAMS},
+        class_names=CLASS_NAMES,
+        citation=CITATION,
+        licence="For scientific, non-commercial use by its readme, to be cited",
+    )
+    return joined(archive.path, parts, description)
+
+
+def _parts(archive, person, split, factor, steps, overlap):
+    """`Part` of each stretch of one condition of one person."""
+    label, streams = _recording(archive, person)
+    label = label[::factor]
+    streams = {m: _slower(x, factor) for m, x in streams.items()}
+    parts = []
+    for first, last in segments(label):
+        if not 1 <= label[first] <= len(CLASS_NAMES) or last - first < steps:
+            continue
+        at = first + cut(last - first, steps, hop(steps, overlap))
+        windows = {m: whole(x, at) for m, x in streams.items()}
+        parts.append(
+            Part(
+                inputs={m: window for m, (window, _) in windows.items()},
+                present={m: there for m, (_, there) in windows.items()},
+                label=np.full(len(at), label[first] - 1),
+                group=person,
+                split=split,
+            )
+        )
+    return parts
+
+
+def _slower(values, factor):
+    """Every `factor`-th sample after a low-pass, NaN where one that was lost lies next to it."""
+    filled, lost = mend(values, longest=len(values))
+    slow = decimate(np.nan_to_num(filled), STORED_HZ, factor)
+    slow[np.add.reduceat(lost, np.arange(0, len(lost), factor)) > 0] = np.nan
+    return slow
+
+
+def _recording(archive, person):
+    """(label int [n], {modality: float [n, 1]}) of one person, at 700 Hz."""
+    member = _member(person)
+    content = archive.read(member)
+    try:
+        stored = pickled.loads(content)
+        label = np.asarray(stored["label"])
+        chest = stored["signal"]["chest"]
+        streams = {m: np.asarray(chest[name], np.float32) for m, (name, _) in STREAMS.items()}
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"{archive.path}: {member} must be a pickle with the labels and ECG, EMG and EDA of "
+            f"the chest ({type(error).__name__}: {error})"
+        ) from error
+    shapes = {m: x.shape for m, x in streams.items()}
+    want = (*label.shape, 1)
+    if label.ndim != 1 or label.dtype.kind not in "iu" or set(shapes.values()) != {want}:
+        raise ValueError(
+            f"{archive.path}: {member} must label every row, got {label.dtype} labels "
+            f"{label.shape} for {shapes}"
+        )
+    return label, streams
+
+
+def _member(person):
+    return f"S{person}/S{person}.pkl"
