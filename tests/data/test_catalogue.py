@@ -1,5 +1,6 @@
 """Data sets by name."""
 
+import importlib
 import subprocess
 import sys
 
@@ -21,6 +22,14 @@ def test_unknown_option_lists_the_known(tmp_path):
         catalogue.load(config)
     with pytest.raises(ValueError, match="'uci_har' has no option 'steps', expected none"):
         catalogue.load({"name": "uci_har", "options": {"steps": 1}})
+
+
+@pytest.mark.parametrize("name", [name for name, s in catalogue.SOURCES.items() if "dir" in s[2]])
+def test_every_public_set_says_where_it_comes_from(name, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"Download '.*\.zip' from https://.*data.dir=FOL"):
+        catalogue.load({"name": name, "dir": str(tmp_path)})
+    origin = importlib.import_module(catalogue.SOURCES[name][0]).ORIGIN
+    assert origin.name == name and origin.url.startswith("https://") and origin.marker
 
 
 def test_npz_needs_a_path():
@@ -46,9 +55,10 @@ def test_synthetic_takes_its_options():
 
 
 def test_importing_the_readers_imports_nothing_heavy():
+    modules = [module for module, _, _ in catalogue.SOURCES.values()]
     script = (
-        "import sys, mmalign.data.catalogue, mmalign.data.uci_har, mmalign.data.sp_sw_har, "
-        "mmalign.data.npz; heavy = {'tensorflow_datasets', 'scipy', 'sklearn', 'grain', 'jax'} "
-        "& set(sys.modules); assert not heavy, heavy"
+        f"import sys, mmalign.data.catalogue, {', '.join(modules)}; "
+        "heavy = {'tensorflow_datasets', 'scipy', 'sklearn', 'grain', 'jax'} & set(sys.modules); "
+        "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
