@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -11,10 +12,9 @@ from mmalign.losses.numerics import (
     mean_over_counted,
     places,
     two_views,
-    unit_norm,
     widen,
 )
-from mmalign.losses.tiles import tile_for
+from mmalign.losses.tiles import product_dtype, tile_for, unit_side
 
 
 def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None, axis_name=None):
@@ -121,23 +121,21 @@ def contrast(
         entropy is the loss; None changes nothing.
     """
     check_temperature(temperature)
+    narrow = product_dtype(z_a, z_b)
     z_a, z_b, where = two_views(z_a, z_b, where)
-    z_a, z_b = unit_norm(z_a), unit_norm(z_b)
     tile = tile_for(global_rows(z_a, axis_name), tile)
-    positive = jnp.sum(z_a * z_b, axis=1)
     ids = jnp.where(where, places(len(where), axis_name), -1)
+    a, b = (unit_side(z, (ids,), narrow) for z in (z_a, z_b))
+    positive = jnp.sum(a.rows * b.rows, axis=1)
     if own_view:
-        queries, keys = jnp.concatenate([z_a, z_b]), None
-        ids, positive = jnp.tile(ids, 2), jnp.tile(positive, 2)
-    else:
-        queries, keys = z_a, z_b
+        a, b = jax.tree.map(lambda *x: jnp.concatenate(x), a, b), None
+        positive = jnp.tile(positive, 2)
     anchors = (positive, positive) if symmetric and not own_view else (positive,)
     totals = negative_totals(
-        queries, keys, (ids,), (ids,), anchors, temperature, powers=powers, tile=tile,
-        axis_name=axis_name,
-    )  # fmt: skip
+        a, b, anchors, temperature, powers=powers, tile=tile, axis_name=axis_name
+    )
     if finish is not None:
-        count = where.sum(dtype=z_a.dtype)
+        count = where.sum(dtype=positive.dtype)
         count = count if axis_name is None else lax.psum(count, axis_name)
         negatives = jnp.maximum(count - 1, 0) * (2 if own_view else 1)
         totals = [finish(total, positive, negatives) for total in totals]

@@ -8,14 +8,14 @@ from jax import lax
 from mmalign.losses.contrastive import contrast, nt_xent
 from mmalign.losses.negatives import Total, check_temperature, cross_entropy, negative_totals
 from mmalign.losses.numerics import (
+    compute_dtype,
     global_rows,
     mean_over_counted,
     places,
     rows_that_count,
-    unit_norm,
     widen,
 )
-from mmalign.losses.tiles import tile_for
+from mmalign.losses.tiles import product_dtype, tile_for, unit_side
 
 
 def cmc(
@@ -150,9 +150,13 @@ def cocoa(
     check_temperature(temperature)
     if form == "sum" and isinstance(temperature, int | float) and temperature <= 1 / 43:
         raise ValueError(f'temperature must be above 1 / 43 with form="sum", got {temperature}')
+    narrow = product_dtype(*views)
     views, where = prepare_views(views, where)
-    views = [unit_norm(z) for z in views]
-    present, z = jnp.stack(where, axis=1), jnp.stack(views, axis=1)
+    sides = [
+        unit_side(z, (jnp.where(w, places(len(w), axis_name), -1),), narrow)
+        for z, w in zip(widen(*views), where)
+    ]
+    present, z = jnp.stack(where, axis=1), jnp.stack([side.rows for side in sides], axis=1)
     c = jnp.asarray(1 / temperature, z.dtype)
     between = jnp.einsum("bmd,bnd->bmn", z, z, precision="highest")
     pairs = present[:, :, None] & present[:, None]
@@ -168,10 +172,9 @@ def cocoa(
 
     tile = tile_for(global_rows(z, axis_name), tile)
     peaks, means = [], []
-    for view, w in zip(views, where):
-        ids = jnp.where(w, places(len(w), axis_name), -1)
+    for side, w in zip(sides, where):
         (total,) = negative_totals(
-            view, None, (ids,), (ids,), (anchor,), temperature, tile=tile, axis_name=axis_name
+            side, None, (anchor,), temperature, tile=tile, axis_name=axis_name
         )
         count = w.sum(dtype=z.dtype)
         count = count if axis_name is None else lax.psum(count, axis_name)
@@ -189,9 +192,12 @@ def cocoa(
 def prepare_views(views, where, *, least=2):
     """Checked arguments: a list of [batch, dim], zero where rows do not count, and one of bools.
 
+    Dtypes are left alone, as those of 16 bits decide how products are computed.
+
     where: None, bool [batch] for all views, or a sequence of such, one for each.
     """
-    views = list(widen(*views))
+    views = [jnp.asarray(z) for z in views]
+    compute_dtype(*views)
     if len(views) < least:
         raise ValueError(f"need {least} views or more, got {len(views)}")
     shape = views[0].shape

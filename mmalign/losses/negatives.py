@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mmalign.losses.numerics import gathered, global_rows
-from mmalign.losses.tiles import Side, pair_sums, row_peaks
+from mmalign.losses.tiles import pair_sums, row_peaks
 
 
 class Total(NamedTuple):
@@ -26,33 +26,29 @@ class Total(NamedTuple):
     sums: tuple  # of [n]
 
 
-def negative_totals(
-    queries, keys, query_ids, key_ids, anchors, temperature, *, powers=(1,), tile=None,
-    axis_name=None,
-):  # fmt: skip
-    """Totals over the negatives of each query and, if it is asked for, of each key: a tuple.
+def negative_totals(x, y, anchors, temperature, *, powers=(1,), tile=None, axis_name=None):
+    """Totals over the negatives of each row of x and, if it is asked for, of y: a tuple.
 
     Args:
-      queries: [n, dim] rows of length at most 1.
-      keys: [m, dim] likewise; None for the queries themselves.
-      query_ids: tuple of int [n]. A key is no negative of a query if any of their ids agree. Rows
-        whose first id is negative are nobody's negatives, and their own sums are 0.
-      key_ids: tuple of int [m], as many.
-      anchors: ([n] similarity of each query and its positive,), or that and the like [m] of keys.
+      x: Side whose tags are ids. Another row is no negative if any id of the one is that of the
+        other. Rows whose first id is negative are nobody's negatives, and their own sums are 0.
+      y: likewise; None for x itself.
+      anchors: ([n] similarity of each row of x and its positive,), or that and the like of y.
       temperature: positive scalar; a Python number, or an array and then perhaps traced.
       powers: of the exponentials that are summed.
       tile: rows and columns of a tile, None for the plain form.
       axis_name: mapped axis that splits the rows of both sides.
     """
-    c = jnp.asarray(1 / temperature, queries.dtype)
-    x = Side(queries, query_ids)
-    y = x if keys is None else Side(keys, key_ids)
+    c = jnp.asarray(1 / temperature, x.rows.dtype)
+    itself = y is None
+    if itself:
+        y = x
     if tile is None:
         return _plain(x, y, anchors, c, powers, axis_name)
     tiled = functools.partial(_tiled, c=c, powers=powers, tile=tile, axis_name=axis_name)
 
     def shared_start():  # one exponential for both directions, or one triangle
-        return tiled(x, None if keys is None else y, anchors)
+        return tiled(x, None if itself else y, anchors)
 
     def own_start():  # temperatures so low that exponentials with one start for all would underflow
         directions = zip(((x, y), (y, x)), anchors)
@@ -84,9 +80,9 @@ def _tiled(x, y, anchors, *, c, powers, tile, axis_name, with_peaks=False):
     ids = len(x.tags)
     if with_peaks:
         start = lax.stop_gradient(anchors[0])
-        x = Side(x.rows, (*x.tags, start))
+        x = x._replace(tags=(*x.tags, start))
         peak = row_peaks(_gap(ids), x, y, c, tile=tile, axis_name=axis_name)
-        x = Side(x.rows, (*x.tags, peak))
+        x = x._replace(tags=(*x.tags, peak))
     both = len(anchors) == 2
     sums = pair_sums(
         _exponentials(ids, powers), x, y, c, columns=both, tile=tile, axis_name=axis_name

@@ -33,9 +33,14 @@ def unit_norm(x, *, eps=1e-12):
 
     Rows shorter than sqrt(eps) = 1e-6 come out shorter than 1.
     """
+    return x * inverse_norm(x, eps=eps)
+
+
+def inverse_norm(x, *, eps=1e-12):
+    """What scales the rows of `x` to length 1, as `unit_norm` does: [..., dim] -> [..., 1]."""
     peak = lax.stop_gradient(jnp.abs(x)).max(axis=-1, keepdims=True, initial=1)
-    x = x / peak  # or squares of large entries overflow
-    return x * lax.rsqrt(jnp.maximum(jnp.sum(x * x, axis=-1, keepdims=True), eps))
+    square = jnp.square(x / peak).sum(axis=-1, keepdims=True)  # those of large entries overflow
+    return lax.rsqrt(jnp.maximum(square, eps)) / peak
 
 
 def rows_that_count(where, shape, *, name="where"):

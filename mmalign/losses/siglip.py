@@ -8,9 +8,8 @@ from mmalign.losses.numerics import (
     mean_over_counted,
     places,
     two_views,
-    unit_norm,
 )
-from mmalign.losses.tiles import Side, pair_sums, tile_for
+from mmalign.losses.tiles import pair_sums, product_dtype, tile_for, unit_side
 
 
 def sigmoid(z_a, z_b, log_scale, bias, *, tile=None, where=None, axis_name=None):
@@ -32,19 +31,17 @@ def sigmoid(z_a, z_b, log_scale, bias, *, tile=None, where=None, axis_name=None)
     Raises: as `info_nce`; ValueError for a log_scale or bias that is not a scalar.
     References: Zhai et al. 2023, arXiv:2303.15343, eq. 1 and algorithm 1.
     """
+    narrow = product_dtype(z_a, z_b)
     z_a, z_b, where = two_views(z_a, z_b, where)
     for name, value in (("log_scale", log_scale), ("bias", bias)):
         if jnp.ndim(value) != 0:
             raise ValueError(f"{name} must be a scalar, got shape {jnp.shape(value)}")
     scale, bias = jnp.exp(jnp.asarray(log_scale, z_a.dtype)), jnp.asarray(bias, z_a.dtype)
-    z_a, z_b = unit_norm(z_a), unit_norm(z_b)
     ids = jnp.where(where, places(len(where), axis_name), -1)
     tile = tile_for(global_rows(z_a, axis_name), tile)
-    (others,), _ = pair_sums(
-        _not_a_pair, Side(z_a, (ids,)), Side(z_b, (ids,)), scale, bias, tile=tile,
-        axis_name=axis_name,
-    )  # fmt: skip
-    own = jax.nn.softplus(-(scale * jnp.sum(z_a * z_b, axis=1) + bias))
+    a, b = (unit_side(z, (ids,), narrow) for z in (z_a, z_b))
+    (others,), _ = pair_sums(_not_a_pair, a, b, scale, bias, tile=tile, axis_name=axis_name)
+    own = jax.nn.softplus(-(scale * jnp.sum(a.rows * b.rows, axis=1) + bias))
     return mean_over_counted(own + others, where, axis_name)
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from mmalign.losses.classes import partner_sums
 from mmalign.losses.multiview import prepare_views
 from mmalign.losses.negatives import check_temperature, cross_entropy, negative_totals
-from mmalign.losses.numerics import global_rows, mean_over_counted, places, unit_norm, widen
-from mmalign.losses.tiles import tile_for
+from mmalign.losses.numerics import global_rows, mean_over_counted, places, widen
+from mmalign.losses.tiles import product_dtype, tile_for, unit_side
 
 
 def supcon(views, label, *, temperature=0.07, tile=None, where=None, axis_name=None):
@@ -39,13 +39,7 @@ def supcon(views, label, *, temperature=0.07, tile=None, where=None, axis_name=N
     if label.shape != views[0].shape[:1]:
         raise ValueError(f"label must be [batch] = [{len(views[0])}], got shape {label.shape}")
     where = [w & (label >= 0) for w in where]
-    z, label = unit_norm(jnp.concatenate(views)), jnp.tile(label, len(views))
-    ids = _anchor_ids(where, axis_name)
-    label = jnp.where(ids >= 0, label.astype(ids.dtype), -1)
-    partners, count = partner_sums(z, label, axis_name=axis_name)
-    total = (z * partners).sum(axis=1)
-    loss = _out_loss(z, ids, label, total, count, temperature, tile, axis_name)
-    return _mean_of_anchors(loss, where, axis_name)
+    return _mean_of_anchors(views, where, label, None, temperature, tile, axis_name)
 
 
 def weighted_supcon(
@@ -75,53 +69,38 @@ def weighted_supcon(
       0.07, which is 1 at its default.
     """
     views, where = prepare_views(views, where)
-    present, stacked = jnp.stack(where), unit_norm(jnp.stack(views))
     if weight is not None:
-        weight = widen(weight)[0].astype(stacked.dtype)
-        if weight.shape != stacked.shape[1:2]:
+        (weight,) = widen(weight)
+        if weight.shape != views[0].shape[:1]:
             raise ValueError(f"weight must be [batch] = [{len(views[0])}], got {weight.shape}")
-    sample = jnp.tile(places(len(views[0]), axis_name), len(views))
-    z = stacked.reshape(-1, stacked.shape[2])
-    ids = _anchor_ids(where, axis_name)
-    total = (stacked * (stacked.sum(axis=0, keepdims=True) - stacked)).sum(axis=2)
-    count = jnp.where(present, present.sum(axis=0, keepdims=True, dtype=z.dtype) - 1, 0)
-    total, count = total.reshape(-1), count.reshape(-1)
-    loss = _out_loss(z, ids, sample, total, count, temperature, tile, axis_name)
-    if weight is not None:
-        loss = loss * jnp.tile(jnp.where(present.any(axis=0), weight, 0), len(views))
-    return _mean_of_anchors(loss, where, axis_name)
+        weight = jnp.where(jnp.stack(where).any(axis=0), weight, 0)
+    sample = places(len(views[0]), axis_name)
+    return _mean_of_anchors(views, where, sample, weight, temperature, tile, axis_name)
 
 
-def _anchor_ids(where, axis_name):
-    """A number for every embedding of the global batch, -1 for those that do not count."""
-    place = places(len(where[0]), axis_name) * len(where)
-    return jnp.concatenate([jnp.where(w, place + view, -1) for view, w in enumerate(where)])
+def _mean_of_anchors(views, where, label, weight, temperature, tile, axis_name):
+    """Mean over an example's anchors, [batch].
 
-
-def _out_loss(z, ids, label, total, count, temperature, tile, axis_name):
-    """Mean over an anchor's positives of -log softmax among all others: [anchors].
-
-    A sole positive is left out of the sum and comes back as the 1 in log(1 + ...), which keeps the
-    digits of a small loss; with several the loss is not small.
-
-    Args:
-      z: [anchors, dim] unit rows.
-      ids, label: int [anchors].
-      total: [anchors] sum of the similarities of an anchor and its positives.
-      count: [anchors] number of its positives.
+    An anchor's loss is the mean over its positives of -log softmax among all others. A sole
+    positive is left out of the sum and comes back as the 1 in log(1 + ...), which keeps the digits
+    of a small loss; with several the loss is not small.
     """
     check_temperature(temperature)
+    z, narrow = jnp.concatenate(widen(*views)), product_dtype(*views)
+    place = places(len(label), axis_name) * len(views)  # ids differ between all embeddings
+    ids = jnp.concatenate([jnp.where(w, place + view, -1) for view, w in enumerate(where)])
+    label = jnp.where(ids >= 0, jnp.tile(label.astype(ids.dtype), len(views)), -1)
+    side = unit_side(z, (ids,), narrow)
+    partners, count = partner_sums(side.rows, label, axis_name=axis_name)
+    anchor = (side.rows * partners).sum(axis=1) / jnp.maximum(count, 1)
     sole = jnp.where(count == 1, label, -1 - ids)  # labels are not negative
-    anchor = total / jnp.maximum(count, 1)
-    tile = tile_for(global_rows(z, axis_name), tile)
     (others,) = negative_totals(
-        z, None, (ids, sole), (ids, sole), (anchor,), temperature, tile=tile,
-        axis_name=axis_name,
+        side._replace(tags=(ids, sole)), None, (anchor,), temperature,
+        tile=tile_for(global_rows(ids, axis_name), tile), axis_name=axis_name,
     )  # fmt: skip
     several = others.peak + jnp.log(jnp.where(count > 1, others.sums[0], 1))
-    return jnp.where(count == 1, cross_entropy(others), jnp.where(count > 1, several, 0))
-
-
-def _mean_of_anchors(loss, where, axis_name):
-    loss = mean_over_counted(loss, jnp.concatenate(where), axis_name)
-    return loss.reshape(len(where), -1).mean(axis=0)
+    loss = jnp.where(count == 1, cross_entropy(others), jnp.where(count > 1, several, 0))
+    if weight is not None:
+        loss = loss * jnp.tile(weight.astype(loss.dtype), len(views))
+    loss = mean_over_counted(loss, ids >= 0, axis_name)
+    return loss.reshape(len(views), -1).mean(axis=0)

@@ -17,20 +17,25 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import gathered
+from mmalign.losses.numerics import gathered, inverse_norm, unit_norm
 from mmalign.losses.ring import axis_devices, round_the_ring
 
 _WORTH_IT = 2048  # rows; below, one matrix product is faster than many
 
 
 class Side(NamedTuple):
-    """One side of the pairs: rows [n, dim], and what each of them is, arrays [n].
+    """One side of the pairs.
 
-    The first tag is an int, negative for rows that do not count: f has to be 0 for these.
+    rows: [n, dim] of length at most 1.
+    tags: what each row is, a tuple of [n]. The first tag is an int, negative for rows that do not
+      count: f has to be 0 for these.
+    narrow: None, or ([n, dim] in 16 bits, scale [n]) whose product equals rows, to the last bit
+      where they came in 16 bits: what tiles multiply then, on tensor cores. Sums are in 32 bits.
     """
 
     rows: jax.Array
     tags: tuple
+    narrow: tuple | None = None
 
 
 class _Plan(NamedTuple):
@@ -39,6 +44,30 @@ class _Plan(NamedTuple):
     triangle: bool
     axis_name: str | None
     devices: int
+
+
+def unit_side(z, tags, narrow):
+    """The Side of the rows of z, [n, dim], at length 1; zero rows stay zero.
+
+    narrow: the dtype of products, or None for that of z; from `product_dtype`.
+    """
+    if narrow is None:
+        return Side(unit_norm(z), tags)
+    scale = inverse_norm(z)
+    largest = float(jnp.finfo(narrow).max)  # an infinite entry has become 1e6
+    return Side(z * scale, tags, (jnp.clip(z, -largest, largest).astype(narrow), scale[:, 0]))
+
+
+def product_dtype(*arrays):
+    """16-bit dtype in which tiles multiply `arrays`, or None for full precision.
+
+    That is theirs on a GPU, where it costs nothing: a product of two 16-bit numbers is exact in the
+    32 bits of the sum, as long as rows are brought to length 1 after it and not before.
+    """
+    dtypes = {jnp.result_type(x) for x in arrays}
+    if len(dtypes) > 1 or not dtypes <= {jnp.dtype(jnp.bfloat16), jnp.dtype(jnp.float16)}:
+        return None
+    return dtypes.pop() if jax.default_backend() == "gpu" else None
 
 
 def tile_for(rows, tile):
@@ -75,7 +104,7 @@ def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
     """
     if tile is None:
         y = gathered(x if y is None else y, axis_name)
-        values = f(*_pairs(x, y), *scalars)
+        values = f(*_pairs(*(_Factors(side.rows, None, side.tags) for side in (x, y))), *scalars)
         return tuple(v.sum(axis=1) for v in values), None
     n, m = len(x.rows), len(x.rows) if y is None else len(y.rows)
     # in shard_map: as different between devices as x, so that gradients are summed over devices
@@ -84,7 +113,7 @@ def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
     x = _whole_tiles(x, tile)
     y = x if y is None else _whole_tiles(y, tile)
     plan = _Plan(tile, columns or triangle, triangle, axis_name, axis_devices(axis_name))
-    row, col = _sums(f, plan, x.rows, y.rows, x.tags, y.tags, scalars)
+    row, col = _sums(f, plan, x.rows, y.rows, _multiplied(x), _multiplied(y), scalars)
     return tuple(r[:n] for r in row), tuple(c[:m] for c in col)
 
 
@@ -94,7 +123,8 @@ def row_peaks(f, x, y, *scalars, tile, axis_name=None):
     f: (s, tags of x, tags of y, *scalars) -> [a, b]; else as in `pair_sums`.
     """
     n = len(x.rows)
-    x, y, scalars = lax.stop_gradient((_whole_tiles(x, tile), _whole_tiles(y, tile), scalars))
+    x, y = _multiplied(_whole_tiles(x, tile)), _multiplied(_whole_tiles(y, tile))
+    scalars = lax.stop_gradient(scalars)
 
     def visit(peak, guest):
         def look(peak, place):
@@ -112,18 +142,32 @@ def _whole_tiles(side, tile):
     missing = -len(side.rows) % tile
     if not missing:
         return side
-    rows = jnp.pad(side.rows, ((0, missing), (0, 0)))
-    return Side(rows, tuple(jnp.pad(tag, (0, missing), constant_values=-1) for tag in side.tags))
+    pad = lambda x, value: jnp.pad(
+        x, ((0, missing), *[(0, 0)] * (x.ndim - 1)), constant_values=value
+    )
+    narrow = jax.tree.map(lambda x: pad(x, 0), side.narrow)
+    return Side(pad(side.rows, 0), tuple(pad(tag, -1) for tag in side.tags), narrow)
+
+
+class _Factors(NamedTuple):
+    """A Side as it is multiplied: rows, scale [n] of their products or None, tags."""
+
+    rows: jax.Array
+    scale: jax.Array | None
+    tags: tuple
+
+
+def _multiplied(side):
+    return lax.stop_gradient(_Factors(*(side.narrow or (side.rows, None)), side.tags))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _sums(f, plan, x, y, x_tags, y_tags, scalars):
-    return _forward(f, plan, x, y, x_tags, y_tags, scalars)[0]
+def _sums(f, plan, x_rows, y_rows, x, y, scalars):
+    return _forward(f, plan, x_rows, y_rows, x, y, scalars)[0]
 
 
-def _forward(f, plan, x, y, x_tags, y_tags, scalars):
+def _forward(f, plan, x_rows, y_rows, x, y, scalars):
     tile = plan.tile
-    home = Side(x, x_tags)
 
     def visit(row, visitor):
         guest, col = visitor
@@ -131,7 +175,7 @@ def _forward(f, plan, x, y, x_tags, y_tags, scalars):
         def add(carry, place):
             row, col = carry
             i, j = place
-            values = f(*_tile(home, guest, i, j, tile), *scalars)
+            values = f(*_tile(x, guest, i, j, tile), *scalars)
             row = [_add(r, v.sum(axis=1), i, tile) for r, v in zip(row, values)]
             if plan.columns:
                 # in a triangle the tiles on the diagonal hold both directions already
@@ -141,25 +185,25 @@ def _forward(f, plan, x, y, x_tags, y_tags, scalars):
                 ]
             return (row, col), None
 
-        places = _places(len(x), len(guest.rows), tile, plan.triangle)
+        places = _places(len(x.rows), len(guest.rows), tile, plan.triangle)
         (row, col), _ = lax.scan(add, (row, col), places)
         return row, (guest, col)
 
-    outputs = len(jax.eval_shape(lambda: f(*_tile(home, Side(y, y_tags), 0, 0, tile), *scalars)))
-    row, col = [0 * x[:, 0]] * outputs, [0 * y[:, 0]] * outputs
-    row, (_, col) = round_the_ring(visit, row, (Side(y, y_tags), col), *plan[3:])
+    outputs = len(jax.eval_shape(lambda: f(*_tile(x, y, 0, 0, tile), *scalars)))
+    row, col = [0 * x_rows[:, 0]] * outputs, [0 * y_rows[:, 0]] * outputs
+    row, (_, col) = round_the_ring(visit, row, (y, col), *plan[3:])
     if plan.triangle:
         row, col = [r + c for r, c in zip(row, col)], [0 * c for c in col]
-    return (tuple(row), tuple(col)), (x, y, x_tags, y_tags, scalars)
+    zeros = 0 * scalars[0], 0 * x_rows[:, 0], 0 * y_rows[:, 0]
+    return (tuple(row), tuple(col)), (x, y, scalars, zeros)
 
 
 def _backward(f, plan, saved, cotangents):
-    x, y, x_tags, y_tags, scalars = saved
+    x, y, scalars, (zero, x_zero, y_zero) = saved
     of_row, of_col = cotangents
     if plan.triangle:
         of_col = of_row
     tile = plan.tile
-    home = Side(x, x_tags)
 
     def visit(own, visitor):
         guest, of_col, dy = visitor
@@ -167,7 +211,7 @@ def _backward(f, plan, saved, cotangents):
         def add(carry, place):
             dx, dscalars, dy = carry
             i, j = place
-            s, *tags = _tile(home, guest, i, j, tile)
+            s, *tags = _tile(x, guest, i, j, tile)
             _, pull = jax.vjp(lambda s, *scalars: f(s, *tags, *scalars), s, *scalars)
             weights = [jnp.broadcast_to(_at(r, i, tile)[:, None], s.shape) for r in of_row]
             if plan.columns:
@@ -176,16 +220,17 @@ def _backward(f, plan, saved, cotangents):
                     w + jnp.where(once, 0, _at(c, j, tile))[None] for w, c in zip(weights, of_col)
                 ]
             ds, *more = pull(tuple(weights))
-            dx = _add(dx, _dot(ds, _at(guest.rows, j, tile)), i, tile)
-            dy = _add(dy, _dot(ds.T, _at(x, i, tile)), j, tile)
+            dx = _add(dx, _weighted_rows(ds, guest, j, tile), i, tile)
+            dy = _add(dy, _weighted_rows(ds.T, x, i, tile), j, tile)
             return (dx, [a + b for a, b in zip(dscalars, more)], dy), None
 
-        places = _places(len(x), len(guest.rows), tile, plan.triangle)
+        places = _places(len(x.rows), len(guest.rows), tile, plan.triangle)
         (*own, dy), _ = lax.scan(add, (*own, dy), places)
         return own, (guest, of_col, dy)
 
-    start = [0 * x, [0 * c for c in scalars]]
-    visitor = Side(y, y_tags), of_col, 0 * y
+    width = x.rows.shape[1]
+    start = [jnp.tile(x_zero[:, None], width), [zero] * len(scalars)]
+    visitor = y, of_col, jnp.tile(y_zero[:, None], width)
     (dx, dscalars), (*_, dy) = round_the_ring(visit, start, visitor, *plan[3:])
     return dx, dy, None, None, tuple(dscalars)
 
@@ -208,7 +253,17 @@ def _tile(x, y, i, j, tile):
 
 def _pairs(x, y):
     s = _dot(x.rows, y.rows.T)
+    if x.scale is not None:
+        s = s * x.scale[:, None] * y.scale[None]
     return s, tuple(tag[:, None] for tag in x.tags), tuple(tag[None] for tag in y.tags)
+
+
+def _weighted_rows(weight, side, j, tile):
+    """weight @ the rows of one tile, at length 1."""
+    rows = _at(side.rows, j, tile)
+    if side.scale is not None:
+        weight = (weight * _at(side.scale, j, tile)[None]).astype(rows.dtype)
+    return _dot(weight, rows)
 
 
 def _at(x, i, tile):
@@ -224,4 +279,6 @@ def _add(x, more, i, tile):
 
 
 def _dot(a, b):
+    if a.dtype.itemsize == 2:
+        return jnp.matmul(a, b, preferred_element_type=jnp.float32)
     return jnp.matmul(a, b, precision="highest")

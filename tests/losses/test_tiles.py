@@ -141,6 +141,27 @@ def test_a_large_batch_is_tiled_unless_told_otherwise():
 
 
 @every_loss
+def test_sixteen_bits_are_multiplied_as_such_on_a_gpu_without_losing_digits(loss, monkeypatch):
+    narrow = [jnp.asarray(x, jnp.bfloat16) for x in pairs(5, 24, 0.3, dim=32)]
+    wide = [x.astype(jnp.float32) for x in narrow]
+
+    def run(a, b):
+        values = lambda a, b: loss(a, b, temperature=0.1, tile=8)
+        return values(a, b), jax.grad(lambda a: values(a, b).mean())(a)
+
+    want, want_grad = jax.jit(run)(*wide)
+    a_tile = "bf16[8,32]"
+    assert a_tile not in str(jax.make_jaxpr(run)(*narrow))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert a_tile in str(jax.make_jaxpr(lambda *z: run(*z))(*narrow))
+    got, grad = jax.jit(lambda *z: run(*z))(*narrow)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    assert grad.dtype == jnp.bfloat16
+    error = np.linalg.norm(grad.astype(jnp.float32) - want_grad)
+    assert error < 0.01 * np.linalg.norm(want_grad)
+
+
+@every_loss
 def test_a_tile_that_is_no_size_is_named(loss):
     a, b = pairs(0, 4, 0.1)
     for tile in (0, -3, 2.0, True):
