@@ -1,0 +1,120 @@
+"""The losses in eager PyTorch, built as the official codes build them: what ours are held against.
+
+Only this file imports torch. Each form takes what `measure.inputs` gives and returns a scalar. None
+is padded out: where official codes copy a matrix once more than their equation needs, these do not.
+"""
+
+import time
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+
+def info_nce(a, b, *, temperature):
+    """Softmax over the rows of the other view, in both directions."""
+    a, b = functional.normalize(a, dim=1), functional.normalize(b, dim=1)
+    logits = _wide(a @ b.T) / temperature
+    target = torch.arange(len(a), device=a.device)
+    forth, back = (functional.cross_entropy(x, target) for x in (logits, logits.T))
+    return (forth + back) / 2
+
+
+def nt_xent(a, b, *, temperature):
+    """SimCLR's: softmax over all other rows of both views, from the whole 2N x 2N matrix."""
+    z = functional.normalize(torch.cat([a, b]), dim=1)
+    logits = _wide(z @ z.T) / temperature
+    own = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    logits = logits.masked_fill(own, -torch.inf)
+    target = torch.arange(len(z), device=z.device).roll(len(a))
+    return functional.cross_entropy(logits, target)
+
+
+def supcon(a, b, label, *, temperature):
+    """SupContrast's: log-probabilities of all pairs, averaged over those of one label."""
+    z = functional.normalize(torch.cat([a, b]), dim=1)
+    label = torch.cat([label, label])
+    logits = _wide(z @ z.T) / temperature
+    logits = logits - logits.max(dim=1, keepdim=True).values.detach()
+    others = 1 - torch.eye(len(z), dtype=logits.dtype, device=z.device)
+    positives = (label[:, None] == label[None]).to(logits.dtype) * others
+    total = (logits.exp() * others).sum(dim=1, keepdim=True)
+    log_probability = logits - total.log()
+    return -((positives * log_probability).sum(dim=1) / positives.sum(dim=1)).mean()
+
+
+def sigmoid(a, b, *, log_scale, bias):
+    """SigLIP's: binary cross-entropy of all pairs, with +1 on the diagonal and -1 elsewhere."""
+    a, b = functional.normalize(a, dim=1), functional.normalize(b, dim=1)
+    logits = _wide(a @ b.T) * np.exp(log_scale) + bias
+    sign = 2 * torch.eye(len(a), dtype=logits.dtype, device=a.device) - 1
+    return -functional.logsigmoid(sign * logits).sum() / len(a)
+
+
+def vicreg(a, b):
+    """25 invariance + 25 variance + covariance, by way of the D x D covariances."""
+    a, b = _wide(a), _wide(b)
+    loss = 25 * functional.mse_loss(a, b)
+    for z in (a, b):
+        z = z - z.mean(dim=0)
+        loss = loss + 25 * functional.relu(1 - torch.sqrt(z.var(dim=0) + 1e-4)).mean() / 2
+        covariance = z.T @ z / (len(z) - 1)
+        d = len(covariance)  # without its last entry the diagonal is the first of d + 1 columns
+        apart = covariance.flatten()[:-1].view(d - 1, d + 1)[:, 1:]
+        loss = loss + apart.pow(2).sum() / d
+    return loss
+
+
+def density_ratio(joint, product):
+    """Binary cross-entropy of a critic's logits, of aligned rows and of shuffled ones."""
+    cost = functional.binary_cross_entropy_with_logits
+    joint, product = _wide(joint), _wide(product)
+    return cost(joint, torch.ones_like(joint)) + cost(product, torch.zeros_like(product))
+
+
+def step(loss, arrays, knobs, *, half=False, cuda=False, compiled=False):
+    """A function () -> (loss, gradients of the first two arrays), and its compile time in s."""
+    tensors = [torch.from_numpy(x).to("cuda" if cuda else "cpu") for x in arrays]
+    for i in range(2):
+        tensors[i] = tensors[i].to(torch.bfloat16 if half else torch.float32).requires_grad_()
+    form = torch.compile(globals()[loss], dynamic=False) if compiled else globals()[loss]
+
+    def run():
+        value = form(*tensors, **knobs)
+        gradients = torch.autograd.grad(value, tensors[:2])
+        if cuda:
+            torch.cuda.synchronize()
+        return value, gradients
+
+    if not compiled:
+        return run, 0.0
+    start = time.perf_counter()
+    run()
+    return run, time.perf_counter() - start
+
+
+def as_numpy(tensor):
+    """A tensor's values in float32."""
+    return tensor.detach().float().cpu().numpy()
+
+
+def cuda_mib(run):
+    """Memory that one call adds on the GPU at its peak."""
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def about():
+    """Version, threads and whether there is a GPU."""
+    return {
+        "torch": torch.__version__,
+        "torch_threads": torch.get_num_threads(),
+        "cuda": torch.cuda.is_available(),
+    }
+
+
+def _wide(x):
+    """Of float32 at least, which losses need also where embeddings are narrower."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
