@@ -24,11 +24,11 @@ def _supcon(a, b, **knobs):
 
 def _weighted(a, b, **knobs):
     weight = jnp.linspace(0, 1, len(a), dtype=a.dtype)
-    return losses.weighted_supcon([a, b, a - b], weight, **knobs)
+    return losses.weighted_supcon([a, b, jnp.roll(a, 1, axis=1)], weight, **knobs)
 
 
 def _comm(a, b, **knobs):
-    return losses.comm([a, b], [b - a, a], **knobs)
+    return losses.comm([a, b], [jnp.roll(a, 1, axis=1), a], **knobs)
 
 
 LOSSES = {
