@@ -23,7 +23,7 @@ def _supcon(a, b, **knobs):
 
 
 def _weighted(a, b, **knobs):
-    weight = jnp.linspace(0, 1, len(a), dtype=a.dtype)
+    weight = jnp.linspace(0, 1, len(a))
     return losses.weighted_supcon([a, b, jnp.roll(a, 1, axis=1)], weight, **knobs)
 
 
