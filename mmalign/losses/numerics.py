@@ -1,5 +1,6 @@
 """What all losses share: the dtype they compute in, rows that count, rows on other devices."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -28,19 +29,31 @@ def widen(*arrays):
     return tuple(jnp.where(jnp.isinf(x), jnp.sign(x) * _INFINITE, x) for x in wide)
 
 
-def unit_norm(x, *, eps=1e-12):
+@jax.custom_jvp
+def unit_norm(x):
     """Rows of `x` scaled to length 1; a zero row stays zero, with a finite gradient.
 
-    Rows shorter than sqrt(eps) = 1e-6 come out shorter than 1.
+    Rows shorter than 1e-6 come out shorter than 1.
     """
-    return x * inverse_norm(x, eps=eps)
+    return x * inverse_norm(x)
 
 
-def inverse_norm(x, *, eps=1e-12):
+@unit_norm.defjvp
+def _unit_norm_jvp(primals, tangents):
+    """One rule, so that the gradient keeps the unit rows and no step on the way to them."""
+    (x,), (dx,) = primals, tangents
+    scale = inverse_norm(x)
+    unit = x * scale
+    turns = jnp.square(unit).sum(axis=-1, keepdims=True) > 0.999  # not one of the short rows
+    along = jnp.where(turns, (unit * dx).sum(axis=-1, keepdims=True), 0)
+    return unit, scale * (dx - along * unit)
+
+
+def inverse_norm(x):
     """What scales the rows of `x` to length 1, as `unit_norm` does: [..., dim] -> [..., 1]."""
-    peak = lax.stop_gradient(jnp.abs(x)).max(axis=-1, keepdims=True, initial=1)
+    peak = jnp.abs(x).max(axis=-1, keepdims=True, initial=1)
     square = jnp.square(x / peak).sum(axis=-1, keepdims=True)  # those of large entries overflow
-    return lax.rsqrt(jnp.maximum(square, eps)) / peak
+    return lax.rsqrt(jnp.maximum(square, 1e-12)) / peak
 
 
 def rows_that_count(where, shape, *, name="where"):

@@ -40,8 +40,8 @@ class Side(NamedTuple):
 
 class _Plan(NamedTuple):
     tile: int
-    columns: bool
-    triangle: bool
+    columns: bool  # are summed, too
+    triangle: bool  # the one side is the other: no tiles below the diagonal
     axis_name: str | None
     devices: int
 
@@ -53,9 +53,9 @@ def unit_side(z, tags, narrow):
     """
     if narrow is None:
         return Side(unit_norm(z), tags)
-    scale = inverse_norm(z)
     largest = float(jnp.finfo(narrow).max)  # an infinite entry has become 1e6
-    return Side(z * scale, tags, (jnp.clip(z, -largest, largest).astype(narrow), scale[:, 0]))
+    exact = jnp.clip(z, -largest, largest).astype(narrow)
+    return Side(unit_norm(z), tags, lax.stop_gradient((exact, inverse_norm(z)[:, 0])))
 
 
 def product_dtype(*arrays):
@@ -111,9 +111,10 @@ def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
     scalars = tuple(c + 0 * x.rows[0, 0] for c in scalars)
     triangle = y is None and axis_name is None
     x = _whole_tiles(x, tile)
-    y = x if y is None else _whole_tiles(y, tile)
+    sides = (x,) if triangle else (x, x if y is None else _whole_tiles(y, tile))
     plan = _Plan(tile, columns or triangle, triangle, axis_name, axis_devices(axis_name))
-    row, col = _sums(f, plan, x.rows, y.rows, _multiplied(x), _multiplied(y), scalars)
+    rows, factors = [side.rows for side in sides], [_multiplied(side) for side in sides]
+    row, col = _sums(f, plan, rows, factors, scalars)
     return tuple(r[:n] for r in row), tuple(c[:m] for c in col)
 
 
@@ -123,6 +124,7 @@ def row_peaks(f, x, y, *scalars, tile, axis_name=None):
     f: (s, tags of x, tags of y, *scalars) -> [a, b]; else as in `pair_sums`.
     """
     n = len(x.rows)
+    plan = _Plan(tile, False, False, axis_name, axis_devices(axis_name))
     x, y = _multiplied(_whole_tiles(x, tile)), _multiplied(_whole_tiles(y, tile))
     scalars = lax.stop_gradient(scalars)
 
@@ -132,10 +134,10 @@ def row_peaks(f, x, y, *scalars, tile, axis_name=None):
             largest = f(*_tile(x, guest, i, j, tile), *scalars).max(axis=1)
             return _put(peak, jnp.maximum(_at(peak, i, tile), largest), i, tile), None
 
-        return lax.scan(look, peak, _places(len(x.rows), len(guest.rows), tile))[0], guest
+        return lax.scan(look, peak, _places(x, guest, plan))[0], guest
 
-    peak = 0 * x.rows[:, 0]
-    return round_the_ring(visit, peak, y, axis_name, axis_devices(axis_name))[0][:n]
+    start = (0 * x.rows[:, 0]).astype(jnp.result_type(*scalars))
+    return round_the_ring(visit, start, y, *plan[3:])[0][:n]
 
 
 def _whole_tiles(side, tile):
@@ -162,12 +164,13 @@ def _multiplied(side):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _sums(f, plan, x_rows, y_rows, x, y, scalars):
-    return _forward(f, plan, x_rows, y_rows, x, y, scalars)[0]
+def _sums(f, plan, rows, sides, scalars):
+    """`rows` of both sides, or of one in a triangle, are there to be differentiated by."""
+    return _forward(f, plan, rows, sides, scalars)[0]
 
 
-def _forward(f, plan, x_rows, y_rows, x, y, scalars):
-    tile = plan.tile
+def _forward(f, plan, rows, sides, scalars):
+    tile, x, y = plan.tile, sides[0], sides[-1]
 
     def visit(row, visitor):
         guest, col = visitor
@@ -185,31 +188,30 @@ def _forward(f, plan, x_rows, y_rows, x, y, scalars):
                 ]
             return (row, col), None
 
-        places = _places(len(x.rows), len(guest.rows), tile, plan.triangle)
-        (row, col), _ = lax.scan(add, (row, col), places)
+        (row, col), _ = lax.scan(add, (row, col), _places(x, guest, plan))
         return row, (guest, col)
 
     outputs = len(jax.eval_shape(lambda: f(*_tile(x, y, 0, 0, tile), *scalars)))
-    row, col = [0 * x_rows[:, 0]] * outputs, [0 * y_rows[:, 0]] * outputs
+    zeros = [0 * z[:, 0] for z in rows]
+    row, col = [zeros[0]] * outputs, [zeros[-1]] * outputs
     row, (_, col) = round_the_ring(visit, row, (y, col), *plan[3:])
     if plan.triangle:
         row, col = [r + c for r, c in zip(row, col)], [0 * c for c in col]
-    zeros = 0 * scalars[0], 0 * x_rows[:, 0], 0 * y_rows[:, 0]
-    return (tuple(row), tuple(col)), (x, y, scalars, zeros)
+    return (tuple(row), tuple(col)), (sides, scalars, zeros)
 
 
 def _backward(f, plan, saved, cotangents):
-    x, y, scalars, (zero, x_zero, y_zero) = saved
+    sides, scalars, zeros = saved
+    tile, x, y = plan.tile, sides[0], sides[-1]
     of_row, of_col = cotangents
     if plan.triangle:
         of_col = of_row
-    tile = plan.tile
 
     def visit(own, visitor):
         guest, of_col, dy = visitor
 
         def add(carry, place):
-            dx, dscalars, dy = carry
+            dx, dy, dscalars = carry
             i, j = place
             s, *tags = _tile(x, guest, i, j, tile)
             _, pull = jax.vjp(lambda s, *scalars: f(s, *tags, *scalars), s, *scalars)
@@ -221,28 +223,31 @@ def _backward(f, plan, saved, cotangents):
                 ]
             ds, *more = pull(tuple(weights))
             dx = _add(dx, _weighted_rows(ds, guest, j, tile), i, tile)
-            dy = _add(dy, _weighted_rows(ds.T, x, i, tile), j, tile)
-            return (dx, [a + b for a, b in zip(dscalars, more)], dy), None
+            back = _weighted_rows(ds.T, x, i, tile)
+            if plan.triangle:
+                dx = _add(dx, back, j, tile)
+            else:
+                dy = _add(dy, back, j, tile)
+            return (dx, dy, [a + b for a, b in zip(dscalars, more)]), None
 
-        places = _places(len(x.rows), len(guest.rows), tile, plan.triangle)
-        (*own, dy), _ = lax.scan(add, (*own, dy), places)
-        return own, (guest, of_col, dy)
+        dx, dscalars = own
+        (dx, dy, dscalars), _ = lax.scan(add, (dx, dy, dscalars), _places(x, guest, plan))
+        return (dx, dscalars), (guest, of_col, dy)
 
-    width = x.rows.shape[1]
-    start = [jnp.tile(x_zero[:, None], width), [zero] * len(scalars)]
-    visitor = y, of_col, jnp.tile(y_zero[:, None], width)
-    (dx, dscalars), (*_, dy) = round_the_ring(visit, start, visitor, *plan[3:])
-    return dx, dy, None, None, tuple(dscalars)
+    gradients = [jnp.tile(zero[:, None], x.rows.shape[1]) for zero in zeros]
+    own = gradients[0], [0 * zeros[0][0]] * len(scalars)
+    visitor = y, of_col, None if plan.triangle else gradients[1]
+    (dx, dscalars), (*_, dy) = round_the_ring(visit, own, visitor, *plan[3:])
+    return [dx] if plan.triangle else [dx, dy], None, tuple(dscalars)
 
 
 _sums.defvjp(_forward, _backward)
 
 
-def _places(n, m, tile, triangle=False):
+def _places(x, y, plan):
     """Row and column of every tile: all of them, or those on and above the diagonal."""
-    if triangle:
-        return jnp.triu_indices(n // tile)
-    return tuple(jnp.indices((n // tile, m // tile)).reshape(2, -1))
+    n, m = (len(side.rows) // plan.tile for side in (x, y))
+    return jnp.triu_indices(n) if plan.triangle else tuple(jnp.indices((n, m)).reshape(2, -1))
 
 
 def _tile(x, y, i, j, tile):
