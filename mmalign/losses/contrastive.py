@@ -10,8 +10,8 @@ from mmalign.losses.negatives import check_temperature, cross_entropy, negative_
 from mmalign.losses.numerics import (
     global_rows,
     mean_over_counted,
+    paired_rows,
     places,
-    two_views,
     widen,
 )
 from mmalign.losses.tiles import product_dtype, tile_for, unit_side
@@ -122,7 +122,7 @@ def contrast(
     """
     check_temperature(temperature)
     narrow = product_dtype(z_a, z_b)
-    z_a, z_b, where = two_views(z_a, z_b, where)
+    z_a, z_b, where = paired_rows(z_a, z_b, where)
     tile = tile_for(global_rows(z_a, axis_name), tile)
     ids = jnp.where(where, places(len(where), axis_name), -1)
     a, b = (unit_side(z, (ids,), narrow) for z in (z_a, z_b))

@@ -15,6 +15,7 @@ serve the critic alone.
 import jax
 import jax.numpy as jnp
 
+from mmalign.losses.logits import check_rows, stacked, two_sides
 from mmalign.losses.numerics import mean_over_counted, rows_that_count, widen
 
 
@@ -37,20 +38,11 @@ def density_ratio(joint, product, *, where=None, product_where=None, axis_name=N
     References: InfoMAE (Kimura et al. 2025, arXiv:2504.09707) eq. 6, which forms
       the ratio from probabilities; the logit is that without its loss of digits.
     """
-    joint, product = widen(joint, product)
-    _check_rows("joint", joint)
-    product = _stacked("product", product, joint)
-    where = rows_that_count(where, joint.shape)
-    if product_where is None:
-        product_where = jnp.broadcast_to(where[None], product.shape)
-    elif jnp.ndim(product_where) == 1:
-        product_where = jnp.asarray(product_where)[None]
-    product_where = rows_that_count(product_where, product.shape, name="product_where")
-
-    real = jax.nn.softplus(-jnp.where(where, joint, 0))
-    fake = jax.nn.softplus(jnp.where(product_where, product, 0))
-    fake = mean_over_counted(fake, product_where, axis_name).mean(axis=0)
-    return mean_over_counted(real, where, axis_name) + fake
+    joint, product, where, product_where = two_sides(
+        ("joint", "product"), joint, product, where, product_where
+    )
+    fake = mean_over_counted(jax.nn.softplus(product), product_where, axis_name).mean(axis=0)
+    return mean_over_counted(jax.nn.softplus(-joint), where, axis_name) + fake
 
 
 def shared_information(
@@ -107,9 +99,9 @@ def shared_information(
     if isinstance(beta, int | float) and not 0 <= beta < 1:
         raise ValueError(f"beta must lie in [0, 1), got {beta}: from 1 on a constant is optimal")
     own, other, joint = widen(own, other, own if joint is None else joint)
-    _check_rows("own", own)
-    other = _stacked("other", other, own)
-    _check_rows("joint", joint, own.shape)
+    check_rows("own", own)
+    other = stacked("other", other, own)
+    check_rows("joint", joint, own.shape)
     where = rows_that_count(where, own.shape)
     own, joint = jnp.where(where, own, 0), jnp.where(where, joint, 0)
     other = jnp.where(jnp.broadcast_to(where[None], other.shape), other, 0).mean(axis=0)
@@ -145,8 +137,8 @@ def private_information(own, shared, *, gamma, epsilon, where=None, axis_name=No
     References: InfoMAE (Kimura et al. 2025, arXiv:2504.09707) eq. 7 and 22.
     """
     own, shared = widen(own, shared)
-    _check_rows("own", own)
-    _check_rows("shared", shared, own.shape)
+    check_rows("own", own)
+    check_rows("shared", shared, own.shape)
     where = rows_that_count(where, own.shape)
     own, shared = jnp.where(where, own, 0), jnp.where(where, shared, 0)
     gamma, epsilon = jnp.asarray(gamma, own.dtype), jnp.asarray(epsilon, own.dtype)
@@ -177,21 +169,3 @@ def total_correlation(table):
     axes = range(jnp.ndim(table))
     marginals = [jnp.sum(table, axis=[k for k in axes if k != axis]) for axis in axes]
     return sum(entropy(m) for m in marginals) - entropy(table)
-
-
-def _check_rows(name, logits, shape=None):
-    if logits.ndim != 1:
-        raise ValueError(f"{name} must be [batch], got shape {logits.shape}")
-    if shape is not None and logits.shape != shape:
-        raise ValueError(f"{name} must be [batch] = {list(shape)}, got {list(logits.shape)}")
-
-
-def _stacked(name, logits, rows):
-    """[batch] or [several, batch] logits as [several, batch]."""
-    stacked = logits[None] if logits.ndim == 1 else logits
-    if stacked.ndim != 2 or stacked.shape[1] != len(rows) or not len(stacked):
-        raise ValueError(
-            f"{name} must be [batch] or [several, batch] with batch = {len(rows)}, "
-            f"got shape {logits.shape}"
-        )
-    return stacked

@@ -1,4 +1,4 @@
-"""What all losses share: the dtype they compute in, rows that count, rows on other devices."""
+"""What losses share: dtypes, rows that count, rows on other devices, moments and distances."""
 
 import jax
 import jax.numpy as jnp
@@ -71,19 +71,6 @@ def rows_that_count(where, shape, *, name="where"):
     return where
 
 
-def two_views(z_a, z_b, where):
-    """Paired embeddings checked and widened, rows that do not count zero; `where` as bools.
-
-    Raises: ValueError for shapes that differ or are not [batch, dim].
-    """
-    z_a, z_b = widen(z_a, z_b)
-    if z_a.ndim != 2 or z_a.shape != z_b.shape:
-        raise ValueError(f"need two [batch, dim] arrays alike, got {z_a.shape} and {z_b.shape}")
-    where = rows_that_count(where, z_a.shape[:1])
-    z_a, z_b = (jnp.where(where[:, None], z, 0) for z in (z_a, z_b))
-    return z_a, z_b, where
-
-
 def mean_over_counted(values, counted, axis_name=None):
     """`values` such that their plain mean is the mean over `counted`: those scaled, the others 0.
 
@@ -110,3 +97,48 @@ def places(rows, axis_name=None):
 def gathered(arrays, axis_name=None):
     """The arrays with the rows of all devices."""
     return arrays if axis_name is None else lax.all_gather(arrays, axis_name, tiled=True)
+
+
+def absolute(x):
+    """|x| with slope 0 at 0, where that of `jnp.abs` is 1."""
+    return jnp.maximum(x, -x)
+
+
+def paired_rows(x, y, where):
+    """Two [batch, dim] arrays in `compute_dtype`, zero where rows do not count, and bool `where`.
+
+    Raises: ValueError if they differ in shape or are not [batch, dim]; as `rows_that_count`.
+    """
+    x, y = widen(x, y)
+    if x.ndim != 2 or x.shape != y.shape:
+        raise ValueError(f"need two [batch, dim] arrays alike, got {x.shape} and {y.shape}")
+    where = rows_that_count(where, x.shape[:1])
+    x, y = (jnp.where(where[:, None], z, 0) for z in (x, y))
+    return x, y, where
+
+
+def summed(axis_name):
+    """A function that sums its argument over the devices that share the batch."""
+    return (lambda x: x) if axis_name is None else (lambda x: lax.psum(x, axis_name))
+
+
+def centred(z, where, count, total):
+    """Rows minus the mean of those that count, `count` of them; zeros where they do not.
+
+    Rows that do not count must be zero; `total` is from `summed`.
+    """
+    mean = total(z.sum(axis=0, keepdims=True)) / jnp.maximum(count, 1)
+    return jnp.where(where[:, None], z - mean, 0)
+
+
+def squared_distances(a, b):
+    """Squared Euclidean distances of rows: [n, dim] and [m, dim] -> [n, m].
+
+    By a matrix product, around b's mean, where the fewest digits cancel; rows much closer to each
+    other than to that mean still lose some. Never below 0, and the gradient at 0 is finite.
+    """
+    centre = lax.stop_gradient(b.mean(axis=0, keepdims=True))
+    a, b = a - centre, b - centre
+    a_square, b_square = (jnp.square(x).sum(axis=1) for x in (a, b))
+    product = jnp.matmul(a, b.T, precision="highest")
+    return jnp.maximum(a_square[:, None] + b_square[None] - 2 * product, 0)

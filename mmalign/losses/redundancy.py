@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import global_rows, two_views
+from mmalign.losses.numerics import centred, global_rows, paired_rows, summed
 
 
 def vicreg(z_a, z_b, *, gamma=1.0, eps=1e-4, unbiased=True, where=None, axis_name=None):
@@ -39,13 +39,13 @@ def vicreg(z_a, z_b, *, gamma=1.0, eps=1e-4, unbiased=True, where=None, axis_nam
       sums: weights (i, v, c) here are (i / dim, v / 2, c) there. Unlike that code the covariance
       divides by the rows that are there, also in a short last batch.
     """
-    z_a, z_b, where = two_views(z_a, z_b, where)
-    total = _summed(axis_name)
+    z_a, z_b, where = paired_rows(z_a, z_b, where)
+    total = summed(axis_name)
     count = total(where.sum(dtype=z_a.dtype))
     apart = total(jnp.square(z_a - z_b).sum()) / (jnp.maximum(count, 1) * z_a.shape[1])
     variance = covariance = 0.0
     for z in (z_a, z_b):
-        x = _centred(z, where, count, total)
+        x = centred(z, where, count, total)
         scatter = total(jnp.square(x).sum(axis=0))
         spread = scatter / jnp.maximum(count - unbiased, 1)
         variance += jnp.maximum(0, gamma - jnp.sqrt(spread + eps)).mean() / 2
@@ -79,13 +79,13 @@ def barlow_twins(z_a, z_b, *, eps=1e-5, where=None, axis_name=None):
     References: Zbontar et al. 2021, arXiv:2103.03230, eq. 1 and 2; variances are biased and hold
       eps, as those of the batch normalisation in the authors' code.
     """
-    z_a, z_b, where = two_views(z_a, z_b, where)
-    total = _summed(axis_name)
+    z_a, z_b, where = paired_rows(z_a, z_b, where)
+    total = summed(axis_name)
     count = total(where.sum(dtype=z_a.dtype))
     size = jnp.maximum(count, 1)
 
     def standardised(z):
-        x = _centred(z, where, count, total)
+        x = centred(z, where, count, total)
         return x * lax.rsqrt(total(jnp.square(x).sum(axis=0, keepdims=True)) / size + eps)
 
     a, b = standardised(z_a), standardised(z_b)
@@ -93,17 +93,6 @@ def barlow_twins(z_a, z_b, *, eps=1e-5, where=None, axis_name=None):
     pairs = _squared_products(a, b, axis_name) / jnp.square(size) - jnp.square(same).sum()
     invariance = jnp.square(1 - same).sum()
     return {"invariance": jnp.where(count > 0, invariance, 0), "redundancy": pairs}
-
-
-def _summed(axis_name):
-    """Sum over the devices that share the batch."""
-    return (lambda x: x) if axis_name is None else (lambda x: lax.psum(x, axis_name))
-
-
-def _centred(z, where, count, total):
-    """Rows minus their mean; zeros where they do not count."""
-    mean = total(z.sum(axis=0, keepdims=True)) / jnp.maximum(count, 1)
-    return jnp.where(where[:, None], z - mean, 0)
 
 
 def _squared_products(a, b, axis_name):
@@ -114,7 +103,7 @@ def _squared_products(a, b, axis_name):
     rows = global_rows(a, axis_name)
     if rows >= a.shape[1]:
         product = jnp.matmul(a.T, b, precision="highest")
-        return jnp.square(_summed(axis_name)(product)).sum()
+        return jnp.square(summed(axis_name)(product)).sum()
     if axis_name is None:
         return _gram_squared(a) if a is b else (_gram(a, a) * _gram(b, b)).sum()
     all_a, all_b = lax.all_gather((a, b), axis_name, tiled=True)

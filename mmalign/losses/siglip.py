@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from mmalign.losses.numerics import (
     global_rows,
     mean_over_counted,
+    paired_rows,
     places,
-    two_views,
 )
 from mmalign.losses.tiles import pair_sums, product_dtype, tile_for, unit_side
 
@@ -32,7 +32,7 @@ def sigmoid(z_a, z_b, log_scale, bias, *, tile=None, where=None, axis_name=None)
     References: Zhai et al. 2023, arXiv:2303.15343, eq. 1 and algorithm 1.
     """
     narrow = product_dtype(z_a, z_b)
-    z_a, z_b, where = two_views(z_a, z_b, where)
+    z_a, z_b, where = paired_rows(z_a, z_b, where)
     for name, value in (("log_scale", log_scale), ("bias", bias)):
         if jnp.ndim(value) != 0:
             raise ValueError(f"{name} must be a scalar, got shape {jnp.shape(value)}")

@@ -1,9 +1,15 @@
 """Temporal losses: windows close in time are close in representation."""
 
 import jax.numpy as jnp
-from jax import lax
 
-from mmalign.losses.numerics import gathered, mean_over_counted, places, rows_that_count, widen
+from mmalign.losses.numerics import (
+    gathered,
+    mean_over_counted,
+    places,
+    rows_that_count,
+    squared_distances,
+    widen,
+)
 from mmalign.losses.ring import axis_devices
 
 
@@ -68,14 +74,10 @@ def _mean_within(h, window):
 def _mean_between(h, window, all_h, all_window):
     """C_ss' of this device's sequences to all: [sequences, all sequences].
 
-    Squared distances by a matrix product, around the mean, where the fewest digits cancel;
-    neighbours in time, whose distances are small, are left to `_mean_within`.
+    Neighbours in time, whose distances are too small for `squared_distances`, are left to
+    `_mean_within`.
     """
-    centre = lax.stop_gradient(all_h.mean(axis=(0, 1)))[None]
-    a, b = (x.reshape(-1, x.shape[-1]) - centre for x in (h, all_h))
-    a_square, b_square = (jnp.square(x).sum(axis=1) for x in (a, b))
-    product = jnp.matmul(a, b.T, precision="highest")
-    distance = _root(a_square[:, None] + b_square[None] - 2 * product)
+    distance = _root(squared_distances(*(x.reshape(-1, x.shape[-1]) for x in (h, all_h))))
     pairs = window.reshape(-1)[:, None] & all_window.reshape(-1)[None]
     blocks = (len(h), h.shape[1], len(all_h), h.shape[1])
     total = jnp.where(pairs, distance, 0).reshape(blocks).sum(axis=(1, 3))
@@ -84,6 +86,6 @@ def _mean_between(h, window, all_h, all_window):
 
 
 def _root(square):
-    """Square root with gradient 0, not infinity, at 0; also of a 0 that rounding made negative."""
+    """Square root with gradient 0, not infinity, at 0."""
     positive = square > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)

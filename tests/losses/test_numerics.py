@@ -3,7 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign.losses.numerics import compute_dtype, rows_that_count, unit_norm, widen
+from mmalign.losses.numerics import (
+    absolute,
+    compute_dtype,
+    rows_that_count,
+    squared_distances,
+    unit_norm,
+    widen,
+)
 
 
 def test_compute_dtype_is_float32_or_wider():
@@ -41,3 +48,20 @@ def test_unit_norm_of_a_zero_row_is_zero_with_a_finite_gradient():
 
 def test_rows_that_count_are_all_for_none():
     np.testing.assert_array_equal(rows_that_count(None, (2, 3)), np.ones((2, 3), bool))
+
+
+def test_absolute_is_flat_at_zero():
+    x = jnp.array([-2.0, 0.0, 3.0])
+    np.testing.assert_array_equal(absolute(x), [2, 0, 3])
+    np.testing.assert_array_equal(jax.grad(lambda x: absolute(x).sum())(x), [-1, 0, 1])
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_squared_distances_are_those_of_the_loop_and_never_negative(rng, offset):
+    a, b = (rng.standard_normal((n, 3)).astype(np.float32) + np.float32(offset) for n in (5, 7))
+    want = [[np.sum((p - q) ** 2) for q in b.astype(np.float64)] for p in a.astype(np.float64)]
+    np.testing.assert_allclose(squared_distances(a, b), want, rtol=1e-4, atol=1e-5)
+    run = jax.value_and_grad(lambda a: squared_distances(a, a).sum())
+    for rows in (a, np.repeat(a[:1], 5, axis=0)):
+        assert (squared_distances(rows, rows) >= 0).all()
+        assert np.isfinite(run(rows)[1]).all()
