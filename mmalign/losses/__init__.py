@@ -2,8 +2,9 @@
 
 Arrays are positional, knobs keyword-only; nothing is compiled or drawn at random here. A loss
 computes in float32 at least (in float64 if given float64) and returns one value per example,
-`[batch]`; the caller takes the mean. Bad shapes and values raise ValueError, bad dtypes TypeError.
-An infinite entry counts as 1e6 of its sign, with no gradient; NaN in a row that counts comes out.
+`[batch]`; the caller takes the mean. Statistics of the batch (`vicreg`) are scalars. Bad
+shapes and values raise ValueError, bad dtypes TypeError. An infinite entry counts as 1e6 of its
+sign, with no gradient; NaN in a row that counts comes out.
 
 * `where`, bool [batch], tells which rows count (a missing modality, padding). The rule is one for
   all losses: a row with False costs 0, is nobody's negative, may hold NaN, and gets no gradient;
@@ -27,7 +28,12 @@ from mmalign.losses.information import (
 )
 from mmalign.losses.multiview import cmc, cocoa, comm, gmc
 from mmalign.losses.pieces import value_and_grad_in_pieces
-from mmalign.losses.reconstruction import masked_mse
+from mmalign.losses.reconstruction import (
+    masked_huber,
+    masked_l1,
+    masked_mse,
+    normalise_patches,
+)
 from mmalign.losses.redundancy import barlow_twins, vicreg
 from mmalign.losses.reweighted import debiased, hard_negative
 from mmalign.losses.siglip import sigmoid
@@ -47,7 +53,10 @@ __all__ = [
     "gmc",
     "hard_negative",
     "info_nce",
+    "masked_huber",
+    "masked_l1",
     "masked_mse",
+    "normalise_patches",
     "nt_xent",
     "private_information",
     "sequence_ranking",

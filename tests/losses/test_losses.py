@@ -13,6 +13,7 @@ from jax.test_util import check_grads
 from mmalign import losses
 
 BATCH = 16
+PATCHES = [(2, 3, 4), (2, 3, 4), (2, 3)]
 
 
 def _density_ratio(joint, product, **knobs):
@@ -24,8 +25,8 @@ def _three_ratio(own, other, joint, **knobs):
     return losses.shared_information(own, other.T, joint, **form, **knobs)
 
 
-def _masked_mse(prediction, target, mask, **knobs):
-    return losses.masked_mse(prediction, target, mask > 0, **knobs)
+def _masked(loss, prediction, target, mask, **knobs):
+    return loss(prediction, target, mask > 0, **knobs)
 
 
 def _supcon(z, score, **knobs):
@@ -87,7 +88,9 @@ CASES = {
     "two_ratio": (functools.partial(losses.shared_information, beta=0.3), [(), ()]),
     "three_ratio": (_three_ratio, [(), (2,), ()]),
     "private": (functools.partial(losses.private_information, gamma=0.1, epsilon=2.0), [(), ()]),
-    "masked_mse": (_masked_mse, [(2, 3, 4), (2, 3, 4), (2, 3)]),
+    "masked_mse": (functools.partial(_masked, losses.masked_mse), PATCHES),
+    "masked_l1": (functools.partial(_masked, losses.masked_l1), PATCHES),
+    "masked_huber": (functools.partial(_masked, losses.masked_huber), PATCHES),
     "sequence_ranking": (functools.partial(losses.sequence_ranking, length=2, margin=3), [(5,)]),
 }
 every_loss = pytest.mark.parametrize(("loss", "shapes"), CASES.values(), ids=CASES)
@@ -202,7 +205,7 @@ def test_narrow_floats_are_computed_in_float32_and_float64_is_kept(rng, loss, sh
 def test_gradients_match_finite_differences(rng, loss, shapes):
     with jax.enable_x64(True):
         arrays = [jnp.asarray(x) for x in _arrays(rng, shapes, np.float64)]
-        rest = arrays[2:]  # masked_mse takes its mask from a sign: no derivative there
+        rest = arrays[2:]  # masks of patches come from a sign: no derivative there
         run = jax.jit(lambda *x: _weighted(loss(*x, *rest, where=WHERE)))
         check_grads(run, arrays[:2], order=1, modes=["rev"], rtol=1e-5, eps=1e-5)
 
