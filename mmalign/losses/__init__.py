@@ -38,7 +38,7 @@ from mmalign.losses.redundancy import barlow_twins, vicreg
 from mmalign.losses.reweighted import debiased, hard_negative
 from mmalign.losses.siglip import sigmoid
 from mmalign.losses.supervised import supcon, weighted_supcon
-from mmalign.losses.temporal import sequence_ranking
+from mmalign.losses.temporal import neighbourhood_coding, sequence_ranking
 
 __all__ = [
     "barlow_twins",
@@ -56,6 +56,7 @@ __all__ = [
     "masked_huber",
     "masked_l1",
     "masked_mse",
+    "neighbourhood_coding",
     "normalise_patches",
     "nt_xent",
     "private_information",

@@ -50,6 +50,10 @@ def _comm(first, second, third, **knobs):
     return losses.comm([first, second], [third, jnp.roll(first, 1, axis=1)], weight=[2, 1], **knobs)
 
 
+def _neighbourhood(neighbour, distant, **knobs):
+    return losses.neighbourhood_coding(neighbour, distant.T, weight=0.3, **knobs)
+
+
 # name: (loss, shapes of its arrays after the batch axis)
 CASES = {
     "info_nce": (losses.info_nce, [(5,), (5,)]),
@@ -91,6 +95,7 @@ CASES = {
     "masked_mse": (functools.partial(_masked, losses.masked_mse), PATCHES),
     "masked_l1": (functools.partial(_masked, losses.masked_l1), PATCHES),
     "masked_huber": (functools.partial(_masked, losses.masked_huber), PATCHES),
+    "neighbourhood_coding": (_neighbourhood, [(), (3,)]),
     "sequence_ranking": (functools.partial(losses.sequence_ranking, length=2, margin=3), [(5,)]),
 }
 every_loss = pytest.mark.parametrize(("loss", "shapes"), CASES.values(), ids=CASES)

@@ -4,10 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmalign import losses
 
 sequence_ranking = jax.jit(losses.sequence_ranking, static_argnames=("length", "axis_name"))
+neighbourhood_coding = jax.jit(losses.neighbourhood_coding, static_argnames="axis_name")
 
 
 def _loop(h, length, margin=1.0, where=None):
@@ -121,3 +124,88 @@ def test_bad_arguments_are_named():
             sequence_ranking(h, length=length)
     with pytest.raises(ValueError, match="two sequences or more"):
         sequence_ranking(h, length=12)
+
+
+# neighbourhood_coding
+
+
+def _cross_entropies(neighbour, distant, weight):
+    """TNC's loss from probabilities: BCE of neighbours to 1, of distant ones to both labels."""
+    near, far = (1 / (1 + np.exp(-np.asarray(x, np.float64))) for x in (neighbour, distant))
+    unlabelled = weight * -np.log(far) - (1 - weight) * np.log(1 - far)
+    return (-np.log(near) + unlabelled.mean(axis=0)) / 2
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**31 - 1),
+    scale=st.floats(0.01, 8),
+    weight=st.floats(0, 1),
+    several=st.sampled_from([1, 3]),
+)
+def test_neighbourhood_coding_is_its_equation(seed, scale, weight, several):
+    rng = np.random.default_rng(seed)
+    neighbour = (scale * rng.standard_normal(6)).astype(np.float32)
+    distant = (scale * rng.standard_normal((several, 6))).astype(np.float32)
+    want = _cross_entropies(neighbour, distant, weight)
+    np.testing.assert_allclose(
+        neighbourhood_coding(neighbour, distant, weight=weight), want, rtol=1e-4, atol=1e-6
+    )
+    order = rng.permutation(6)
+    moved = neighbourhood_coding(neighbour[order], distant[::-1, order], weight=weight)
+    np.testing.assert_allclose(moved, want[order], rtol=1e-4, atol=1e-6)
+
+
+def test_chance_costs_log_two_and_the_best_discriminator_half_the_entropy_of_the_weight():
+    zero = jnp.zeros(4)
+    np.testing.assert_allclose(neighbourhood_coding(zero, zero), np.full(4, np.log(2)), rtol=1e-6)
+    best = zero + np.log(0.05 / 0.95)
+    loss = lambda far: neighbourhood_coding(zero + 100, far).sum() / 4
+    value, grad = jax.value_and_grad(loss)(best)
+    np.testing.assert_allclose(value, 0.0992, atol=1e-4)
+    np.testing.assert_allclose(grad, np.zeros(4), atol=1e-7)
+
+
+def test_without_weight_it_is_half_the_density_ratio(rng):
+    neighbour, distant = rng.standard_normal((2, 5)).astype(np.float32)
+    want = losses.density_ratio(neighbour, distant) / 2
+    np.testing.assert_allclose(neighbourhood_coding(neighbour, distant, weight=0), want, rtol=1e-6)
+    flipped = neighbourhood_coding(neighbour, -distant, weight=1.0)
+    np.testing.assert_allclose(flipped, want, rtol=1e-6)
+
+
+def test_extreme_logits_of_neighbours_stay_finite():
+    near, far = jnp.array([1e4, -1e4, -jnp.inf]), jnp.array([[-1e4, 1e4, jnp.inf]])
+    want = [0.05 * 1e4 / 2, (1 + 0.95) * 1e4 / 2, (1 + 0.95) * 1e6 / 2]
+    np.testing.assert_allclose(neighbourhood_coding(near, far), want, rtol=1e-6)
+    run = jax.jit(jax.grad(lambda *x: losses.neighbourhood_coding(*x).sum(), argnums=(0, 1)))
+    np.testing.assert_allclose(run(near, far)[0], [0, -0.5, 0])
+    np.testing.assert_allclose(run(near, far)[1], [[-0.025, 0.475, 0]], rtol=1e-6)
+
+
+def test_each_side_is_the_mean_of_the_windows_that_count(rng):
+    neighbour, distant = rng.standard_normal(6), rng.standard_normal((2, 6))
+    where = np.array([True, True, False, True, True, False])
+    there = where & np.stack([np.roll(where, 1), np.roll(where, 2)])
+    spoilt = np.where(where, neighbour, np.nan), np.where(there, distant, np.nan)
+    got = neighbourhood_coding(*spoilt, where=where, distant_where=there).mean()
+    near = _cross_entropies(neighbour[where], np.full((1, 4), 0.0), 0) - np.log(2) / 2
+    far = _cross_entropies(np.zeros(there.sum()), distant[there][None], 0.05) - np.log(2) / 2
+    np.testing.assert_allclose(got, near.mean() + far.mean(), rtol=1e-5)
+
+
+def test_bad_arguments_of_neighbourhood_coding_are_named():
+    row, run = np.ones(4, np.float32), losses.neighbourhood_coding
+    for weight in (-0.1, 1.5):
+        with pytest.raises(ValueError, match=rf"weight must lie in \[0, 1\], got {weight}"):
+            run(row, row, weight=weight)
+    with pytest.raises(ValueError, match=r"weight must be a scalar, got shape \(4,\)"):
+        run(row, row, weight=row)
+    with pytest.raises(ValueError, match=r"neighbour must be \[batch\], got shape \(4, 1\)"):
+        run(row[:, None], row)
+    with pytest.raises(ValueError, match=r"distant must be .* batch = 4, got shape \(3,\)"):
+        run(row, row[:3])
+    with pytest.raises(ValueError, match=r"distant_where must be of shape \[2, 4\], got \[1, 4\]"):
+        run(row, np.stack([row, row]), distant_where=row > 0)
+    with pytest.raises(TypeError, match="distant_where must be bool, got float32"):
+        run(row, row, distant_where=row)
