@@ -27,6 +27,7 @@ from mmalign.losses.information import (
     total_correlation,
 )
 from mmalign.losses.multiview import cmc, cocoa, comm, gmc
+from mmalign.losses.orthogonality import orthogonality
 from mmalign.losses.pieces import value_and_grad_in_pieces
 from mmalign.losses.reconstruction import (
     masked_huber,
@@ -59,6 +60,7 @@ __all__ = [
     "neighbourhood_coding",
     "normalise_patches",
     "nt_xent",
+    "orthogonality",
     "private_information",
     "sequence_ranking",
     "shared_information",

@@ -92,6 +92,7 @@ CASES = {
     "two_ratio": (functools.partial(losses.shared_information, beta=0.3), [(), ()]),
     "three_ratio": (_three_ratio, [(), (2,), ()]),
     "private": (functools.partial(losses.private_information, gamma=0.1, epsilon=2.0), [(), ()]),
+    "orthogonality": (losses.orthogonality, [(5,), (5,)]),
     "masked_mse": (functools.partial(_masked, losses.masked_mse), PATCHES),
     "masked_l1": (functools.partial(_masked, losses.masked_l1), PATCHES),
     "masked_huber": (functools.partial(_masked, losses.masked_huber), PATCHES),
