@@ -27,6 +27,7 @@ from mmalign.losses.information import (
     total_correlation,
 )
 from mmalign.losses.multiview import cmc, cocoa, comm, gmc
+from mmalign.losses.mutual_information import mutual_information
 from mmalign.losses.orthogonality import orthogonality
 from mmalign.losses.pieces import value_and_grad_in_pieces
 from mmalign.losses.reconstruction import (
@@ -57,6 +58,7 @@ __all__ = [
     "masked_huber",
     "masked_l1",
     "masked_mse",
+    "mutual_information",
     "neighbourhood_coding",
     "normalise_patches",
     "nt_xent",

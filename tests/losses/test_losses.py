@@ -54,6 +54,12 @@ def _neighbourhood(neighbour, distant, **knobs):
     return losses.neighbourhood_coding(neighbour, distant.T, weight=0.3, **knobs)
 
 
+def _bound(bound, scores, axis_name=None, **knobs):
+    if axis_name is None:  # a table of the rows in WHERE alone is meant to be of these columns too
+        scores = scores if len(scores) == BATCH else scores[:, WHERE]
+    return losses.mutual_information(scores, bound=bound, axis_name=axis_name, **knobs)
+
+
 # name: (loss, shapes of its arrays after the batch axis)
 CASES = {
     "info_nce": (losses.info_nce, [(5,), (5,)]),
@@ -92,6 +98,10 @@ CASES = {
     "two_ratio": (functools.partial(losses.shared_information, beta=0.3), [(), ()]),
     "three_ratio": (_three_ratio, [(), (2,), ()]),
     "private": (functools.partial(losses.private_information, gamma=0.1, epsilon=2.0), [(), ()]),
+    "info_nce_bound": (functools.partial(_bound, "info_nce"), [(BATCH,)]),
+    "nwj": (functools.partial(_bound, "nwj"), [(BATCH,)]),
+    "dv": (functools.partial(_bound, "dv"), [(BATCH,)]),
+    "club": (functools.partial(_bound, "club"), [(BATCH,)]),
     "orthogonality": (losses.orthogonality, [(5,), (5,)]),
     "masked_mse": (functools.partial(_masked, losses.masked_mse), PATCHES),
     "masked_l1": (functools.partial(_masked, losses.masked_l1), PATCHES),
