@@ -2,7 +2,7 @@
 
 Arrays are positional, knobs keyword-only; nothing is compiled or drawn at random here. A loss
 computes in float32 at least (in float64 if given float64) and returns one value per example,
-`[batch]`; the caller takes the mean. Statistics of the batch (`vicreg`) are scalars. Bad
+`[batch]`; the caller takes the mean. Statistics of the batch (`vicreg`, `mmd`) are scalars. Bad
 shapes and values raise ValueError, bad dtypes TypeError. An infinite entry counts as 1e6 of its
 sign, with no gradient; NaN in a row that counts comes out.
 
@@ -18,6 +18,7 @@ sign, with no gradient; NaN in a row that counts comes out.
 """
 
 from mmalign.losses.contrastive import clip, info_nce, nt_xent
+from mmalign.losses.distribution import coral, mmd, sliced_wasserstein
 from mmalign.losses.information import (
     density_ratio,
     entropy,
@@ -48,6 +49,7 @@ __all__ = [
     "cmc",
     "cocoa",
     "comm",
+    "coral",
     "debiased",
     "density_ratio",
     "entropy",
@@ -58,6 +60,7 @@ __all__ = [
     "masked_huber",
     "masked_l1",
     "masked_mse",
+    "mmd",
     "mutual_information",
     "neighbourhood_coding",
     "normalise_patches",
@@ -67,6 +70,7 @@ __all__ = [
     "sequence_ranking",
     "shared_information",
     "sigmoid",
+    "sliced_wasserstein",
     "supcon",
     "total_correlation",
     "value_and_grad_in_pieces",
