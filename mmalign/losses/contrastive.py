@@ -12,6 +12,7 @@ from mmalign.losses.numerics import (
     mean_over_counted,
     paired_rows,
     places,
+    summed,
     widen,
 )
 from mmalign.losses.tiles import product_dtype, tile_for, unit_side
@@ -135,8 +136,7 @@ def contrast(
         a, b, anchors, temperature, powers=powers, tile=tile, axis_name=axis_name
     )
     if finish is not None:
-        count = where.sum(dtype=positive.dtype)
-        count = count if axis_name is None else lax.psum(count, axis_name)
+        count = summed(axis_name)(where.sum(dtype=positive.dtype))
         negatives = jnp.maximum(count - 1, 0) * (2 if own_view else 1)
         totals = [finish(total, positive, negatives) for total in totals]
     rows = jnp.stack([cross_entropy(total) for total in totals]).reshape(-1, len(where))

@@ -11,8 +11,9 @@ from jax import lax
 
 from mmalign.losses.numerics import (
     centred,
-    global_batch,
+    gathered,
     paired_rows,
+    places,
     squared_distances,
     summed,
     unit_norm,
@@ -51,7 +52,8 @@ def mmd(x, y, *, bandwidths=None, unbiased=True, where=None, axis_name=None):
     """
     x, y, where, count = _pooled(x, y, where, axis_name)
     squares = _squared_bandwidths(bandwidths, x, y, count, axis_name)
-    (all_x, all_y, counted), place = global_batch(x, y, where, axis_name=axis_name)
+    all_x, all_y, counted = gathered((x, y, where), axis_name)
+    place = places(len(where), axis_name)
     pairs = where[:, None] & counted[None]
     if unbiased:
         pairs &= place[:, None] != jnp.arange(len(counted))[None]
@@ -121,7 +123,7 @@ def sliced_wasserstein(x, y, directions, *, where=None, axis_name=None):
         )
     unit = unit_norm(directions)
     projected = (jnp.matmul(z, unit.T, precision="highest") for z in (x, y))
-    (along_x, along_y, counted), _ = global_batch(*projected, where, axis_name=axis_name)
+    along_x, along_y, counted = gathered((*projected, where), axis_name)
     ranked = (jnp.arange(len(counted), dtype=count.dtype) < count)[:, None]
 
     def in_order(along):

@@ -13,6 +13,7 @@ from mmalign.losses.numerics import (
     mean_over_counted,
     places,
     rows_that_count,
+    summed,
     widen,
 )
 from mmalign.losses.tiles import product_dtype, tile_for, unit_side
@@ -176,8 +177,7 @@ def cocoa(
         (total,) = negative_totals(
             side, None, (anchor,), temperature, tile=tile, axis_name=axis_name
         )
-        count = w.sum(dtype=z.dtype)
-        count = count if axis_name is None else lax.psum(count, axis_name)
+        count = summed(axis_name)(w.sum(dtype=z.dtype))
         peaks.append(total.peak)
         means.append(total.sums[0] / jnp.maximum(count - 1, 1))
     peak = jnp.stack(peaks).max(axis=0)

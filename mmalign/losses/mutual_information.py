@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import global_batch, mean_over_counted, rows_that_count, widen
+from mmalign.losses.numerics import gathered, mean_over_counted, places, rows_that_count, widen
 
 _BOUNDS = ("info_nce", "nwj", "dv", "club")
 _SATURATED = 80  # e^80 and sums of thousands of them fit float32
@@ -59,7 +59,7 @@ def mutual_information(scores, *, bound, where=None, axis_name=None):
             f"{devices} device(s), got shape {scores.shape}"
         )
     where = rows_that_count(where, scores.shape[:1])
-    (counted,), place = global_batch(where, axis_name=axis_name)
+    counted, place = gathered(where, axis_name), places(len(where), axis_name)
     count = counted.sum(dtype=scores.dtype)
     rest = jnp.maximum(count - 1, 1)
 
@@ -73,7 +73,7 @@ def mutual_information(scores, *, bound, where=None, axis_name=None):
         exponent = jnp.minimum(scores - 1, _SATURATED) - jnp.log(rest)
         cost = jnp.sum(jnp.exp(exponent), axis=1, where=other) - own[:, 0]
     elif bound == "dv":
-        (rows,), _ = global_batch(_log_sum(scores, other), axis_name=axis_name)
+        rows = gathered(_log_sum(scores, other), axis_name)
         cost = jax.nn.logsumexp(rows) - jnp.log(jnp.maximum(count, 1) * rest) - own[:, 0]
     else:
         cost = jnp.sum(scores - own, axis=1, where=kept) / jnp.maximum(count, 1)
