@@ -1,11 +1,14 @@
-"""The README's examples give what it says."""
+"""The examples in the pages give what they say."""
 
 import doctest
 import pathlib
 
-README = pathlib.Path(__file__).parent.parent / "README.md"
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
-def test_examples_of_losses_print_what_they_show():
-    failed, tried = doctest.testfile(str(README), module_relative=False)
+@pytest.mark.parametrize("page", ["README.md", "mmalign/losses/README.md"])
+def test_examples_print_what_they_show(page):
+    failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
     assert tried and not failed
