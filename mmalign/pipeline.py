@@ -80,7 +80,7 @@ def _train(stage, config, data, stats, mesh, folder, writer, source):
             block["steps"],
             feed=feed.stream(data, rows_at, block["steps"]) if streamed else None,
             mesh=mesh, checkpoints=checkpoints, write=writer, progress=training.progress_bar,
-            log_every=config.log_every,
+            log_every=config.log_every, watches=stage.method.watches,
         )  # fmt: skip
     return state.params if state.ema is None else state.ema
 

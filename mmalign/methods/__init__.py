@@ -1,12 +1,12 @@
 """Methods by name."""
 
-from mmalign.methods import infomae, mae, supervised
+from mmalign.methods import crossl, infomae, mae, supervised
 from mmalign.methods.contract import JOINT, Method, Modality
 
 __all__ = ["JOINT", "METHODS", "Method", "Modality", "create"]
 
-METHODS = {"infomae": infomae, "mae": mae, "supervised": supervised}
-PAIRED = frozenset({"infomae"})  # they compare sensors, so their view has to be "paired"
+METHODS = {"crossl": crossl, "infomae": infomae, "mae": mae, "supervised": supervised}
+PAIRED = frozenset({"crossl", "infomae"})  # they compare sensors, so their view has to be "paired"
 SEQUENTIAL = frozenset({"infomae"})  # their config takes the length of the sequences in a batch
 
 

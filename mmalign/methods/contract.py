@@ -6,7 +6,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 JOINT = "joint"
-RESERVED = (JOINT, "shared", "private", "logits")  # parts of an embedding that are no modality
+# parts of an embedding that are no modality
+RESERVED = (JOINT, "shared", "private", "global", "latents", "logits")
 
 
 class Modality(NamedTuple):
@@ -14,6 +15,17 @@ class Modality(NamedTuple):
 
     shape: tuple[int, int]
     rate_hz: float
+
+
+class Watch(NamedTuple):
+    """A training warns, once, when the written value of `metric` is below `low`.
+
+    message: what that means and what may help.
+    """
+
+    metric: str
+    low: float
+    message: str
 
 
 class Method(NamedTuple):
@@ -24,12 +36,14 @@ class Method(NamedTuple):
       never read the batch's `label`. A batch may hold `progress`, the share of the stage's steps
       done in [0, 1), for schedules; without it they are at their end.
     embed: (variables, batch) -> {modality: [b, d], ..., "joint": [b, d]}; deterministic. Methods
-      may add parts ("shared", "private", "logits"). Absent modalities are zeros in their own part.
+      may add parts, see RESERVED. Absent modalities are zeros in their own part.
+    watches: metrics whose values can tell that a training goes wrong.
     """
 
     init: Callable
     loss: Callable
     embed: Callable
+    watches: tuple[Watch, ...] = ()
 
 
 def present_inputs(batch):

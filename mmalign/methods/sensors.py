@@ -51,6 +51,12 @@ class Sensors(NamedTuple):
         variables = {"params": params}
         return self.backbones[m].encoder.apply(variables, x, masked, key is not None, rngs=rngs)
 
+    def features(self, m, params, x, *, key=None):
+        """Feature map [b, time, dim] of modality m, of encoders that have one; see `encode`."""
+        rngs = None if key is None else {"dropout": key}
+        encoder, variables = self.backbones[m].encoder, {"params": params}
+        return encoder.apply(variables, x, None, key is not None, rngs=rngs, method="features")
+
     def decode(self, m, params, code, *, key=None):
         """Patches [b, H, W, values] of modality m from a code [b, any]."""
         rngs = None if key is None else {"dropout": key}
@@ -62,8 +68,9 @@ def sensors(config, modalities) -> Sensors:
 
     Args:
       config: `encoder` {name, representation "series" or "spectrogram", interval_s and overlap of
-        the spectrogram, patch_s (a patch of a series, in seconds), per_modality {modality:
-        options}, options of the backbone ...} and `augment` {pool, probability, per} or None.
+        the spectrogram, patch_s (a patch of a series, in seconds), kernels_s (the kernels of
+        "conv", in seconds at stride 1), per_modality {modality: options}, options of the backbone
+        ...} and `augment` {pool, probability, per} or None.
       modalities: {name: Modality}.
     Raises: ValueError naming the option.
     """
@@ -91,11 +98,13 @@ def sensors(config, modalities) -> Sensors:
 def _sensor(options, modality):
     representation = options.pop("representation", "series")
     interval_s, overlap = options.pop("interval_s", None), options.pop("overlap", 0.0)
-    patch_s = options.pop("patch_s", None)
+    patch_s, kernels_s = options.pop("patch_s", None), options.pop("kernels_s", None)
     time, channels = modality.shape
     if representation == "series":
         if patch_s is not None:
             options["patch"] = max(1, round(patch_s * modality.rate_hz))
+        if kernels_s is not None:
+            options["kernels"] = tuple(max(1, round(s * modality.rate_hz)) for s in kernels_s)
         transform = lambda x: x[:, :, None, :]
     elif representation == "spectrogram":
         if not interval_s:

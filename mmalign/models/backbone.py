@@ -2,19 +2,19 @@
 
 import inspect
 
-from mmalign.models import compact, deepsense, swin
+from mmalign.models import compact, conv, deepsense, swin
 from mmalign.models.contract import Backbone
 
 __all__ = ["Backbone", "backbone"]
 
-_FAMILIES = {"swin": swin, "deepsense": deepsense, "compact": compact}
+_FAMILIES = {"swin": swin, "deepsense": deepsense, "compact": compact, "conv": conv}
 
 
 def backbone(name, size, channels, *, preset=None, **options):
     """Encoder, decoder and patch grid of one modality.
 
     Args:
-      name: "swin", "deepsense" or "compact".
+      name: "swin", "deepsense", "compact" or "conv".
       size: (rows, cols) of a window: intervals and bins, or time steps and 1.
       channels: of a window.
       preset: name of a published set of options, see PRESETS of the family.

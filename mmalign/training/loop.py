@@ -3,6 +3,7 @@
 import collections
 import functools
 import itertools
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,7 @@ def train(
     progress=None,
     log_every=50,
     feed=None,
+    watches=(),
 ):
     """Trains a stage to `num_steps` updates, from its latest checkpoint if it has one.
 
@@ -43,6 +45,7 @@ def train(
     write: a writer (`scalars`, `rewind`) or None. Written are the values of the steps that
       `log_every` divides and of the last: a resumed run leaves the same record as an unbroken one.
     progress: (name, start, num_steps) -> bar, see `progress_bar`; or None.
+    watches: (metric, low, message) each: a written value of the metric below `low` warns, once.
     Returns: the final TrainState. The last save may still run: `checkpoints.close()` finishes it.
     Raises: FloatingPointError, naming the step, if a loss or gradient is not finite; Preempted
       after SIGTERM; ValueError if the batch cannot be split over the mesh.
@@ -64,7 +67,7 @@ def train(
     )
     bad = place(np.int32(0), whole)
     bar = progress(name, start, num_steps) if progress else None
-    record = _Record(name, num_steps, log_every, write, bar)
+    record = _Record(name, num_steps, log_every, write, bar, watches)
     try:
         with stop_requests() as asked:
             for step in range(start, num_steps):
@@ -118,9 +121,9 @@ def _batches(rows_at, feed, start, mesh):
 class _Record:
     """Holds the metrics of recent steps on the device and reads them in blocks, a step late."""
 
-    def __init__(self, name, num_steps, log_every, write, bar):
+    def __init__(self, name, num_steps, log_every, write, bar, watches):
         self.name, self.num_steps, self.log_every = name, num_steps, log_every
-        self.write, self.bar = write, bar
+        self.write, self.bar, self.watches = write, bar, list(watches)
         self.unread = []  # (step, metrics on the device)
         self.bad = None
         self.flying = collections.deque()
@@ -150,6 +153,21 @@ class _Record:
                     self.write.scalars(step, values)
                 if self.bar is not None:
                     self.bar.show(loss=values[f"{self.name}/loss"])
+                self._watch(step, values)
+
+    def _watch(self, step, values):
+        """Warns of values that are too low, of each metric once."""
+        for watch in list(self.watches):
+            metric, low, message = watch
+            value = values[f"{self.name}/{metric}"]
+            if value < low:
+                self.watches.remove(watch)
+                if jax.process_index() == 0:
+                    warnings.warn(
+                        f"stage {self.name!r}: {metric} is {value:.2g} at step {step}, below "
+                        f"{low:g}: {message}",
+                        stacklevel=4,
+                    )
 
 
 def _stop(name, step, metrics):

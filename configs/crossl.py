@@ -1,0 +1,95 @@
+"""CroSSL: latents of all sensors, two masked views of them, VICReg between the views.
+
+python -m mmalign.main --config=configs/crossl.py                        # embedded data
+python -m mmalign.main --config=configs/crossl.py:uci_har --config.data.dir=FOLDER
+python -m mmalign.main --config=configs/crossl.py:npz --config.data.path=windows.npz
+python -m mmalign.main --config=configs/crossl.py:pamap2,released ...    # preset; or paper
+python -m mmalign.main --config=configs/crossl.py:smoke                  # two steps
+
+Real data: uci_har, stress_predict, ipol_gait, pamap2, wesad. Options of the method that are None
+here are those of its preset; `--config.crossl.method.mask.keep_prob=0.5` changes one.
+"""
+
+from ml_collections import config_dict
+
+REAL = ("uci_har", "stress_predict", "ipol_gait", "pamap2", "wesad")
+ARGUMENTS = ("", *REAL, "npz", "smoke")
+PRESETS = ("fixed", "paper", "released")
+
+
+def get_config(arg=""):
+    """Config of a run; `arg` is "DATA" or "DATA,PRESET", the data "smoke" two steps a stage."""
+    arg, _, preset = arg.partition(",")
+    preset = preset or "fixed"
+    for given, known in ((arg, ARGUMENTS), (preset, PRESETS)):
+        if given not in known:
+            raise ValueError(f"unknown config argument {given!r}, expected one of {known}")
+    cfg = config_dict.ConfigDict()
+    cfg.seed = 0
+    cfg.data = dict(name="synthetic" if arg in ("", "smoke") else arg)
+    cfg.data.dir = config_dict.placeholder(str)  # folder of the original zip
+    cfg.data.path = config_dict.placeholder(str)  # your .npz, or a folder of them
+    cfg.data.cache_dir = config_dict.placeholder(str)
+    cfg.data.placement = "device"  # "host": stream batches, for data larger than the device
+    cfg.data.options = {}
+    # strides: a seventh of the published encoder's cost; the parameters are the same
+    cfg.encoder = dict(name="conv", dim=96, strides=(2, 2, 2), dropout=0.1)
+    cfg.augment = dict(
+        pool=("scaling", "magnitude_warp", "time_warp", "permutation"),
+        probability=0.5,
+        per="example",
+    )  # of the supervised network; CroSSL has none
+
+    cfg.stages = ("crossl",)
+    cfg.crossl = dict(
+        label="CroSSL",
+        method=dict(name="crossl", augment=None, preset=preset, **_options()),
+        view=dict(kind="paired"),
+        batch_size=256,
+        steps=600,
+        optim=dict(lr=2e-3, warmup_steps=50, clip_norm=1.0),
+    )
+    cfg.references = ("supervised",)
+    cfg.supervised = dict(
+        label="Supervised network",
+        method=dict(name="supervised", mix=None),
+        batch_size=128,
+        steps=250,
+        optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
+    )
+    cfg.evaluation = dict(fractions=(0.01, 0.1, 1.0))
+    cfg.log_every, cfg.checkpoint_every = 50, 200
+    cfg.wandb = config_dict.placeholder(config_dict.ConfigDict)
+    if preset == "released":
+        cfg.crossl.batch_size = 8
+        cfg.crossl.optim = dict(lr=1e-4, warmup_steps=0, floor=1.0, eps=1e-7)
+    if arg == "smoke":
+        _smoke(cfg)
+    return cfg
+
+
+def _options():
+    """Everything that can be changed of a preset, as it is there."""
+    text, number, whole = (config_dict.placeholder(kind) for kind in (str, float, int))
+    flag, names = config_dict.placeholder(bool), config_dict.placeholder(tuple)
+    return dict(
+        mask=dict(
+            strategy=text, keep_prob=number, k=whole, min_keep=whole, rescale=text, fill=text,
+            groups=names, pairing=text, time_keep_prob=number, block_s=number, synchronous=flag,
+            anneal=number,
+        ),
+        loss=dict(
+            name=text, invariance=number, variance=number, covariance=number, gamma=number,
+            eps=number, unbiased=flag, temperature=number,
+        ),
+        aggregator=dict(name=text, hidden=names, out=whole, final_norm=text),
+        complete_variance=number, expander=names, head_input=text, encoder_init=text,
+        encoder_dropout=flag, kernel_l2=number,
+    )  # fmt: skip
+
+
+def _smoke(cfg):
+    cfg.data.options = dict(subjects=8, windows=32, test_subjects=2)
+    for name in (*cfg.stages, *cfg.references):
+        cfg[name].update(steps=2, batch_size=48)
+        cfg[name].optim.update(warmup_steps=0)

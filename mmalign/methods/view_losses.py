@@ -1,0 +1,60 @@
+"""Losses between two embeddings of the same windows, by name, as one number and its terms."""
+
+import functools
+import inspect
+
+from mmalign import losses
+
+# Defaults are those of CroSSL's released loss module where it has the loss, else the library's.
+_RELEASED = {"prior": 0.01, "temperature": 0.2, "own_view": False, "symmetric": False}
+DEFAULTS = {
+    "vicreg": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0},
+    "barlow_twins": {"invariance": 1.0, "redundancy": 0.0051},
+    "nce": {"symmetric": False, "temperature": 0.2},  # rows of the first view ask, alone
+    "info_nce": {"temperature": 0.2},
+    "nt_xent": {"temperature": 0.2},
+    "debiased": _RELEASED,
+    "hard_negative": {**_RELEASED, "beta": 2.0, "form": "linear"},
+    "cocoa": {"temperature": 0.2},
+}
+_WEIGHTS = {"vicreg": ("invariance", "variance", "covariance"),
+            "barlow_twins": ("invariance", "redundancy")}  # fmt: skip
+ON_LATENTS = frozenset({"cocoa"})  # they compare latents of modalities, not embeddings of views
+
+
+def view_loss(name, **options):
+    """`(z_a, z_b, where) -> (scalar, {term: scalar})`; for "cocoa" `(latents, present) -> ...`.
+
+    Args:
+      name: of DEFAULTS. "nce" is `info_nce` in one direction, as CroSSL's code has it.
+      **options: keyword arguments of the function in `mmalign.losses`, and the weights of its
+        terms where it has several. Terms are returned unweighted.
+    Raises: ValueError if there is no such loss or option.
+    """
+    if name not in DEFAULTS:
+        raise ValueError(f"loss.name must be one of {', '.join(DEFAULTS)}, got {name!r}")
+    function = losses.info_nce if name == "nce" else getattr(losses, name)
+    weights = _WEIGHTS.get(name, ())
+    known = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    known = {*weights, *(p.name for p in known)} - {"where", "axis_name", "tile"}
+    if unknown := sorted(set(options) - known):
+        raise ValueError(
+            f"loss {name!r} has no option {unknown[0]!r}, expected {', '.join(sorted(known))}"
+        )
+    options = {**DEFAULTS[name], **options}
+    weights = {term: options.pop(term) for term in weights}
+    function = functools.partial(function, **options)
+
+    def of_terms(z_a, z_b, where):
+        terms = function(z_a, z_b, where=where)
+        return sum(weight * terms[term] for term, weight in weights.items()), terms
+
+    def of_rows(z_a, z_b, where):
+        value = function(z_a, z_b, where=where).mean()
+        return value, {name: value}
+
+    def of_latents(latents, present):
+        value = function(latents, where=present).mean()
+        return value, {name: value}
+
+    return of_terms if weights else of_latents if name in ON_LATENTS else of_rows
