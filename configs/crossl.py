@@ -33,7 +33,7 @@ def get_config(arg=""):
     cfg.data.placement = "device"  # "host": stream batches, for data larger than the device
     cfg.data.options = {}
     # strides: a seventh of the published encoder's cost; the parameters are the same
-    cfg.encoder = dict(name="conv", dim=96, strides=(2, 2, 2), dropout=0.1)
+    cfg.encoder = dict(name="conv", preset="crossl", strides=(2, 2, 2))
     cfg.augment = dict(
         pool=("scaling", "magnitude_warp", "time_warp", "permutation"),
         probability=0.5,
@@ -46,7 +46,7 @@ def get_config(arg=""):
         method=dict(name="crossl", augment=None, preset=preset, **_options()),
         view=dict(kind="paired"),
         batch_size=256,
-        steps=600,
+        steps=400,
         optim=dict(lr=2e-3, warmup_steps=50, clip_norm=1.0),
     )
     cfg.references = ("supervised",)

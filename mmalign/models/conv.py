@@ -9,14 +9,14 @@ from mmalign.models.dropout import Dropout
 from mmalign.models.patches import Patching
 
 PRESETS = {
-    "crossl": {},  # the released code: stride 1 throughout
-    "crossl_strided": {"strides": (1, 2, 2)},  # as its comments have it, for long windows
+    "crossl": {"maskable": False},  # the released code: stride 1 throughout
+    "crossl_strided": {"maskable": False, "strides": (1, 2, 2)},  # as its comments have it
 }
 
 
 def build(
     size, channels, *, dim=96, kernels=(24, 16, 8), strides=(1, 1, 1), dropout=0.1, remat=False,
-    patch=8, block=1, hidden=128, dtype="float32",
+    maskable=True, patch=8, block=1, hidden=128, dtype="float32",
 ):  # fmt: skip
     """Convolutional backbone of windows of `size`; by default the published one.
 
@@ -29,6 +29,7 @@ def build(
       strides: of the convolutions.
       dropout: rate after each of them.
       remat: compute activations again for the gradient: memory for time, for long windows.
+      maskable: whether there is a token for methods that hide patches, a parameter.
       patch: rows of a patch, for methods that hide some; block: patches hidden together.
       hidden: width of the decoder, for methods that have one.
       dtype: of the computation; parameters stay float32.
@@ -40,7 +41,9 @@ def build(
         raise ValueError(f"need three kernels and three strides, got {kernels} and {strides}")
     patching = Patching((rows, cols), (patch, cols), (block, 1), (patch * block, cols))
     dtype = jnp.dtype(dtype)
-    encoder = ConvEncoder(patching, dim, tuple(kernels), tuple(strides), dropout, remat, dtype)
+    encoder = ConvEncoder(
+        patching, dim, tuple(kernels), tuple(strides), dropout, remat, maskable, dtype
+    )
     return Backbone(encoder, CompactDecoder(patching, channels, hidden, dtype), patching, dim)
 
 
@@ -60,6 +63,7 @@ class ConvEncoder(nn.Module):
     strides: tuple[int, ...]
     dropout: float
     remat: bool = False
+    maskable: bool = True
     dtype: jnp.dtype = jnp.float32
 
     def __call__(self, x, masked=None, train=False):
@@ -68,10 +72,12 @@ class ConvEncoder(nn.Module):
     @nn.compact
     def features(self, x, masked=None, train=False):
         """The feature map before it is averaged: [b, time / product of strides, dim] float32."""
-        if masked is not None:  # so that methods that hide nothing have no such parameter
+        if self.maskable:
             token = self.param("mask_token", nn.initializers.normal(1.0), x.shape[2:])
-            cells = self.patching.cells(masked)[..., None]
-            x = jnp.where(cells, token[None, None], x)
+        if masked is not None:
+            if not self.maskable:
+                raise ValueError("a method that hides patches needs encoder.maskable=True")
+            x = jnp.where(self.patching.cells(masked)[..., None], token[None, None], x)
         x = x.reshape(*x.shape[:2], -1).astype(self.dtype)
         block = nn.remat(ConvBlock, static_argnums=(2,)) if self.remat else ConvBlock
         for i, (kernel, stride) in enumerate(zip(self.kernels, self.strides)):

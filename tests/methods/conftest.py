@@ -19,6 +19,11 @@ ENCODER = {"name": "compact", "patch_s": 0.25, "width": 8, "depth": 1, "segments
            "hidden": 16}  # fmt: skip
 AUGMENT = {"pool": ("scaling", "negation"), "probability": 0.5, "per": "batch"}
 CONFIGS = {
+    "crossl": {
+        "preset": "fixed", "mask": None, "loss": None, "aggregator": None, "expander": None,
+        "head_input": None, "encoder_init": None, "encoder_dropout": None, "kernel_l2": None,
+        "complete_variance": None,
+    },
     "mae": {"mask_ratio": 0.5, "shared": 4, "private": 6},
     "supervised": {"mix": None},
     "infomae": {

@@ -11,12 +11,14 @@ from mmalign.models.backbone import backbone
 
 SWIN = {"width": 8, "depths": (2, 1), "heads": 2, "dim": 8, "patch": (1, 2), "decoder_depth": 1}
 DEEPSENSE = {"width": 8, "depth": 1, "dim": 8}
+CONV = {"kernels": (6, 4, 3), "strides": (1, 2, 1), "dim": 8}
 COMPACT = {"width": 8, "depth": 2, "segments": 2, "dim": 8}
 CASES = {
     "swin": ("swin", (5, 14), 2, SWIN),
     "deepsense": ("deepsense", (5, 14), 2, DEEPSENSE),
     "deepsense_series": ("deepsense", (18, 1), 3, {**DEEPSENSE, "stride": (4, 1)}),
     "compact_series": ("compact", (40, 1), 3, {**COMPACT, "patch": 4}),
+    "conv_series": ("conv", (40, 1), 3, {**CONV, "patch": 4}),
     "compact_grid": ("compact", (20, 6), 2, {**COMPACT, "patch": 2}),
 }
 
@@ -97,7 +99,7 @@ def test_a_row_depends_on_itself_alone(case):
     np.testing.assert_allclose(decode(d, other)[0], decode(d, code)[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["swin", "deepsense"])
+@pytest.mark.parametrize("case", ["swin", "deepsense", "conv_series"])
 def test_dropout_acts_in_training_only(case):
     model, (e, _), x, encode, _ = built(case)
     train = jax.jit(lambda key: model.encoder.apply(e, x, None, True, rngs={"dropout": key}))
@@ -126,7 +128,7 @@ def test_gradients_start_tame_and_reach_every_parameter(case):
         assert 0 < np.linalg.norm(g) < 20, (jax.tree_util.keystr(path), np.linalg.norm(g))
 
 
-@pytest.mark.parametrize("case", ["swin", "deepsense", "compact_grid"])
+@pytest.mark.parametrize("case", ["swin", "deepsense", "compact_grid", "conv_series"])
 def test_bfloat16_computes_near_float32_with_float32_parameters(case):
     _, (e, d), x, encode, decode = built(case)
     name, size, channels, options = CASES[case]
@@ -176,7 +178,7 @@ def test_a_number_as_patch_counts_time_steps(name):
 
 def test_errors_list_what_there_is():
     with pytest.raises(
-        ValueError, match="no backbone is called 'swim'; there is compact, deepsense"
+        ValueError, match="no backbone is called 'swim'; there is compact, conv, deepsense"
     ):
         backbone("swim", (9, 50), 6)
     with pytest.raises(ValueError, match="no preset of swin is called 'hat'; there is har, mod_"):
