@@ -22,6 +22,7 @@ from mmalign.evaluation import probe, reference
 
 FRACTIONS = (0.01, 0.1, 1.0)
 CHANCE = "Chance"
+FORMS = ("latents", "global")  # of a joint embedding, where a method has two: see CroSSL
 
 
 class Cell(NamedTuple):
@@ -33,10 +34,10 @@ class Cell(NamedTuple):
 
 
 def default_cells(modalities, fractions=FRACTIONS):
-    """Joint linear probes at every fraction; kNN and each modality's probe at the largest alone."""
+    """Joint linear probes at every fraction; kNN and other parts' probes at the largest alone."""
     most = max(fractions)
     cells = [Cell("joint", "linear", f) for f in sorted(fractions)] + [Cell("joint", "knn", most)]
-    return cells + [Cell(m, "linear", most) for m in modalities]
+    return cells + [Cell(part, "linear", most) for part in (*modalities, *FORMS)]
 
 
 def evaluate(rows, dataset, *, cells=None, fractions=FRACTIONS, seed=0, progress=None):

@@ -145,9 +145,7 @@ def test_keys_go_by_name():
 
 
 def test_an_unknown_method_is_refused_with_the_names_there_are(small):
-    with pytest.raises(
-        ValueError, match=r"method.name 'clip' is unknown; there is crossl, infomae, mae"
-    ):
+    with pytest.raises(ValueError, match=r"method.name 'clip' is unknown; there is crossl, "):
         methods.create({"name": "clip"}, small.modalities(2))
 
 

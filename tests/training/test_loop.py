@@ -215,3 +215,13 @@ def test_bar_counts_every_step_and_shows_the_loss(toy):
     training.train(**toy.job(training.data_mesh(), num_steps=4, progress=progress))
     assert calls[0] == ("toy", 0, 4) and calls[-1] == "close"
     assert calls.count("advance") == 4 and calls.count(["loss"]) == 2
+
+
+def test_a_watched_metric_warns_once_when_it_is_too_low(toy):
+    watch = ("spread", 1e6, "nothing varies")
+    said = r"stage 'toy': spread is .* at step 3, below 1e\+06: nothing varies"
+    with pytest.warns(UserWarning, match=said) as caught:
+        training.train(**toy.job(training.data_mesh(), num_steps=9, watches=(watch,)))
+    assert len(caught) == 1
+    calm = ("spread", 0.0, "nothing varies")  # warnings are errors here
+    training.train(**toy.job(training.data_mesh(), num_steps=3, watches=(calm,)))

@@ -1,0 +1,262 @@
+"""CroSSL: what is hidden, what is absent, presets, losses between views."""
+
+import functools
+import importlib.util
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType
+
+from mmalign import losses, methods, plan
+from mmalign.data import synthetic
+from mmalign.methods import JOINT
+from mmalign.methods.crossl_presets import PRESETS, resolve
+from mmalign.methods.view_losses import DEFAULTS, view_loss
+
+KEY = jax.random.key(1)
+CONV = {"name": "conv", "kernels": (4, 3, 2), "strides": (2, 1, 1), "dim": 12, "dropout": 0.5,
+        "maskable": False}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def usual(small):
+    return small.compiled("crossl", augment=None)
+
+
+def shaped(small, count=2, **changes):
+    """Shapes of (loss, metrics, embeddings), traced without computing."""
+    made, batch = small.create("crossl", count, **changes), small.batch(count)
+    variables = jax.eval_shape(made.init, KEY, batch)
+    value, aux = jax.eval_shape(made.loss, variables, batch, KEY)
+    return value, aux["metrics"], jax.eval_shape(made.embed, variables, batch)
+
+
+def everyone(batch):
+    return batch | {"present": {m: np.ones_like(p) for m, p in batch["present"].items()}}
+
+
+def test_the_loss_is_the_weighted_sum_of_its_terms(usual):
+    (value, metrics), _ = usual.loss(usual.params, usual.batch, KEY)
+    weights = {"invariance": 25.0, "variance": 25.0, "covariance": 1.0, "kernel_l2": 1e-4}
+    np.testing.assert_allclose(value, sum(w * metrics[k] for k, w in weights.items()), rtol=1e-5)
+    squares = sum(
+        jnp.square(x).sum()
+        for path, x in jax.tree.leaves_with_path(usual.params["sensors"])
+        if path[-1].key == "kernel" and x.ndim == 3
+    )
+    np.testing.assert_allclose(metrics["kernel_l2"], squares, rtol=1e-5)
+    assert metrics["empty_views"] == 0 and 0 < metrics["identical_views"] < 1
+
+
+def test_with_nothing_hidden_views_agree_and_standard_deviations_are_equal(small):
+    made = small.compiled("crossl", augment=None, mask=(("strategy", "none"),))
+    _, metrics = made.loss(made.params, made.batch, KEY)[0]
+    assert metrics["invariance"] == 0 and metrics["identical_views"] == 1
+    np.testing.assert_allclose(metrics["z_std_views"], metrics["z_std_complete"], rtol=1e-5)
+    z = made.embed(made.params, made.batch)[JOINT]
+    np.testing.assert_allclose(metrics["z_std_complete"], z.std(axis=0).mean(), rtol=1e-4)
+    want = losses.vicreg(z, z)
+    np.testing.assert_allclose(metrics["variance"], want["variance"], rtol=1e-4)
+    np.testing.assert_allclose(metrics["covariance"], want["covariance"], rtol=1e-4)
+
+
+def test_steps_draw_different_masks_and_the_same_key_the_same(usual):
+    batch = everyone(usual.batch)
+    shares = [usual.loss(usual.params, batch, jax.random.key(k))[0][1] for k in (1, 1, 2)]
+    assert shares[0]["invariance"] == shares[1]["invariance"] != shares[2]["invariance"]
+
+
+def test_an_absent_modality_is_like_a_hidden_one(usual):
+    """z without emg is the aggregator on a row of zeros, whatever emg holds."""
+    batch = everyone(usual.batch)
+    gone = batch | {"present": batch["present"] | {"emg": np.zeros(32, bool)}}
+    parts = usual.embed(usual.params, gone)
+    p = usual.params["aggregator"]
+    x = jnp.concatenate([parts["acc"], jnp.zeros_like(parts["acc"])], axis=1)
+    np.testing.assert_array_equal(parts["latents"], x)
+    for i in range(2):
+        x = jax.nn.relu(x @ p[f"hidden_{i}"]["kernel"] + p[f"hidden_{i}"]["bias"][None])
+    x = x @ p["out"]["kernel"] + p["out"]["bias"][None]
+    x = (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-3)
+    z = x * p["final_norm"]["scale"][None] + p["final_norm"]["bias"][None]
+    np.testing.assert_allclose(parts[JOINT], z, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mask": {"fill": "token", "strategy": "random"}, "aggregator": {"name": "attention"}},
+        {"mask": {"strategy": "temporal", "block_s": 0.5}, "encoder": CONV},
+        {"loss": {"name": "cocoa"}, "head_input": "latents"},
+    ],
+    ids=["token", "temporal", "cocoa"],
+)  # fmt: skip
+def test_what_is_absent_is_never_read_in_other_forms_either(small, changes):
+    """The contract's promise beyond the defaults: gradient exactly zero, NaN changes nothing."""
+    made, batch = small.create("crossl", augment=None, **changes), small.batch()
+    params = small.all_random(jax.eval_shape(made.init, KEY, batch)["params"])
+    nan = {m: np.where(batch["present"][m][:, None, None], x, np.nan)
+           for m, x in batch["inputs"].items()}  # fmt: skip
+    gone = {m: p & (m != "emg") for m, p in batch["present"].items()}
+
+    def objective(params, batch):
+        return made.loss({"params": params}, batch, KEY)[0]
+
+    step = small.jit(jax.value_and_grad(objective))
+    for present in (batch["present"], gone):
+        first = step(params, batch | {"present": present})
+        again = step(params, batch | {"present": present, "inputs": nan})
+        jax.tree.map(np.testing.assert_array_equal, first, again)
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves(first))
+    for g in jax.tree.leaves(first[1]["sensors"]["emg"]):
+        np.testing.assert_array_equal(g, 0)
+
+
+def test_one_and_eight_devices_agree(usual):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    whole, split = jax.NamedSharding(mesh, jax.P()), jax.NamedSharding(mesh, jax.P("data"))
+    one = usual.loss(usual.params, usual.batch, KEY)
+    eight = usual.loss(jax.device_put(usual.params, whole), jax.device_put(usual.batch, split), KEY)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5), one, eight
+    )  # fmt: skip
+    np.testing.assert_allclose(one[0][0], eight[0][0], rtol=1e-5)
+
+
+def test_excluded_pairs_and_empty_views_do_not_count(small):
+    """With everything kept all pairs of views are identical: nothing is left to learn from."""
+    mask = (("pairing", "identical_excluded"), ("keep_prob", 1.0))
+    made = small.compiled("crossl", augment=None, mask=mask)
+    (_, metrics), _ = made.loss(made.params, made.batch, KEY)
+    assert metrics["identical_views"] == 1 and metrics["invariance"] == metrics["variance"] == 0
+
+
+@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"cocoa"}))
+def test_losses_between_views_are_those_of_the_library(name, rng):
+    z_a, z_b = (jnp.asarray(rng.normal(size=(6, 4)), jnp.float32) for _ in range(2))
+    where = np.array([1, 1, 0, 1, 1, 1], bool)
+    value, terms = view_loss(name)(z_a, z_b, where)
+    assert value.shape == () and all(x.shape == () for x in terms.values())
+    again, _ = view_loss(name)(z_a[where], z_b[where], np.ones(5, bool))
+    np.testing.assert_allclose(value, again, rtol=1e-5)
+    if name == "nce":
+        want = losses.info_nce(z_a, z_b, temperature=0.2, symmetric=False, where=where).mean()
+        np.testing.assert_allclose(value, want, rtol=1e-6)
+    if name == "barlow_twins":
+        want = losses.barlow_twins(z_a, z_b, where=where)
+        np.testing.assert_allclose(
+            value, want["invariance"] + 0.0051 * want["redundancy"], rtol=1e-6
+        )
+
+
+def test_other_parts_of_the_network_fit_together(small):
+    for changes in (
+        {"loss": {"name": "nt_xent"}, "expander": (16, 8)},
+        {"aggregator": {"name": "attention", "width": 8, "heads": 2, "out": 6}},
+        {"encoder": CONV, "mask": {"time_keep_prob": 0.5, "block_s": 0.5}, "encoder_dropout": True},
+        {"mask": {"anneal": 0.5, "rescale": "inverse_keep"}, "complete_variance": 25.0},
+    ):
+        value, _, parts = shaped(small, 3, **changes)
+        assert value.shape == ()
+        assert {"acc", "emg", "ecg", "latents", JOINT} == set(parts)
+        assert parts["latents"].shape == (32, 36)
+        assert parts[JOINT].shape == (32, 6 if "aggregator" in changes else 32)
+    _, _, parts = shaped(small, head_input="latents")
+    assert parts[JOINT].shape == (32, 24) and parts["global"].shape == (32, 32)
+
+
+def test_shared_initialisation_draws_kernels_of_one_shape_alike(small):
+    batch = {"inputs": {m: np.zeros((2, 32, 3)) for m in ("left", "right")}}
+    modalities = dict.fromkeys(batch["inputs"], methods.Modality((32, 3), 16.0))
+    for init, alike in (("shared", True), ("independent", False)):
+        options = small.options("crossl", encoder=CONV, encoder_init=init)
+        params = jax.jit(methods.create(options, modalities).init)(KEY, batch)["params"]["sensors"]
+        kernels = [params[m]["encoder"]["block_1"]["conv"]["kernel"] for m in modalities]
+        assert (kernels[0] == kernels[1]).all() == alike
+
+
+def test_presets_are_those_of_the_reference():
+    config = dict.fromkeys(PRESETS["fixed"])
+    made = {name: resolve(config | {"preset": name}) for name in PRESETS}
+    weights = lambda o: tuple(o["loss"][k] for k in ("invariance", "variance", "covariance"))
+    assert {n: (o["mask"]["keep_prob"], o["mask"]["min_keep"]) for n, o in made.items()} == {
+        "released": (0.9, 0), "paper": (0.9, 0), "fixed": (0.7, 1)
+    }  # fmt: skip
+    assert {n: (weights(o), o["loss"]["unbiased"], o["head_input"], o["encoder_init"])
+            for n, o in made.items()} == {
+        "released": ((10, 10, 100), False, "latents", "shared"),
+        "paper": ((25, 25, 1), False, "global", "shared"),
+        "fixed": ((25, 25, 1), True, "global", "independent"),
+    }  # fmt: skip
+    assert all(o["kernel_l2"] == 1e-4 and not o["encoder_dropout"] for o in made.values())
+
+
+def test_single_options_win_over_the_preset():
+    config = dict.fromkeys(PRESETS["fixed"]) | {"preset": "released"}
+    changed = resolve(config | {"mask": {"keep_prob": 0.5, "k": None}, "kernel_l2": 0.0})
+    assert changed["mask"] == {"strategy": "spatial", "keep_prob": 0.5, "min_keep": 0}
+    assert changed["kernel_l2"] == 0 and changed["loss"]["covariance"] == 100
+    other = resolve(config | {"loss": {"name": "nce", "temperature": 0.5}})
+    assert other["loss"] == {"name": "nce", "temperature": 0.5}  # no weights of VICReg
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"preset": "best"}, "method.preset must be one of released, paper, fixed, got 'best'"),
+        ({"head_input": "both"}, "method.head_input must be one of global, latents"),
+        ({"kernel_l2": -1.0}, "method.kernel_l2 must be 0 or more"),
+        ({"mask": {"groups": (("acc", "gps"),)}}, "mask.groups names 'gps'; there is acc, emg"),
+        ({"mask": {"keep_prob": 0}}, r"mask.keep_prob must be in \(0, 1\], got 0"),
+        ({"mask": {"strategy": "subset", "k": 3}}, "mask.k must be 1 to 2"),
+        ({"mask": {"strategy": "temporal", "block_s": 1.0}}, "need an encoder with a feature map"),
+        ({"loss": {"name": "byol"}}, "loss.name must be one of vicreg, barlow_twins, .* 'byol'"),
+        ({"loss": {"tau": 1}}, "loss 'vicreg' has no option 'tau', expected covariance"),
+        ({"loss": {"name": "cocoa"}}, "it needs head_input='latents'"),
+        ({"aggregator": {"name": "mean"}}, "aggregator.name must be one of mlp, attention"),
+    ],
+    ids=str,
+)
+def test_a_config_that_does_not_fit_is_refused_before_training(small, changes, said):
+    with pytest.raises(ValueError, match=said):
+        small.create("crossl", **changes)
+
+
+def test_encoders_of_different_width_and_a_single_modality_are_refused(small):
+    encoder = small.options("crossl")["encoder"] | {"per_modality": {"emg": {"dim": 5}}}
+    with pytest.raises(ValueError, match=r"one width, encoder.dim is \{'acc': 12, 'emg': 5\}"):
+        small.create("crossl", encoder=encoder)
+    with pytest.raises(ValueError, match="two modalities or more, got acc"):
+        small.create("crossl", 1)
+
+
+@pytest.fixture(scope="module")
+def get_config():
+    path = pathlib.Path(__file__).parents[2] / "configs" / "crossl.py"
+    spec = importlib.util.spec_from_file_location("crossl_config", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config
+
+
+@functools.cache
+def some_windows():
+    return synthetic.make(subjects=8, windows=64, test_subjects=2)
+
+
+@pytest.mark.parametrize("preset", ["fixed", "paper", "released"])
+def test_the_config_fits_in_every_preset(get_config, preset):
+    stages = plan.stages(get_config(f",{preset}"), some_windows())
+    assert list(stages) == ["crossl", "supervised_1", "supervised_10", "supervised_100"]
+    assert [w.metric for w in stages["crossl"].method.watches] == ["z_std_complete"]
+
+
+def test_every_data_set_has_a_config_and_flags_change_single_options(get_config):
+    for name in ("uci_har", "stress_predict", "ipol_gait", "pamap2", "wesad", "npz"):
+        assert get_config(name).data.name == name
+    cfg = get_config().lock()
+    cfg.update_from_flattened_dict({"crossl.method.mask.keep_prob": 0.5})
+    assert resolve(cfg.crossl.method.to_dict())["mask"]["keep_prob"] == 0.5
