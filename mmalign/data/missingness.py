@@ -1,0 +1,176 @@
+"""Which sensors a window lacks, simulated: the same patterns for training and for the test.
+
+A device is a set of sensors that fall out together; a sensor of no device is one by itself.
+
+    independent   each window lacks each device with probability `rate`
+    burst         a two-state Markov chain along each recording (Gilbert 1960): gaps last `duration`
+                  windows on average, and each window lacks the device with probability `rate`
+    subject       a subject lacks each device for good, with probability `rate`
+    subsets       each window keeps a set of devices, all sets but the empty one equally likely (as
+                  in CroSSL's code, where a program drew the set once and kept it for the whole run)
+"""
+
+import zlib
+
+import numpy as np
+
+KINDS = {
+    "independent": ("rate",),
+    "burst": ("rate", "duration"),
+    "subject": ("rate",),
+    "subsets": (),
+}
+OPTIONAL = ("devices", "keep_one")
+
+
+def devices_of(modalities, groups=None):
+    """{device: its modalities}, every modality in one: {} gives each a device of its own.
+
+    groups: {device: names of its modalities}, or None.
+    Raises: ValueError for an unknown modality, or one in two devices.
+    """
+    devices, owner = {}, {}
+    for device, names in dict(groups or {}).items():
+        devices[device] = (names,) if isinstance(names, str) else tuple(names)
+        for m in devices[device]:
+            if m not in modalities:
+                raise ValueError(
+                    f"device {device!r} has no modality {m!r}; there is {', '.join(modalities)}"
+                )
+            if m in owner:
+                raise ValueError(f"modality {m!r} is in two devices, {owner[m]!r} and {device!r}")
+            owner[m] = device
+    return devices | {m: (m,) for m in modalities if m not in owner}
+
+
+def check(config, modalities):
+    """Raises ValueError, naming the option, for what `simulate` could not draw."""
+    kind = config.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"missing.kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    given, needed = set(config) - {"kind"}, set(KINDS[kind])
+    for problem, options in (
+        ("does not know", given - needed - set(OPTIONAL)),
+        ("needs", needed - given),
+    ):
+        if options:
+            raise ValueError(
+                f"missing {kind!r} {problem} {', '.join(sorted(options))}; its options are "
+                f"{', '.join((*KINDS[kind], *OPTIONAL))}"
+            )
+    devices = devices_of(modalities, config.get("devices"))
+    for device, rate in _rates(config, devices).items():
+        if not 0 <= rate <= 1 or (kind == "burst" and rate == 1):
+            raise ValueError(
+                f"missing.rate must lie in [0, 1{')' if kind == 'burst' else ']'}, got {rate} for "
+                f"{device!r}"
+            )
+        if kind == "burst" and config["duration"] * (1 - rate) < 1 - 1e-9:
+            raise ValueError(
+                f"missing.duration must be 1 / (1 - rate) = {1 / (1 - rate):.3g} windows or more "
+                f"for {device!r}, as gaps of independent windows are that long already; got "
+                f"{config['duration']}"
+            )
+
+
+def simulate(config, present, *, group, recording, position, seed, step=0):
+    """What is left of the sensors under a pattern; a pure function of its arguments.
+
+    Where a window would lose all that it has, one device (drawn for the window; for its recording
+    in a burst, for its subject when the loss is for good) stays. Among D devices that are all
+    there, a device is then absent at rate - rate^D / D.
+
+    Args:
+      config: `kind` and its options: `rate`, a number or {device: number}, devices left out lose
+        nothing; `duration`, mean windows of a gap; `devices` as `devices_of` takes them;
+        `keep_one`, False lets windows lose everything. See `check`.
+      present: {modality: bool [n]}, what is there.
+      group, recording, position: int [n], of the windows, which may come in any order and more than
+        once: neighbours in time are found by the last two, across windows that are left out, too.
+      seed, step: of the draw. A subject's loss is the same at every step.
+    Returns: {modality: bool [n]}, never True where `present` is not.
+    """
+    devices = devices_of(tuple(present), config.get("devices"))
+    kind, n = config["kind"], len(group)
+    step = 0 if kind == "subject" else step
+    owner = {"burst": recording, "subject": group}.get(kind, np.arange(n))
+    has = np.stack([np.any([present[m] for m in names], axis=0) for names in devices.values()], 1)
+    draw = lambda what, device: _uniform(owner, seed, step, what, device)
+    rates = _rates(config, devices)
+    if kind == "burst":
+        time = np.lexsort((position, recording))
+        lost = [_burst(np.random.default_rng(_entropy(seed, step, "chain", device)).random(n), rate,
+                       config["duration"], recording, position, time)
+                for device, rate in rates.items()]  # fmt: skip
+    elif kind == "subsets":
+        kept = _subset(np.random.default_rng(_entropy(seed, step, "sets")), n, len(devices),
+                       config.get("keep_one", True))  # fmt: skip
+        lost = list(~kept.T)
+    else:
+        lost = [draw("lost", device) < rate for device, rate in rates.items()]
+    left = has & ~np.stack(lost, 1)
+    if config.get("keep_one", True):
+        order = np.where(has, np.stack([draw("kept", device) for device in devices], 1), -1.0)
+        empty = ~left.any(axis=1)
+        left[empty] = (has & (order == order.max(axis=1, keepdims=True)))[empty]
+    return {
+        m: np.asarray(present[m]) & left[:, i]
+        for i, names in enumerate(devices.values())
+        for m in names
+    }
+
+
+def _rates(config, devices):
+    """{device: its rate}; empty where the kind has none."""
+    if "rate" not in config:
+        return {}
+    rate = config["rate"]
+    if not hasattr(rate, "items"):
+        return dict.fromkeys(devices, rate)
+    for device in rate:
+        if device not in devices:
+            raise ValueError(f"missing.rate names {device!r}; there is {', '.join(devices)}")
+    return {device: rate.get(device, 0.0) for device in devices}
+
+
+def _entropy(seed, step, *words):
+    return [seed, step, *(zlib.crc32(word.encode()) for word in words)]
+
+
+def _uniform(owner, seed, step, *words):
+    """[n] numbers in [0, 1), one for each owner: the same whichever other owners there are.
+
+    SplitMix64 (Steele, Lea & Flood 2014) of a random start and the owner's number.
+    """
+    start = np.random.default_rng(_entropy(seed, step, *words)).integers(2**63, dtype=np.uint64)
+    x = start + (np.asarray(owner).astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+def _burst(u, rate, duration, recording, position, time):
+    """Bool [n]: lost, by a stationary two-state chain along `time`, the order within recordings.
+
+    The chain of windows k apart moves by its k-th power, in closed form, so that gaps in the data
+    are bridged. A uniform number below both states' probabilities of being lost, or above both,
+    decides alone; between them the state before is kept. So no loop over windows is needed.
+    """
+    memory = max(0.0, 1 - 1 / (duration * (1 - rate)))  # correlation of neighbours
+    apart = np.diff(position[time], prepend=0).astype(float)
+    stays = np.where(np.diff(recording[time], prepend=-2) == 0, memory**apart, 0.0)
+    low, high = rate * (1 - stays), rate + (1 - rate) * stays
+    decided = (u < low) | (u >= high)
+    decided[:1] = True
+    last = np.maximum.accumulate(np.where(decided, np.arange(len(time)), 0))
+    lost = np.empty(len(time), bool)
+    lost[time] = (u < rate)[last]
+    return lost
+
+
+def _subset(rng, n, count, keep_one):
+    """Bool [n, count]: rows drawn from all subsets alike, without the empty one if `keep_one`."""
+    kept = rng.random((n, count)) < 0.5
+    while keep_one and (empty := ~kept.any(axis=1)).any():
+        kept[empty] = rng.random((int(empty.sum()), count)) < 0.5
+    return kept
