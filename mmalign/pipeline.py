@@ -1,13 +1,12 @@
 """A run: stages, reference rows, evaluation, report."""
 
 import functools
-import itertools
 import json
 import time
 
 import jax
 
-from mmalign import evaluation, plan, report, training
+from mmalign import evaluation, methods, plan, report, training
 from mmalign.data import catalogue, feed
 from mmalign.methods import JOINT
 from mmalign.workdir import claim, write_text
@@ -93,29 +92,62 @@ def _evaluate(config, dataset, stages, params, data, mesh):
         first.method.init, first.tx, training.stream_key(config.seed, RANDOM),
         plan.first_batch(first, data), mesh=mesh,
     ).params  # fmt: skip
-    parts = {
-        name: embed(stage.method.embed, {"params": params[name]}) for name, stage in stages.items()
+    contenders = {
+        name: _contender(stages.get(name, first), values, dataset, embed)
+        for name, values in {RANDOM: untrained, **params}.items()
     }
-    final = parts[last.name]
+    parts = {name: found for name, (found, _) in contenders.items()}
+    final, random = parts[last.name], parts.pop(RANDOM)
     results = {
         "method": config.stages[-1],
         "data": _describe(dataset),
         "headline": last.label,
-        "records": _records(
-            config, dataset, stages, embed(first.method.embed, {"params": untrained}), parts
-        ),
+        "records": _records(config, dataset, stages, random, parts),
         "config": json.loads(config.to_json()),
     }
     if dataset.factors:
         results["information"] = _information(final, dataset)
-    results["missing"] = evaluation.missing_sensors(
-        final[JOINT],
-        {kept: embed(last.method.embed, {"params": params[last.name]}, present=kept)[JOINT]
-         for kept in _subsets(dataset.modalities)},
-        dataset, seed=config.seed,
-    )  # fmt: skip
+    rows = {name: contender for name, (_, contender) in contenders.items()}
+    results["missing"] = _missing(config, dataset, stages, rows)
     results["map"] = final[JOINT]
     return results
+
+
+def _contender(stage, params, dataset, embed):
+    """Embeddings of all windows by a stage, and how it answers when sensors are missing."""
+    variables = {"params": params}
+    parts = embed(stage.method.embed, variables)
+    if stage.config["method"]["name"] in methods.CONCATENATED:
+        parts[JOINT] = evaluation.side_by_side(parts, dataset)
+        answer = functools.partial(evaluation.side_by_side, parts, dataset)
+        return parts, evaluation.Contender(parts[JOINT], answer)
+    part = "logits" if "logits" in parts else JOINT
+    answer = lambda here: embed(stage.method.embed, variables, present=here)[part]
+    return parts, evaluation.Contender(parts[part], answer, part == "logits")
+
+
+def _missing(config, dataset, stages, contenders):
+    """The rows of the table with sensors missing; of a supervised one its largest share of labels.
+
+    Raw windows are left out: a probe of so many features takes longer than all other rows.
+    """
+    options = evaluation.missing_options(config.evaluation.get("missing"), dataset.modalities)
+    last = stages[config.stages[-1]]
+    rows = {}
+    if options["references"]:
+        share = lambda stage: stage.config["view"].get("fraction", 1.0)
+        most = {s.label: s for s in sorted(stages.values(), key=share)}
+        named = dict.fromkeys(s.label for s in stages.values() if s.name not in config.stages)
+        named |= dict.fromkeys(stages[name].label for name in config.stages)
+        rows = {RANDOM: contenders[RANDOM]}
+        rows |= {label: contenders[most[label].name] for label in named}
+    rows[last.label] = contenders[last.name]
+    sets = evaluation.sensor_sets(
+        dataset.modalities, devices=options["devices"], limit=options["limit"], seed=config.seed
+    )
+    return evaluation.missing_sensors(
+        rows, dataset, sets, evaluation.patterns(options), heads=options["heads"], seed=config.seed
+    )
 
 
 def _records(config, dataset, stages, untrained, parts):
@@ -153,12 +185,6 @@ def _information(parts, dataset):
         for part in ("shared", "private", JOINT)
         if part in parts
     }
-
-
-def _subsets(modalities):
-    """All sets of sensors but the empty one, the largest first."""
-    sizes = range(len(modalities), 0, -1)
-    return [kept for k in sizes for kept in itertools.combinations(modalities, k)]
 
 
 def _describe(dataset, stats=None):

@@ -119,6 +119,7 @@ def _check_run(config, dataset):
             raise ValueError(f"label {label!r} is there twice: each row of the table needs its own")
     if not config.evaluation.fractions:
         raise ValueError("config.evaluation.fractions is empty; give 1.0 at least")
+    evaluation.missing_options(config.evaluation.get("missing"), dataset.modalities)
     evaluation.test_rows(dataset)
     for fraction in config.evaluation.fractions:
         rows = evaluation.labelled_rows(dataset, fraction, config.seed)

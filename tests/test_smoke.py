@@ -46,7 +46,9 @@ def test_a_run_leaves_its_record_and_prints_its_table(job):
     linear = {(r["row"], r["fraction"]) for r in results["records"] if r["part"] == "joint"}
     assert linear == {(row, f) for row in ROWS for f in (0.01, 0.1, 1.0)}
     assert set(results["information"]) == {"shared", "private", "joint"}
-    assert len(results["missing"]) == 3  # both sensors, and each alone
+    sets = {(r["row"], tuple(r["present"])) for r in results["missing"]["sets"]}
+    assert {kept for _, kept in sets} == {("acc", "emg"), ("acc",), ("emg",)}
+    assert {row for row, _ in sets} == set(ROWS) - {"Chance", "Raw windows"}
     assert all(row in printed for row in ROWS)
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert lines and all(json.loads(line)["step"] == 2 for line in lines)

@@ -157,8 +157,9 @@ def _burst(u, rate, duration, recording, position, time):
     decides alone; between them the state before is kept. So no loop over windows is needed.
     """
     memory = max(0.0, 1 - 1 / (duration * (1 - rate)))  # correlation of neighbours
-    apart = np.diff(position[time], prepend=0).astype(float)
-    stays = np.where(np.diff(recording[time], prepend=-2) == 0, memory**apart, 0.0)
+    apart = np.maximum(np.diff(position[time], prepend=0), 0).astype(float)
+    same = np.diff(recording[time], prepend=-2) == 0
+    stays = np.where(same, memory**apart, 0.0)
     low, high = rate * (1 - stays), rate + (1 - rate) * stays
     decided = (u < low) | (u >= high)
     decided[:1] = True

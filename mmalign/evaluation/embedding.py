@@ -20,17 +20,19 @@ def embed_all(embed, variables, *, data, rows, mesh, present=None):
       data: arrays as `data.feed.arrays` gives them, on the host or on devices.
       rows: number of windows.
       mesh: devices that share each batch.
-      present: modalities to show; the others are treated as absent. None: all.
+      present: {modality: bool [rows]}, where to show it; elsewhere it is treated as absent, and so
+        is a modality left out. None: all, as far as they are there.
     """
     devices = mesh.shape["data"]
     size = -(-min(BATCH, rows) // devices) * devices
-    shown = data["inputs"] if present is None else present
+    everywhere, nowhere = np.ones(rows, bool), np.zeros(rows, bool)
+    shown = {m: everywhere if present is None else present.get(m, nowhere) for m in data["inputs"]}
     program = _program(embed, mesh)
     out = []
     for start in range(0, rows, size):
         row = np.arange(start, start + size)
         row = np.where(row < rows, row, -1).astype(np.int32)
-        wanted = {m: row if m in shown else np.full_like(row, -1) for m in data["inputs"]}
+        wanted = {m: np.where((row >= 0) & here[row], row, -1) for m, here in shown.items()}
         batch = split_rows(feed.take(data, wanted), mesh)
         out.append(jax.device_get(program(variables, batch, data["statistics"])))
     return {part: np.concatenate([z[part] for z in out])[:rows] for part in out[0]}

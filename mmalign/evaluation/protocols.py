@@ -124,28 +124,6 @@ def record(row, cell, label_test, outcome, train_windows, seed, num_classes):
     }
 
 
-def missing_sensors(joint, joint_without, dataset, *, seed=0):
-    """What is left of the joint probe's accuracy when sensors are missing at test time.
-
-    The probe learns once, from the joint embeddings with every sensor and all labels; it is then
-    asked about joint embeddings made from a subset of the sensors.
-
-    Args:
-      joint: [n, d], every sensor there.
-      joint_without: {tuple of the modalities present: [n, d]} (test rows alone are read).
-      dataset: Dataset.
-      seed: of the held-out subjects.
-    Returns: list of dict(present=[modality, ...], accuracy, macro_f1).
-    """
-    label, group = np.asarray(dataset.label), np.asarray(dataset.group)
-    train, test = labelled_rows(dataset, 1.0, seed), test_rows(dataset)
-    fitted = probe.fit_linear(joint[train], label[train], group[train], seed=seed)
-    return [
-        {"present": list(present), **probe.scores(label[test], fitted.predict(z[test]))}
-        for present, z in joint_without.items()
-    ]
-
-
 def _run(cell, z, dataset, train, test, seed):
     label, group = np.asarray(dataset.label), np.asarray(dataset.group)
     z = np.asarray(z)

@@ -9,6 +9,10 @@ METHODS = {"crossl": crossl, "infomae": infomae, "mae": mae, "supervised": super
 PAIRED = frozenset({"crossl", "infomae"})  # they compare sensors, so their view has to be "paired"
 SEQUENTIAL = frozenset({"infomae"})  # their config takes the length of the sequences in a batch
 
+# Their joint embedding is the modalities' embeddings side by side, and nothing in it answers for an
+# absent one: an evaluation puts the mean of the training windows there.
+CONCATENATED = frozenset({"mae"})
+
 
 def create(config, modalities, *, num_classes=0) -> Method:
     """The method `config["name"]` for {name: Modality}.

@@ -23,6 +23,9 @@ def create(config, modalities, num_classes=0) -> Method:
     The decoder reads one vector per modality, [s(e), p(e)], here as in the alignment, so that all
     parts can be carried over. (The paper's first stage decodes e; its published parameter count
     holds a further map from e to a vector of this size.)
+    `embed`: modality -> e; they stand side by side in the joint embedding. Nothing here can answer
+    for an absent modality, whose part is zeros; a run's evaluation puts the mean of the training
+    windows there, which a linear probe reads as nothing (`evaluation.side_by_side`).
     """
     del num_classes
     front, ratio = sensors(config, modalities), config["mask_ratio"]

@@ -20,7 +20,9 @@ def create(config, modalities, num_classes=0) -> Method:
         `mmalign.augment.mix`, which comes before the other augmentations, or None.
       modalities: {name: Modality}.
       num_classes: at least 2.
-    `embed` adds "logits" [b, classes].
+    `embed` adds "logits" [b, classes]. An absent modality is zeros in the joint embedding and adds
+    nothing to the logits, as in the loss; windows that lack it, in the data or by `view.missing`,
+    teach the network to do without.
     """
     if num_classes < 2:
         raise ValueError(f"a supervised method needs 2 classes or more, got {num_classes}")

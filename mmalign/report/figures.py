@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmalign.report.canvas import INK, MUTED, SERIES, blank, class_colour, colour, png, short, tidy
+from mmalign.report.canvas import INK, MUTED, blank, class_colour, colour, png, short, tidy
 
 _MOST_POINTS = 4000  # of the embedding map; beyond that they only cover each other
 
@@ -88,35 +88,4 @@ def factor_bars(information):
     axes.set_ylim(top=1.12)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.02))
     tidy(axes)
-    return png(figure)
-
-
-def missing_matrix(records):
-    """Accuracy of the joint probe for each set of present sensors, best first.
-
-    Args: records: list of {"present": [modality, ...], "accuracy": float}.
-    """
-    records = sorted(records, key=lambda r: (-len(r["present"]), -r["accuracy"]))
-    names = list(dict.fromkeys(m for r in records for m in r["present"]))
-    n = len(records)
-    figure = blank(3.4 + 0.55 * len(names) + 1.4, 1.3 + 0.34 * n)
-    grid = figure.add_gridspec(1, 2, width_ratios=(max(len(names), 2) * 0.55, 3.2))
-    dots, bars = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
-    for i, r in enumerate(records):
-        for j, name in enumerate(names):
-            here = name in r["present"]
-            dots.plot(j, i, "o", ms=11, mec=SERIES[0], mfc=SERIES[0] if here else "white", mew=1.2)
-        bars.barh(i, 100 * r["accuracy"], 0.62, color=SERIES[0])
-        bars.text(100 * r["accuracy"] + 1, i, f"{100 * r['accuracy']:.1f}", va="center", fontsize=8)
-    dots.set_xticks(range(len(names)), [short(m) for m in names], rotation=30, ha="right")
-    dots.set_xlim(-0.6, len(names) - 0.4)
-    bars.set_xlim(0, 112)
-    bars.set_xticks(range(0, 101, 25))
-    bars.set_xlabel("accuracy, %")
-    for axes in (dots, bars):
-        tidy(axes, grid=False)
-        axes.set_ylim(n - 0.4, -0.6)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-    dots.spines["bottom"].set_visible(False)
     return png(figure)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmalign.report import curves, figures, table
+from mmalign.report import curves, figures, robustness, table
 from mmalign.report.results import plain
 
 _LONG = 80  # characters; a longer fact of the header gets a line of its own
@@ -43,7 +43,7 @@ def write(folder, results, *, metrics=(), embedding=None, label=None):
         it shown in the header, lists and mappings by their items; "summary": {name: value}, shown
         there too; "records": as `evaluation.evaluate` returns; "headline": the row whose confusion
         matrix is shown (default: the last record's); "information": {part: {factor: R^2}};
-        "missing": records of `evaluation.missing_sensors`; "config": the resolved config.
+        "missing": as `evaluation.missing_sensors` returns; "config": the resolved config.
       metrics: the lines of metrics.jsonl, {"step": int, "<stage>/<metric>": float}.
       embedding, label: [n, d] and [n], joint embeddings of the test windows for the map.
     Returns: path of the page.
@@ -54,7 +54,7 @@ def write(folder, results, *, metrics=(), embedding=None, label=None):
     sections = [
         _header(results, data),
         _probes(results.get("records"), headline),
-        _missing(results.get("missing"), headline),
+        _missing(results.get("missing")),
         _confusion(results.get("records"), headline, classes),
         _map(embedding, label, classes),
         _information(results.get("information")),
@@ -103,14 +103,13 @@ def _probes(records, headline):
     )
 
 
-def _missing(records, headline):
-    if not records:
+def _missing(missing):
+    if not missing or not missing["sets"]:
         return None
     return _section(
         "When sensors are missing",
-        _picture(figures.missing_matrix(records), "Accuracy by set of present sensors"),
-        f"{headline}: the joint linear probe, fitted with every sensor and all labels, on test "
-        "windows where only the filled sensors are present.",
+        _picture(robustness.matrix(missing), "Macro-F1 by set of present sensors"),
+        robustness.NOTE,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mmalign
-from mmalign import pipeline, plan, training
+from mmalign import evaluation, pipeline, plan, training
 from mmalign.data import catalogue, feed
 
 TRAINED = ("Joint pretraining on the pairs", "Unaligned concatenation", "InfoMAE")
@@ -80,13 +80,22 @@ def test_known_factors_are_read_back_from_each_part(tiny_run):
         assert f"R^2 from {part}: " in tiny_run.printed
 
 
-def test_every_set_of_sensors_is_tried(tiny_run):
-    missing = tiny_run.results["missing"]
-    assert [r["present"] for r in missing] == [["acc", "emg"], ["acc"], ["emg"]]
-    full = next(r for r in tiny_run.results["records"]
-                if (r["row"], r["part"], r["protocol"], r["fraction"])
-                == ("InfoMAE", "joint", "linear", 1.0))  # fmt: skip
-    assert missing[0]["accuracy"] == full["accuracy"]
+def test_every_row_is_tried_with_every_set_of_sensors(tiny_run):
+    missing, records = tiny_run.results["missing"], tiny_run.results["records"]
+    tried = {}
+    for r in missing["sets"]:
+        tried.setdefault((r["row"], r["head"]), []).append(r["present"])
+    probed = [(row, head) for row in ("Random encoder", *TRAINED) for head in evaluation.HEADS]
+    assert set(tried) == {*probed, ("Supervised network", "network")}
+    assert all(sets == [["acc", "emg"], ["acc"], ["emg"]] for sets in tried.values())
+    for r in missing["sets"]:  # with all sensors, and all labels, it is what the table says
+        if len(r["present"]) == 2:
+            same = [x["accuracy"] for x in records
+                    if (x["row"], x["part"], x["fraction"]) == (r["row"], "joint", 1.0)
+                    and x["protocol"] in ("linear", "network")]  # fmt: skip
+            assert [r["accuracy"]] == same
+    assert {r["pattern"]["kind"] for r in missing["patterns"]} == {"independent", "burst"}
+    assert {(s["row"], s["head"]) for s in missing["summary"]} == set(tried)
 
 
 def test_every_step_is_on_record_once_and_finite(tiny_run):
@@ -237,7 +246,8 @@ def test_a_user_s_windows_go_all_the_way(tiny, devices, tmp_path, capsys):
                 "references": ("supervised",), "data.path": str(tmp_path / "mine.npz")}  # fmt: skip
     results = mmalign.run(tiny.config(changes, "npz"), tmp_path / "run")
     assert {r["row"] for r in results["records"]} >= {"InfoMAE", "Supervised network"}
-    assert len(results["missing"]) == 2**3 - 1
+    assert len({tuple(r["present"]) for r in results["missing"]["sets"]}) == 2**3 - 1
+    assert min(r["absent"] for r in results["missing"]["sets"]) > 0  # of the data itself
     assert "information" not in results  # of factors that nobody knows
     assert results["data"]["classes"] == ["rest", "walk"]
     assert "InfoMAE" in capsys.readouterr().out

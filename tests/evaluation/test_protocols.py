@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
-from mmalign.evaluation import Cell, evaluate, labelled_rows, missing_sensors, protocols, record
+from mmalign.evaluation import Cell, evaluate, labelled_rows, protocols, record
 
 
 def make(label=None, split=None):
@@ -80,16 +80,6 @@ def test_progress_sees_each_record(rng):
     dataset, seen = make(), []
     records = evaluate({"r": parts(rng, dataset)}, dataset, progress=seen.append)
     assert seen == records
-
-
-def test_a_probe_loses_what_only_a_missing_sensor_knew(rng):
-    dataset = make()
-    z = parts(rng, dataset)["joint"]
-    blind = np.zeros_like(z)
-    out = missing_sensors(z, {("a", "b"): z, ("b",): blind}, dataset)
-    assert [r["present"] for r in out] == [["a", "b"], ["b"]]
-    assert out[0]["accuracy"] == 1.0
-    assert out[1]["accuracy"] == pytest.approx(1 / 3)
 
 
 def test_what_cannot_be_evaluated_is_refused(rng):

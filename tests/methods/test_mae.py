@@ -186,3 +186,26 @@ def test_joint_embeddings_are_the_modalities_side_by_side(plain, supervised):
         parts = method.embed(method.params, method.batch)
         want = np.concatenate([parts["acc"], parts["emg"]], axis=1)
         np.testing.assert_array_equal(parts[JOINT], want)
+
+
+def test_an_absent_sensor_is_zeros_beside_the_others_and_adds_nothing_to_the_logits(
+    plain, supervised
+):
+    rows = len(plain.batch["row"])
+    alone = {"acc": np.ones(rows, bool), "emg": np.zeros(rows, bool)}
+    for method in (plain, supervised):
+        parts = method.embed(method.params, method.batch | {"present": alone})
+        np.testing.assert_array_equal(
+            parts[JOINT], np.concatenate([parts["acc"], np.zeros_like(parts["emg"])], axis=1)
+        )
+    head = supervised.params["head"]["out"]
+    want = parts["acc"] @ head["kernel"][: parts["acc"].shape[1]] + head["bias"]
+    np.testing.assert_allclose(parts["logits"], want, rtol=1e-4, atol=1e-4)
+
+
+def test_what_counts_as_a_concatenation_is_one(small):
+    for name in methods.CONCATENATED:
+        made = small.compiled(name)
+        parts = made.embed(made.params, made.batch)
+        want = np.concatenate([parts[m] for m in small.modalities(2)], axis=1)
+        np.testing.assert_array_equal(parts[JOINT], want)

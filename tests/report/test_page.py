@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mmalign import report
-from mmalign.report import curves, figures
+from mmalign import evaluation, report
+from mmalign.report import curves, figures, robustness
 
 CLASSES = ["walk <fast>", "$5 & up", "rest"]
 
@@ -45,6 +45,16 @@ def linear(row, accuracy=0.5):
             "confusion": [[9, 1, 0], [0, 10, 0], [2, 0, 8]]}  # fmt: skip
 
 
+def missing(*sets, rows=("Random encoder", "Mine <script>")):
+    made = [{"row": row, "head": head, "present": kept, "macro_f1": 0.3 * len(kept) / len(sets[0])}
+            for row in rows for head in ("trained on complete", "trained on missing")
+            for kept in sets]  # fmt: skip
+    made += [r | {"row": "Net $", "head": "network"} for r in made[: len(sets)]]
+    patterns = [{k: v for k, v in r.items() if k != "present"} |
+                {"pattern": {"kind": "burst", "rate": 0.25}} for r in made]  # fmt: skip
+    return {"sets": made, "patterns": patterns, "summary": evaluation.summarise(made)}
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     rng = np.random.default_rng(0)
@@ -56,8 +66,7 @@ def written(tmp_path_factory):
         "records": [linear("Random encoder"), linear("Mine <script>", 0.9)],
         "headline": "Mine <script>",
         "information": {"u": {"shared": 0.9, "private": -2.0}, "v": {"shared": None, "private": 1}},
-        "missing": [{"present": ["acc", "emg"], "accuracy": 0.9},
-                    {"present": ["emg"], "accuracy": 0.4}],
+        "missing": missing(["acc", "emg"], ["emg"]),
         "config": {"seed": 0, "note": "</pre><script>alert(1)</script>", "rate": float("nan")},
     }  # fmt: skip
     metrics = [{"step": s, "pretrain/loss": 1 / (s + 1), "pretrain/grad_norm": None if s else 2.0}
@@ -132,3 +141,28 @@ def test_maps_and_matrices_of_any_number_of_classes(classes):
 def test_a_large_map_draws_a_sample_the_same_each_time(rng):
     z, label = rng.normal(size=(5000, 3)), np.zeros(5000, int)
     assert figures.embedding_map(z, label, ["a"]) == figures.embedding_map(z, label, ["a"])
+
+
+def test_few_sets_have_a_line_each_and_many_one_for_each_number_of_sensors():
+    few = robustness._lines(missing(["acc", "emg", "ppg"], ["acc", "emg"], ["ppg"]))
+    names = ["all sensors", "without ppg", "ppg", "worst case", "burst 25 %"]
+    assert [name for name, _ in few] == names
+    assert few[3][1]["Net $", "network"] == pytest.approx(0.1)
+    letters = "abcdefghi"
+    sets = [list(letters), *([m for m in letters if m != gone] for gone in letters), *letters]
+    many = robustness._lines(missing(*map(list, sets)))
+    assert [name for name, _ in many][:4] == [
+        "9 of 9 sensors", "8 of 9 sensors (mean of 9)", "1 of 9 sensors (mean of 9)", "worst case"
+    ]  # fmt: skip
+    assert many[1][1]["Mine <script>", "trained on missing"] == pytest.approx(0.3 * 8 / 9)
+
+
+def test_networks_stand_beside_the_probes_of_complete_windows():
+    summary = missing(["acc", "emg"], ["emg"])["summary"]
+    panels = robustness._panels(summary)
+    assert list(panels) == ["trained on complete", "trained on missing"]
+    assert [row for row, _ in panels["trained on complete"]] == [
+        "Random encoder", "Mine <script>", "Net $"
+    ]  # fmt: skip
+    assert list(robustness._panels(summary[-1:])) == ["network"]
+    assert robustness.matrix(missing(["acc"], rows=["one"])).startswith(b"\x89PNG")

@@ -1,0 +1,178 @@
+"""What is left of an embedding when sensors are missing: by set of sensors, by pattern, at worst.
+
+A record is one number with its protocol:
+
+    row            the contender, as the table names it
+    head           who answers: HEADS, or "network" for a network's own answers
+    present        a set: the modalities that are there, in every window that has them
+    pattern        or a pattern: the options of `data.missingness.simulate`
+    absent         share of the test windows' sensors that are absent
+    empty_windows  test windows without any sensor
+    accuracy, macro_f1                       on the labelled test windows
+    train_windows, test_windows, seed        what was used
+    strength, converged                      of the linear probe
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from mmalign.data.missingness import check, devices_of, simulate
+from mmalign.evaluation import probe
+from mmalign.evaluation.protocols import labelled_rows, test_rows
+from mmalign.evaluation.sensor_sets import LIMIT
+
+COMPLETE, MISSING, NETWORK = "trained on complete", "trained on missing", "network"
+HEADS = (COMPLETE, MISSING)
+DEFAULTS = {
+    "heads": HEADS,
+    "limit": LIMIT,
+    "devices": {},
+    "patterns": ("independent", "burst"),
+    "rates": (0.5,),
+    "duration": 10.0,
+    "references": True,
+}
+
+
+class Contender(NamedTuple):
+    """One row of the table.
+
+    whole: [n, d], the joint embedding of all that the data set has, or the logits.
+    embed: {modality: bool [n]} -> the same of these windows and modalities alone.
+    network: whether they are logits, a network's own answers; then no probe is fitted.
+    """
+
+    whole: np.ndarray
+    embed: Callable
+    network: bool = False
+
+
+def missing_options(config, modalities):
+    """`config.evaluation.missing` with its defaults.
+
+    heads: of HEADS. "trained on complete": the linear probe learns from windows with all their
+      sensors; "trained on missing": one probe for each set or pattern, from windows that miss what
+      the test windows miss, at the strength that was chosen on complete ones.
+    limit, devices: as `sensor_sets` takes them.
+    patterns, rates, duration: kinds of `data.missingness`, each tried at each rate (a subset
+      has none), devices falling out together.
+    references: whether reference rows are tried, too, or the last stage alone.
+    Raises: ValueError, naming the option.
+    """
+    given = dict(config or {})
+    try:
+        if unknown := sorted(set(given) - set(DEFAULTS)):
+            raise ValueError(f"no option is called {unknown[0]!r}; there is {', '.join(DEFAULTS)}")
+        options = DEFAULTS | {k: v for k, v in given.items() if v is not None}
+        if odd := set(options["heads"]) - set(HEADS):
+            raise ValueError(f"heads must be of {', '.join(HEADS)}, got {min(odd)!r}")
+        if options["limit"] < 1:
+            raise ValueError(f"limit must be 1 or more, got {options['limit']}")
+        devices_of(modalities, options["devices"])
+        for pattern in patterns(options):
+            check(pattern, modalities)
+    except ValueError as error:
+        raise ValueError(f"config.evaluation.missing: {error}") from error
+    return options
+
+
+def patterns(options):
+    """The patterns to try, as `simulate` takes them."""
+    out = []
+    for kind in options["patterns"]:
+        for rate in options["rates"] if kind != "subsets" else (None,):
+            pattern = {"kind": kind, "devices": dict(options["devices"])}
+            if rate is not None:
+                pattern["rate"] = rate
+            if kind == "burst":
+                pattern["duration"] = options["duration"]
+            out.append(pattern)
+    return out
+
+
+def missing_sensors(contenders, dataset, sets, tried=(), *, heads=HEADS, seed=0):
+    """Scores of every contender when sensors are missing in the test, or in training as well.
+
+    What the data set itself lacks is missing everywhere, in the full set, too.
+
+    Args:
+      contenders: {row name: Contender}. Each embeds once for a set or pattern.
+      dataset: Dataset; its inputs are not read.
+      sets: tuples of modalities, see `sensor_sets`; the first one is the full set.
+      tried: patterns, options of `data.missingness.simulate`.
+      heads: of HEADS.
+      seed: of the patterns and of the held-out subjects.
+    Returns: {"sets": records, "patterns": records, "summary": as `summarise` returns}.
+    """
+    window = {key: getattr(dataset, key) for key in ("group", "recording", "position")}
+    whole = {m: np.asarray(here) for m, here in dataset.present.items()}
+    shown = [
+        ({"present": list(kept)}, {m: x & (m in kept) for m, x in whole.items()}) for kept in sets
+    ] + [({"pattern": p}, simulate(p, whole, **window, seed=seed)) for p in tried]
+    records = [
+        record
+        for row, contender in contenders.items()
+        for record in _answers(row, contender, dataset, shown, heads, seed)
+    ]
+    by_set = [r for r in records if "present" in r]
+    return {
+        "sets": by_set,
+        "patterns": [r for r in records if "pattern" in r],
+        "summary": summarise(by_set),
+    }
+
+
+def summarise(records):
+    """Each row and head over its sets of sensors.
+
+    Returns: list of dict(row, head, complete, worst, worst_present, by_count), numbers are
+      macro-F1: with all sensors, at the worst set and which that is, and the mean over the sets of
+      each number of sensors that was tried, {number: mean}.
+    """
+    out = []
+    for row, head in dict.fromkeys((r["row"], r["head"]) for r in records):
+        own = [r for r in records if (r["row"], r["head"]) == (row, head)]
+        worst = min(own, key=lambda r: r["macro_f1"])
+        most = max(own, key=lambda r: len(r["present"]))
+        by_count = {}
+        for r in sorted(own, key=lambda r: -len(r["present"])):
+            by_count.setdefault(str(len(r["present"])), []).append(r["macro_f1"])
+        out.append({
+            "row": row, "head": head, "complete": most["macro_f1"],
+            "worst": worst["macro_f1"], "worst_present": worst["present"],
+            "by_count": {size: float(np.mean(f1)) for size, f1 in by_count.items()},
+        })  # fmt: skip
+    return out
+
+
+def _answers(row, contender, dataset, shown, heads, seed):
+    """Yields the records of a contender; the first of `shown` is the full set."""
+    label, group = np.asarray(dataset.label), np.asarray(dataset.group)
+    train, test = labelled_rows(dataset, 1.0, seed), test_rows(dataset)
+    fit = lambda z, **options: probe.fit_linear(
+        z[train], label[train], group[train], seed=seed, **options
+    )
+    complete = None if contender.network else fit(contender.whole)
+    for i, (what, here) in enumerate(shown):
+        z = np.asarray(contender.embed(here) if i else contender.whole)
+        sensors = np.stack([x[test] for x in here.values()])
+        protocol = what | {
+            "absent": float(1 - sensors.mean()),
+            "empty_windows": int((~sensors.any(axis=0)).sum()),
+            "train_windows": len(train),
+            "test_windows": len(test),
+            "seed": int(seed),
+        }
+        if contender.network:
+            found = probe.scores(label[test], z[test].argmax(axis=-1))
+            yield {"row": row, "head": NETWORK, **found, **protocol}
+            continue
+        for head in heads:
+            own = complete
+            if head == MISSING and i:
+                own = fit(z, strengths=(complete.strength,))
+            found = probe.scores(label[test], own.predict(z[test]))
+            chosen = {"strength": own.strength, "converged": own.converged}
+            yield {"row": row, "head": head, **found, **protocol, **chosen}
