@@ -34,6 +34,9 @@ def get_config(arg=""):
     cfg.data.cache_dir = config_dict.placeholder(str)
     cfg.data.placement = "device"  # "host": stream batches, for data larger than the device
     cfg.data.options = {}
+    cfg.data.folds = config_dict.placeholder(int)  # test on fold `fold` of so many of the subjects
+    cfg.data.fold, cfg.data.fold_seed = 0, 0
+    cfg.data.missing = config_dict.placeholder(config_dict.ConfigDict)
     cfg.encoder = dict(ENCODERS[encoder])
     cfg.augment = dict(
         pool=("scaling", "magnitude_warp", "time_warp", "permutation"),
@@ -81,6 +84,15 @@ def get_config(arg=""):
         optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
     )
     cfg.evaluation = dict(fractions=(0.01, 0.1, 1.0))
+    cfg.evaluation.missing = dict(
+        heads=("trained on complete", "trained on missing"),
+        devices={},  # sensors that fall out together, such as dict(wrist=("acc", "gyro"))
+        limit=64,  # sets of sensors
+        patterns=("independent", "burst"),
+        rates=(0.5,),
+        duration=10.0,  # windows of a burst
+        references=True,
+    )
     cfg.log_every, cfg.checkpoint_every = 50, 200
     cfg.wandb = config_dict.placeholder(config_dict.ConfigDict)
     if arg in ("uci_har", "sp_sw_har"):

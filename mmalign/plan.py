@@ -85,7 +85,10 @@ def _expanded(name, block, config):
     if block["method"]["name"] != "supervised":
         return [(name, block)]
     return [
-        (f"{name}_{100 * f:g}", {**block, "view": {"kind": "labelled", "fraction": f}})
+        (
+            f"{name}_{100 * f:g}",
+            {**block, "view": {**block.get("view", {}), "kind": "labelled", "fraction": f}},
+        )
         for f in config.evaluation.fractions
     ]
 

@@ -3,6 +3,8 @@
 import importlib
 import inspect
 
+from mmalign.data import folds, missingness
+
 # name -> (module, function, keys of the config that are passed to it); imported when asked for
 SOURCES = {
     "synthetic": ("mmalign.data.synthetic", "make", ()),
@@ -26,6 +28,9 @@ def load(config):
         `cache_dir`: where downloaded and prepared data are kept; None is the user's cache folder.
         `path`: .npz file, or folder of them, for "npz".
         `options`: keyword arguments of the data set's own loader, such as sp_sw_har's purity.
+      and for any data set
+        `folds`, `fold`, `fold_seed`: as `folds.hold_out` takes them; no folds: its own split.
+        `missing`: as `missingness.incomplete` takes it, or None.
     Raises: ValueError for an unknown name or option; what the loader raises for its files.
     """
     name = config["name"]
@@ -44,4 +49,11 @@ def load(config):
             f"config.data.options: {name!r} has no option {min(unknown)!r}, "
             f"expected {', '.join(known) or 'none'}"
         )
-    return loader(**given, **options)
+    dataset = loader(**given, **options)
+    if config.get("folds") is not None:
+        dataset = folds.hold_out(
+            dataset, config["folds"], config.get("fold", 0), seed=config.get("fold_seed", 0)
+        )
+    if config.get("missing"):
+        dataset = missingness.incomplete(dataset, config["missing"])
+    return dataset

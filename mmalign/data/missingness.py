@@ -10,9 +10,12 @@ A device is a set of sensors that fall out together; a sensor of no device is on
                   in CroSSL's code, where a program drew the set once and kept it for the whole run)
 """
 
+import dataclasses
 import zlib
 
 import numpy as np
+
+from mmalign.data.dataset import TRAIN
 
 KINDS = {
     "independent": ("rate",),
@@ -118,6 +121,25 @@ def simulate(config, present, *, group, recording, position, seed, step=0):
         for i, names in enumerate(devices.values())
         for m in names
     }
+
+
+def incomplete(dataset, config):
+    """The data set with training windows that lack sensors, the same ones at every step of a run.
+
+    config: a pattern as `simulate` takes it, and `seed`, 0 if left out. Test windows stay as they
+      are: evaluations hide sensors there themselves.
+    """
+    pattern = {key: value for key, value in dict(config).items() if key != "seed"}
+    check(pattern, dataset.modalities)
+    left = simulate(pattern, dataset.present, group=dataset.group, recording=dataset.recording,
+                    position=dataset.position, seed=config.get("seed", 0))  # fmt: skip
+    train = dataset.split == TRAIN
+    present = {m: np.where(train, left[m], here) for m, here in dataset.present.items()}
+    inputs = {
+        m: np.where(present[m][:, None, None], x, np.zeros((), x.dtype))
+        for m, x in dataset.inputs.items()
+    }
+    return dataclasses.replace(dataset, inputs=inputs, present=present)
 
 
 def _rates(config, devices):

@@ -2,7 +2,8 @@
 
 A view starts from units, an int32 array [units, length] of training rows: single windows, or runs
 of consecutive windows where a method needs neighbours. Pairs, labels and missing sensors choose
-among units; a sampler walks through them, in a new order each epoch.
+among units; a sampler walks through them, in a new order each epoch. A view may hide sensors of
+the windows that it shows, by a new draw for every step and window.
 """
 
 import functools
@@ -11,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmalign.data import missingness
 from mmalign.data.dataset import TRAIN, Dataset
 
 KINDS = {
     "unpaired": ("length",),
-    "paired": ("fraction", "length"),
-    "labelled": ("fraction",),
+    "paired": ("fraction", "length", "missing"),
+    "labelled": ("fraction", "missing"),
 }
 
 
@@ -33,11 +35,13 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
     Args:
       config: `kind` "unpaired" (each modality drawn on its own, in runs of `length` consecutive
         windows), "paired" (the same windows for all; `fraction` of the training windows, nested,
-        in runs of `length`) or "labelled" (`fraction` of each class, nested).
+        in runs of `length`) or "labelled" (`fraction` of each class, nested). The last two take
+        `missing`, a pattern of `missingness.simulate`: what it hides has row -1.
       dataset: only its training windows are used.
       batch_size: windows of a step, a multiple of `length`.
       seed: chooses the subset and the order.
-    Raises: ValueError naming the option, when the view cannot fill one batch.
+    Raises: ValueError naming the option, when the view cannot fill one batch, or the pattern cannot
+      be drawn.
     """
     kind, length = config["kind"], config.get("length", 1)
     fraction = config.get("fraction", 1.0)
@@ -74,10 +78,26 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
     else:
         units = labelled_subset(dataset.label, np.flatnonzero(train), fraction, seed)[:, None]
 
+    pattern = config.get("missing")
+    if pattern is not None:
+        missingness.check(pattern, dataset.modalities)
+
     def rows(step):
-        return dict.fromkeys(dataset.modalities, _sample(units, take, seed, kind, step))
+        row = _sample(units, take, seed, kind, step)
+        if pattern is None:
+            return dict.fromkeys(dataset.modalities, row)
+        return _hidden(pattern, dataset, row, seed, step)
 
     return View(rows, len(np.unique(units)))
+
+
+def _hidden(pattern, dataset, row, seed, step):
+    """{modality: int32 [b]}, -1 where the pattern hides it at this step."""
+    left = missingness.simulate(
+        pattern, {m: here[row] for m, here in dataset.present.items()}, group=dataset.group[row],
+        recording=dataset.recording[row], position=dataset.position[row], seed=seed, step=step,
+    )  # fmt: skip
+    return {m: np.where(here, row, -1).astype(np.int32) for m, here in left.items()}
 
 
 def _check_size(what, units, needed, fraction):

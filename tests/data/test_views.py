@@ -1,6 +1,7 @@
 """Which rows a step sees: pairs, labels, neighbours, and that any step can be asked for."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -61,6 +62,10 @@ CONFIGS = [
     {"kind": "paired", "fraction": 0.5},
     {"kind": "paired", "fraction": 0.5, "length": 4},
     {"kind": "labelled", "fraction": 0.1},
+]
+HIDING = [
+    {"kind": kind, "missing": {"kind": "subsets", "devices": {"arm": ("acc", "emg")}}}
+    for kind in ("paired", "labelled")
 ]
 every_view = pytest.mark.parametrize(
     "config", CONFIGS, ids=lambda c: f"{c['kind']}-{c.get('length', 1)}"
@@ -185,6 +190,37 @@ def test_runs_hold_neighbours_of_one_recording_and_repeat_the_last_window(datase
         )
 
 
+@pytest.mark.parametrize("config", HIDING, ids=lambda c: c["kind"])
+def test_hidden_sensors_are_drawn_anew_for_every_step_and_window(dataset, config):
+    """A draw in Python inside a traced step would be the same at every step."""
+    view = create(dataset, **config)
+    plain = create(dataset, **{k: v for k, v in config.items() if k != "missing"})
+    shown = []
+    for step, rows in enumerate(rows_of(view, 30)):
+        whole = plain.rows(step)["acc"]
+        here = {m: row >= 0 for m, row in rows.items()}
+        for m, row in rows.items():
+            assert row.dtype == np.int32
+            np.testing.assert_array_equal(row[here[m]], whole[here[m]])
+            np.testing.assert_array_equal(view.rows(step)[m], row)
+        np.testing.assert_array_equal(here["acc"], here["emg"])
+        assert (here["acc"] | here["ecg"]).all()
+        shown.append(np.stack([here["acc"], here["ecg"]], 1))
+    assert all((a != b).any() for a, b in itertools.pairwise(shown))
+    counts = np.bincount(np.concatenate(shown) @ [1, 2], minlength=4)
+    assert counts[0] == 0 and counts.min(initial=999, where=[False, True, True, True]) > 80
+    assert view.windows == plain.windows
+
+
+def test_hiding_leaves_alone_what_is_absent_already(dataset):
+    gone = np.flatnonzero(dataset.split == TRAIN)[::3]
+    missing = {"kind": "burst", "rate": 0.5, "duration": 4.0}
+    data = without(dataset, gone, "emg", "ecg")
+    for rows in rows_of(create(data, kind="labelled", missing=missing), 20):
+        assert np.max([*rows.values()], axis=0).min() >= 0  # one sensor of each window stays
+        assert not set(rows["emg"]) & set(gone)
+
+
 def test_runs_of_nothing_are_none_of_them(dataset):
     assert views.sequences(dataset, np.zeros(N, bool), 4).shape == (0, 4)
 
@@ -225,6 +261,9 @@ def test_what_does_not_fit_is_refused(dataset):
         ({"kind": "paired", "fraction": 0}, r"view.fraction must be in \(0, 1\], got 0"),
         ({"kind": "labelled", "fraction": 1.5}, "view.fraction .* got 1.5"),
         ({"kind": "paired", "length": 5}, "batch_size 12 must be a multiple of view.length 5"),
+        ({"kind": "unpaired", "missing": {}}, "'unpaired' has no option 'missing'"),
+        ({"kind": "paired", "missing": {}}, "missing.kind must be one of .* got None"),
+        ({"kind": "labelled", "missing": {"kind": "independent", "rate": 7}}, "rate .* got 7"),
         ({"kind": "paired", "fraction": 0.01}, "has 1 pairs.*raise view.fraction or"),
     ]:
         with pytest.raises(ValueError, match=said):

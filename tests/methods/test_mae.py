@@ -199,7 +199,7 @@ def test_an_absent_sensor_is_zeros_beside_the_others_and_adds_nothing_to_the_log
             parts[JOINT], np.concatenate([parts["acc"], np.zeros_like(parts["emg"])], axis=1)
         )
     head = supervised.params["head"]["out"]
-    want = parts["acc"] @ head["kernel"][: parts["acc"].shape[1]] + head["bias"]
+    want = np.asarray(parts["acc"]) @ head["kernel"][: parts["acc"].shape[1]] + head["bias"]
     np.testing.assert_allclose(parts["logits"], want, rtol=1e-4, atol=1e-4)
 
 
