@@ -83,6 +83,24 @@ def get_config(arg=""):
         steps=250,
         optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
     )
+    # Not in references, as it takes a while: the aligned network with a head, all of it trained or
+    # the head alone, by hidden sensors or not: --config.references="('supervised','finetune')"
+    cfg.finetune = dict(
+        label="Fine-tuned InfoMAE",
+        method=dict(name="classifier", base="align", reads="joint", hidden=128, dropout=0.1),
+        source="align",
+        warm_start=(r"([^/]+) -> base/\1",),
+        view=dict(missing=None),  # dict(kind="subsets") hides a random set of sensors
+        batch_size=128,
+        steps=250,
+        optim=dict(
+            lr=1e-3,
+            warmup_steps=25,
+            weight_decay=0.05,
+            clip_norm=1.0,
+            freeze=(),
+        ),
+    )  # freeze=("base",) trains the head alone
     cfg.evaluation = dict(fractions=(0.01, 0.1, 1.0))
     cfg.evaluation.missing = dict(
         heads=("trained on complete", "trained on missing"),
@@ -120,7 +138,7 @@ def _real(cfg, name):
 
 def _smoke(cfg):
     cfg.data.options = dict(subjects=8, windows=32, test_subjects=2)
-    for name in (*cfg.stages, *cfg.references):
+    for name in (*cfg.stages, *cfg.references, "finetune"):
         cfg[name].update(steps=2, batch_size=48)
         cfg[name].optim.update(warmup_steps=0)
     for stage in (cfg.align, cfg.joint_pretrain):

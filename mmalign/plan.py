@@ -48,7 +48,7 @@ def stages(config, dataset: Dataset):
     """All trainings of a run, in order: {name: Stage}.
 
     `config.stages` names the blocks of the method itself, `config.references` those of reference
-    rows; the block "supervised" becomes one training for each label fraction.
+    rows; a block whose method learns from labels becomes one training for each label fraction.
     Raises: ValueError, naming the block and the key, for whatever does not fit.
     """
     _check_run(config, dataset)
@@ -68,12 +68,21 @@ def stages(config, dataset: Dataset):
 
 def stage_method(block, config, modalities, num_classes):
     """The method of a stage; encoder, augmentation and sequence length come from the run."""
+    return methods.create(_options(block, config), modalities, num_classes=num_classes)
+
+
+def _options(block, config):
     options = dict(block["method"])
     options.setdefault("encoder", config.encoder.to_dict())
     options.setdefault("augment", config.augment.to_dict())
-    if options["name"] in methods.SEQUENTIAL:
+    if options.get("name") in methods.SEQUENTIAL:
         options["length"] = block["view"].get("length", 1)
-    return methods.create(options, modalities, num_classes=num_classes)
+    if "base" in options:  # a stage, whose method this one builds on
+        named = config.get(options["base"])
+        if not hasattr(named, "keys") or "method" not in named:
+            raise ValueError(f"method.base is {options['base']!r}, which is no stage of the config")
+        options["base"] = _options(named.to_dict(), config)
+    return options
 
 
 def first_batch(stage, data):
@@ -82,7 +91,7 @@ def first_batch(stage, data):
 
 
 def _expanded(name, block, config):
-    if block["method"]["name"] != "supervised":
+    if block["method"].get("name") not in methods.LABELLED:
         return [(name, block)]
     return [
         (
@@ -106,7 +115,7 @@ def _check_run(config, dataset):
     if not config.stages:
         raise ValueError("config.stages is empty; name at least one stage")
     for name in config.stages:
-        if config[name].method.get("name") == "supervised":
+        if config[name].method.get("name") in methods.LABELLED:
             raise ValueError(f"config.stages: {name!r} is supervised, which is a reference only")
     if config.data.placement not in PLACEMENTS:
         raise ValueError(

@@ -28,7 +28,7 @@ def load(workdir, stage=None):
     data = json.loads((folder / "data.json").read_text())
     name = config.stages[-1] if stage is None else stage
     known = (*config.stages, *config.references)
-    if name not in known or config[name].method.name == "supervised":
+    if name not in known or config[name].method.name in methods.LABELLED:
         raise ValueError(f"the run in {folder} has no stage {name!r}; it has {', '.join(known)}")
     modalities = {
         m: methods.Modality(tuple(d["shape"]), d["rate_hz"]) for m, d in data["modalities"].items()

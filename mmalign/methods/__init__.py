@@ -1,11 +1,18 @@
 """Methods by name."""
 
-from mmalign.methods import crossl, infomae, mae, supervised
+from mmalign.methods import classifier, crossl, infomae, mae, supervised
 from mmalign.methods.contract import JOINT, Method, Modality
 
 __all__ = ["JOINT", "METHODS", "Method", "Modality", "create"]
 
-METHODS = {"crossl": crossl, "infomae": infomae, "mae": mae, "supervised": supervised}
+METHODS = {
+    "classifier": classifier,
+    "crossl": crossl,
+    "infomae": infomae,
+    "mae": mae,
+    "supervised": supervised,
+}
+LABELLED = frozenset({"classifier", "supervised"})  # they learn from labels, and embed "logits"
 PAIRED = frozenset({"crossl", "infomae"})  # they compare sensors, so their view has to be "paired"
 SEQUENTIAL = frozenset({"infomae"})  # their config takes the length of the sequences in a batch
 

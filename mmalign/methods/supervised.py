@@ -54,12 +54,10 @@ def create(config, modalities, num_classes=0) -> Method:
             list(embeddings(params, grids, batch["present"], key).values()), axis=-1
         )
         logits = head.apply({"params": params["head"]}, joint)
-        nats = lambda label: optax.losses.softmax_cross_entropy_with_integer_labels(
-            logits, jnp.maximum(label, 0)
-        )
-        cost = share * nats(label) + (1 - share) * nats(label[partner])
+        cost = share * cross_entropy(logits, label)
+        cost += (1 - share) * cross_entropy(logits, label[partner])
         hit = (logits.argmax(axis=-1) == label).astype(jnp.float32)
-        cost, hit = (mean_over_counted(x, label >= 0).mean() for x in (cost, hit))
+        cost, hit = (labelled_mean(x, label) for x in (cost, hit))
         return cost, {"metrics": {"accuracy": hit}}
 
     def embed(variables, batch):
@@ -69,6 +67,16 @@ def create(config, modalities, num_classes=0) -> Method:
         return out | {JOINT: joint, "logits": head.apply({"params": params["head"]}, joint)}
 
     return Method(init, loss, embed)
+
+
+def cross_entropy(logits, label):
+    """[b, classes], int [b] -> [b] nats; of no meaning where the label is -1, unknown."""
+    return optax.losses.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(label, 0))
+
+
+def labelled_mean(x, label):
+    """Mean of [b] numbers over the rows whose label is known; 0 if none is."""
+    return mean_over_counted(x, label >= 0).mean()
 
 
 def _mixed(options, key, batch):

@@ -4,11 +4,12 @@ from mmalign.models.aggregators import Expander, aggregator
 from mmalign.models.backbone import Backbone, backbone
 from mmalign.models.conv import masked_mean
 from mmalign.models.critics import Critic, Stem
-from mmalign.models.heads import Linear, Projector
+from mmalign.models.heads import Classifier, Linear, Projector
 from mmalign.models.patches import Patching
 
 __all__ = [
     "Backbone",
+    "Classifier",
     "Critic",
     "Expander",
     "Linear",

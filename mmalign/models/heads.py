@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mmalign.models.dropout import Dropout
+
 
 class Projector(nn.Module):
     """Two-layer perceptron with a ReLU between: [..., d] -> [..., out] float32."""
@@ -15,6 +17,20 @@ class Projector(nn.Module):
     def __call__(self, x):
         x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden")(x))
         return nn.Dense(self.out, dtype=self.dtype, name="out")(x).astype(jnp.float32)
+
+
+class Classifier(nn.Module):
+    """Dense, ReLU, dropout in training, Dense: [..., d] -> [..., out] float32."""
+
+    hidden: int
+    out: int
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = nn.relu(nn.Dense(self.hidden, name="hidden")(x.astype(jnp.float32)))
+        x = Dropout(self.dropout)(x, train=train)
+        return nn.Dense(self.out, name="out")(x)
 
 
 class Linear(nn.Module):

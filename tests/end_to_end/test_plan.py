@@ -95,7 +95,7 @@ ONE = {"stages": ("pretrain",)}
             "pretrain.batch_size": 50}),
         ("'pretrain': the view has 192 windows of 'acc'.*the 400 of one batch", {
             "pretrain.batch_size": 400}),
-        ("'pretrain': method.name 'nope' is unknown; there is infomae", {"pretrain.method.name": "nope"}),
+        ("'pretrain': method.name 'nope' is unknown; there is .*infomae", {"pretrain.method.name": "nope"}),
         ("'pretrain': no backbone is called 'nope'", {"encoder.name": "nope"} | ONE),
         ("'align': the view has 8 pairs .*, fewer than the 48 of one batch", {"align.view.fraction": 0.05}),
         ("'align': method 'infomae' compares sensors: view.kind must be paired, got 'unpaired'", {
@@ -113,6 +113,17 @@ ONE = {"stages": ("pretrain",)}
             "align.source": "joint_pretrain", "references": ("joint_pretrain",)}),
         ("'align': source is None, warm_start .*needs patterns and one", {"align.source": None}),
         (r"'align': source is 'pretrain', warm_start \(\); a warm start", {"align.warm_start": ()}),
+        ("config.evaluation.missing: missing.rate must lie in .* got 2.0", {
+            "evaluation.missing.rates": (2.0,)}),
+        ("'finetune_10': method.base is 'nope', which is no stage of the config", {
+            "finetune.method.base": "nope", "references": ("finetune",)}),
+        ("'finetune_10': method.reads must be one of joint, latents, got 'both'", {
+            "finetune.method.reads": "both", "references": ("finetune",)}),
+        ("'finetune_10': method.base is 'supervised', which has a head of its own", {
+            "finetune.method.base": "supervised", "references": ("finetune",)}),
+        ("'finetune_10': source is 'align'.*stages before it: pretrain", {
+            "stages": ("pretrain",), "references": ("finetune",)}),
+        ("'finetune' is supervised, which is a reference", {"stages": ("finetune",)}),
         ("'align': pattern 'nothing'.*", {"align.optim.groups": {"nothing": {"lr": 1.0}}}),
     ],
 )  # fmt: skip
@@ -133,6 +144,18 @@ def test_unknown_and_missing_keys_are_named(refused):
     refused("'pretrain': method 'mae' does not know codes", {},
             edit=lambda c: c.pretrain.method.update(codes=1))  # fmt: skip
     refused("'pretrain': optim: unknown lrr", {}, edit=lambda c: c.pretrain.optim.update(lrr=1))
+
+
+def test_sensors_that_cannot_be_hidden_so_are_refused(refused):
+    hide = lambda stage, **missing: lambda c: c[stage].view.update(missing=missing)
+    refused(r"'align': missing.rate must lie in \[0, 1\], got 3", {},
+            edit=hide("align", kind="independent", rate=3))  # fmt: skip
+    refused("'align': device 'wrist' has no modality 'gyro'; there is acc, emg", {},
+            edit=hide("align", kind="subsets", devices={"wrist": ("gyro",)}))  # fmt: skip
+    refused("'pretrain': view 'unpaired' has no option 'missing'", {},
+            edit=hide("pretrain", kind="subsets"))  # fmt: skip
+    refused("'finetune_10': missing 'burst' needs duration", {"references": ("finetune",)},
+            edit=hide("finetune", kind="burst", rate=0.1))  # fmt: skip
 
 
 def test_warm_start_as_one_string_is_not_taken_for_its_letters(refused):

@@ -26,6 +26,10 @@ CONFIGS = {
     },
     "mae": {"mask_ratio": 0.5, "shared": 4, "private": 6},
     "supervised": {"mix": None},
+    "classifier": {
+        "base": {"name": "mae", "mask_ratio": 0.5, "shared": 4, "private": 6}, "reads": "joint",
+        "hidden": 16, "dropout": 0.25,
+    },
     "infomae": {
         "mask_ratio": 0.5, "shared": 4, "private": 6, "length": LENGTH, "form": "two_ratio",
         "noise": 0.3, "negatives": 2, "stem": {"features": (8,), "out": 8},
