@@ -56,7 +56,7 @@ def stages(config, dataset: Dataset):
     data = feed.arrays(dataset, feed.statistics(dataset))
     out, params = {}, {}
     for name in named:
-        for block_name, block in _expanded(name, config[name].to_dict(), config):
+        for block_name, block in expanded(name, config[name].to_dict(), config):
             try:
                 stage = _stage(block_name, block, config, dataset, out)
                 params[block_name] = _rehearse(stage, data, params.get(stage.source))
@@ -90,7 +90,8 @@ def first_batch(stage, data):
     return jax.eval_shape(feed.gather, data, stage.view.rows(0))
 
 
-def _expanded(name, block, config):
+def expanded(name, block, config):
+    """[(name, block)] of a block's trainings: one for each share of labels that it learns from."""
     if block["method"].get("name") not in methods.LABELLED:
         return [(name, block)]
     return [

@@ -17,7 +17,8 @@ def load(workdir, stage=None):
 
     Args:
       workdir: as given to `run`.
-      stage: name of a stage of the config; None: the last, the aligned model.
+      stage: name of a stage of the config; None: the last, the aligned model. One that learns from
+        labels has a name for each share of them, such as "finetune_100", and embeds "logits", too.
     Returns: Trained.
     Raises: ValueError if the folder holds no finished run of that stage.
     """
@@ -27,13 +28,17 @@ def load(workdir, stage=None):
     config = config_dict.ConfigDict(json.loads((folder / "config.json").read_text()))
     data = json.loads((folder / "data.json").read_text())
     name = config.stages[-1] if stage is None else stage
-    known = (*config.stages, *config.references)
-    if name not in known or config[name].method.name in methods.LABELLED:
+    known = {
+        training: block
+        for block_name in (*config.stages, *config.references)
+        for training, block in plan.expanded(block_name, config[block_name].to_dict(), config)
+    }
+    if name not in known:
         raise ValueError(f"the run in {folder} has no stage {name!r}; it has {', '.join(known)}")
     modalities = {
         m: methods.Modality(tuple(d["shape"]), d["rate_hz"]) for m, d in data["modalities"].items()
     }
-    block = config[name].to_dict()
+    block = known[name]
     method = plan.stage_method(block, config, modalities, len(data["classes"]))
     batch = {
         "inputs": {m: jnp.zeros((2, *modality.shape)) for m, modality in modalities.items()},

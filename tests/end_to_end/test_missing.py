@@ -23,6 +23,7 @@ def config(tiny, tmp_path):
     config = tiny.config({"data.path": str(tmp_path / "mine.npz"), "stages": ("pretrain",),
                           "pretrain.steps": 2, "evaluation.fractions": (1.0,)}, "npz")  # fmt: skip
     with config.unlocked():
+        config.encoder.depth = 1
         config.pretrain.update(batch_size=32)
         config.pretrain.optim.warmup_steps = 0
         config.finetune.update(source="pretrain", steps=2, batch_size=32)

@@ -101,10 +101,17 @@ def test_an_earlier_stage_or_a_reference_can_be_loaded(tiny_run, windows, whole)
         )
 
 
+def test_a_network_that_learned_from_labels_answers_also_without_a_sensor(tiny_run, windows):
+    model = mmalign.load(tiny_run.folder, "supervised_100")
+    for inputs in (windows, {"emg": windows["emg"]}):
+        logits = model.embed(inputs, batch_size=16)["logits"]
+        assert logits.shape == (10, 6) and np.isfinite(logits).all()
+
+
 def test_a_folder_without_a_run_and_a_stage_that_is_none_are_named(tiny_run, tmp_path):
     with pytest.raises(ValueError, match=f"{tmp_path} holds no run"):
         mmalign.load(tmp_path)
-    for stage in ("nope", "supervised", "supervised_100", "seed"):
+    for stage in ("nope", "supervised", "supervised_50", "seed"):
         with pytest.raises(ValueError, match=f"has no stage '{stage}'; it has pretrain, align"):
             mmalign.load(tiny_run.folder, stage)
 
