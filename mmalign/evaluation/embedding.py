@@ -38,7 +38,7 @@ def embed_all(embed, variables, *, data, rows, mesh, present=None):
     return {part: np.concatenate([z[part] for z in out])[:rows] for part in out[0]}
 
 
-@functools.lru_cache(maxsize=8)  # a run asks the same method many times, for missing sensors
+@functools.lru_cache(maxsize=32)  # a run asks each of its methods many times, for missing sensors
 def _program(embed, mesh):
     whole, rows = replicated(mesh), jax.NamedSharding(mesh, jax.P("data"))
     return jax.jit(

@@ -12,6 +12,7 @@ from mmalign.evaluation import (
     missing_options,
     missing_sensors,
     patterns,
+    sensor_sets,
     side_by_side,
     summarise,
 )
@@ -152,3 +153,22 @@ def test_options_have_defaults_and_patterns_follow_them():
 def test_impossible_options_are_refused_by_name(match, given):
     with pytest.raises(ValueError, match=f"config.evaluation.missing: {match}"):
         missing_options(given, NAMES)
+
+
+def test_nine_modalities_are_tried_by_a_sample_of_their_sets(dataset, rng):
+    names = tuple(f"s{i}" for i in range(9))
+    nine = dataclasses.replace(dataset, **{
+        key: dict.fromkeys(names, x) for key, x in
+        (("inputs", dataset.inputs["a"]), ("present", dataset.present["a"]))})  # fmt: skip
+    knows = np.eye(3)[nine.label]
+    parts = {m: knows[:, [i % 3]] + 0.5 * rng.standard_normal((N, 1)) for i, m in enumerate(names)}
+    asked = []
+    answer = lambda here: asked.append(here) or side_by_side(parts, nine, here)
+    sets = sensor_sets(names, devices={"back": names[:3], "left": names[3:6], "right": names[6:]})
+    out = missing_sensors(
+        {"r": Contender(side_by_side(parts, nine), answer)}, nine, sets, heads=[COMPLETE]
+    )
+    assert len(out["sets"]) == 64 and len(asked) == 63
+    (summary,) = out["summary"]
+    assert list(summary["by_count"]) == [str(k) for k in range(9, 0, -1)]
+    assert summary["worst"] <= summary["by_count"]["1"] < summary["complete"]
