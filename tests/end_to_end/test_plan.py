@@ -91,7 +91,7 @@ ONE = {"stages": ("pretrain",)}
         ("'pretrain': steps must be 1 or more, got 0", {"pretrain.steps": 0}),
         ("'pretrain': batch_size must be 1 or more, got 0", {"pretrain.batch_size": 0}),
         ("'pretrain': warmup_steps=6 does not fit a stage of 6", {"pretrain.optim.warmup_steps": 6}),
-        ("'pretrain': a batch of 50 cannot be split over 4 devices; 48 or 52", {
+        ("'pretrain': a batch of 50 cannot be split over 8 devices; 48 or 56", {
             "pretrain.batch_size": 50}),
         ("'pretrain': the view has 192 windows of 'acc'.*the 400 of one batch", {
             "pretrain.batch_size": 400}),

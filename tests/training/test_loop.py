@@ -40,7 +40,7 @@ def records(workdir):
 
 @pytest.fixture(scope="module")
 def unbroken(toy, programs):
-    """Final state and record of 20 steps on 4 devices, without a break."""
+    """Final state and record of 20 steps on 8 devices, without a break."""
     lines = Lines()
     return training.train(**toy.job(training.data_mesh(), write=lines)), lines.lines
 
@@ -184,7 +184,7 @@ def test_batch_that_devices_cannot_split_is_refused_before_compiling(toy):
     rows_at = lambda step: {"acc": np.zeros(6, np.int32), "gyro": np.zeros(6, np.int32)}
     job = toy.job(training.data_mesh(), rows_at=rows_at)
     job["train_step"] = lambda *arguments: pytest.fail("traced")
-    with pytest.raises(ValueError, match=r"batch of 6 .* 4 devices; 4 or 8 would do"):
+    with pytest.raises(ValueError, match=r"batch of 6 .* 8 devices; 8 would do"):
         training.train(**job)
 
 

@@ -16,17 +16,13 @@ def test_data_are_whole_on_every_device_and_placed_once():
 
 def test_rows_are_split_along_axis_0():
     rows = jax.jit(lambda x: x, in_shardings=split(data_mesh()))(
-        split_rows(np.arange(8), data_mesh())
+        split_rows(np.arange(16), data_mesh())
     )
-    assert [shard.data.tolist() for shard in rows.addressable_shards] == [
-        [0, 1],
-        [2, 3],
-        [4, 5],
-        [6, 7],
-    ]
+    shards = [shard.data.tolist() for shard in rows.addressable_shards]
+    assert shards == [[i, i + 1] for i in range(0, 16, 2)]
 
 
-@pytest.mark.parametrize(("size", "fits"), [(6, "4 or 8"), (3, "4"), (9, "8 or 12")])
+@pytest.mark.parametrize(("size", "fits"), [(12, "8 or 16"), (3, "8"), (17, "16 or 24")])
 def test_batch_that_does_not_divide_names_sizes_that_do(size, fits):
-    with pytest.raises(ValueError, match=f"batch of {size} .* 4 devices; {fits} would do"):
+    with pytest.raises(ValueError, match=f"batch of {size} .* 8 devices; {fits} would do"):
         split_rows({"a": np.zeros(8), "b": np.zeros(size)}, data_mesh())
