@@ -1,24 +1,43 @@
 """Methods by name."""
 
-from mmalign.methods import classifier, crossl, infomae, mae, supervised
+from mmalign.methods import (
+    autoencoder,
+    classifier,
+    cpc,
+    crossl,
+    infomae,
+    mae,
+    multiview,
+    simclr,
+    simsiam,
+    supervised,
+)
 from mmalign.methods.contract import JOINT, Method, Modality
 
 __all__ = ["JOINT", "METHODS", "Method", "Modality", "create"]
 
 METHODS = {
+    "autoencoder": autoencoder,
     "classifier": classifier,
+    "cmc": multiview,
+    "cocoa": multiview,
+    "cpc": cpc,
     "crossl": crossl,
+    "gmc": multiview,
     "infomae": infomae,
     "mae": mae,
+    "simclr": simclr,
+    "simsiam": simsiam,
     "supervised": supervised,
 }
 LABELLED = frozenset({"classifier", "supervised"})  # they learn from labels, and embed "logits"
-PAIRED = frozenset({"crossl", "infomae"})  # they compare sensors, so their view has to be "paired"
+# they compare or fuse sensors, so their view has to be "paired"
+PAIRED = frozenset({"cmc", "cocoa", "crossl", "gmc", "infomae", "simclr", "simsiam"})
 SEQUENTIAL = frozenset({"infomae"})  # their config takes the length of the sequences in a batch
 
 # Their joint embedding is the modalities' embeddings side by side, and nothing in it answers for an
 # absent one: an evaluation puts the mean of the training windows there.
-CONCATENATED = frozenset({"mae"})
+CONCATENATED = frozenset({"autoencoder", "cmc", "cocoa", "cpc", "gmc", "mae", "simclr", "simsiam"})
 
 
 def create(config, modalities, *, num_classes=0) -> Method:

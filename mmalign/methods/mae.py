@@ -6,7 +6,8 @@ Each modality learns alone, from its own rows; nothing here needs two sensors at
 import jax.numpy as jnp
 
 from mmalign.losses import masked_mse
-from mmalign.methods.contract import JOINT, Method, present_inputs, where_present
+from mmalign.methods.contract import Method, present_inputs
+from mmalign.methods.encoders import embed_encoders
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.methods.split import Split
 
@@ -50,15 +51,7 @@ def create(config, modalities, num_classes=0) -> Method:
             )
         return sum(metrics.values()), {"metrics": metrics}
 
-    def embed(variables, batch):
-        grids = front.grids(present_inputs(batch))
-        out = {
-            m: where_present(front.encode(m, params["encoder"], grids[m]), batch["present"][m])
-            for m, params in variables["params"]["sensors"].items()
-        }
-        return out | {JOINT: jnp.concatenate(list(out.values()), axis=-1)}
-
-    return Method(init, loss, embed)
+    return Method(init, loss, embed_encoders(front))
 
 
 def draw_masks(front, key, grids, ratio):

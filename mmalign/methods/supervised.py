@@ -5,7 +5,14 @@ import optax
 
 from mmalign.augment import mix
 from mmalign.losses.numerics import mean_over_counted
-from mmalign.methods.contract import JOINT, Method, present_inputs, where_present
+from mmalign.methods.contract import JOINT, Method, present_inputs
+from mmalign.methods.encoders import (
+    embed_encoders,
+    embeddings,
+    init_encoders,
+    side_by_side,
+    width,
+)
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.models import Linear
 
@@ -27,32 +34,19 @@ def create(config, modalities, num_classes=0) -> Method:
     if num_classes < 2:
         raise ValueError(f"a supervised method needs 2 classes or more, got {num_classes}")
     front, head = sensors(config, modalities), Linear(num_classes)
+    encode = embed_encoders(front)
 
     def init(key, batch):
         grids = front.grids(batch["inputs"])
-        params = {}
-        for m in modalities:
-            encoder = front.backbones[m].encoder
-            params[m] = {"encoder": encoder.init(named_key(key, m), grids[m])["params"]}
-        width = sum(front.backbones[m].dim for m in modalities)
-        linear = head.init(named_key(key, "head"), jnp.zeros((1, width)))["params"]
-        return {"params": {"sensors": params, "head": linear}}
-
-    def embeddings(params, grids, present, key=None):
-        return {
-            m: where_present(
-                front.encode(m, p["encoder"], grids[m], key=named_key(key, m)), present[m]
-            )
-            for m, p in params["sensors"].items()
-        }
+        linear = head.init(named_key(key, "head"), jnp.zeros((1, width(front))))["params"]
+        return {"params": {"sensors": init_encoders(front, key, grids), "head": linear}}
 
     def loss(variables, batch, key):
         params, label = variables["params"], batch["label"]
         inputs, partner, share = _mixed(config["mix"], named_key(key, "mix"), batch)
         grids = front.view(named_key(key, "view"), inputs)
-        joint = jnp.concatenate(
-            list(embeddings(params, grids, batch["present"], key).values()), axis=-1
-        )
+        parts = embeddings(front, params["sensors"], grids, batch["present"], key)
+        joint = side_by_side(parts)
         logits = head.apply({"params": params["head"]}, joint)
         cost = share * cross_entropy(logits, label)
         cost += (1 - share) * cross_entropy(logits, label[partner])
@@ -61,10 +55,9 @@ def create(config, modalities, num_classes=0) -> Method:
         return cost, {"metrics": {"accuracy": hit}}
 
     def embed(variables, batch):
-        params = variables["params"]
-        out = embeddings(params, front.grids(present_inputs(batch)), batch["present"])
-        joint = jnp.concatenate(list(out.values()), axis=-1)
-        return out | {JOINT: joint, "logits": head.apply({"params": params["head"]}, joint)}
+        out = encode(variables, batch)
+        logits = head.apply({"params": variables["params"]["head"]}, out[JOINT])
+        return out | {"logits": logits}
 
     return Method(init, loss, embed)
 

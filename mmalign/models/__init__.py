@@ -6,10 +6,12 @@ from mmalign.models.conv import masked_mean
 from mmalign.models.critics import Critic, Stem
 from mmalign.models.heads import Classifier, Linear, Projector
 from mmalign.models.patches import Patching
+from mmalign.models.recurrent import Context
 
 __all__ = [
     "Backbone",
     "Classifier",
+    "Context",
     "Critic",
     "Expander",
     "Linear",

@@ -18,12 +18,20 @@ MODALITIES = {  # no two alike in rate or channels
 ENCODER = {"name": "compact", "patch_s": 0.25, "width": 8, "depth": 1, "segments": 2, "dim": 12,
            "hidden": 16}  # fmt: skip
 AUGMENT = {"pool": ("scaling", "negation"), "probability": 0.5, "per": "batch"}
+PROJECTOR = {"hidden": 8, "out": 8}
 CONFIGS = {
     "crossl": {
         "preset": "fixed", "mask": None, "loss": None, "aggregator": None, "expander": None,
         "head_input": None, "encoder_init": None, "encoder_dropout": None, "kernel_l2": None,
         "complete_variance": None,
     },
+    "autoencoder": {},
+    "cmc": {"projector": PROJECTOR, "loss": {"temperature": 0.2}},
+    "cocoa": {"projector": PROJECTOR, "loss": {"temperature": 0.5, "form": "sum"}},
+    "cpc": {"pieces": 4, "horizon": 2, "context": 8, "temperature": 0.2},
+    "gmc": {"projector": PROJECTOR, "loss": {"temperature": 0.2}},
+    "simclr": {"projector": PROJECTOR, "temperature": 0.2},
+    "simsiam": {"projector": PROJECTOR, "bottleneck": 4},
     "mae": {"mask_ratio": 0.5, "shared": 4, "private": 6},
     "supervised": {"mix": None},
     "classifier": {
