@@ -67,6 +67,16 @@ def get_config(arg=""):
         steps=250,
         optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
     )
+    cfg.deep_conv_lstm = dict(  # config.references=("supervised","deep_conv_lstm") trains it too
+        label="DeepConvLSTM",
+        method=dict(
+            name="supervised", mix=None,
+            encoder=dict(name="deep_conv_lstm", filters=(16, 16, 16, 16), dim=64),
+        ),
+        batch_size=128,
+        steps=250,
+        optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
+    )  # fmt: skip
     cfg.evaluation = dict(fractions=(0.01, 0.1, 1.0))
     cfg.log_every, cfg.checkpoint_every = 50, 200
     cfg.wandb = config_dict.placeholder(config_dict.ConfigDict)
@@ -77,7 +87,7 @@ def get_config(arg=""):
             cfg.augment.pool = ("rotation", *cfg.augment.pool)
     if data == "smoke":
         cfg.data.options = dict(subjects=8, windows=32, test_subjects=2)
-        for stage in (cfg.train, cfg.supervised):
+        for stage in (cfg.train, cfg.supervised, cfg.deep_conv_lstm):
             stage.update(steps=2, batch_size=48)
             stage.optim.update(warmup_steps=0)
     return cfg

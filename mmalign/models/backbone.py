@@ -2,19 +2,25 @@
 
 import inspect
 
-from mmalign.models import compact, conv, deepsense, swin
+from mmalign.models import compact, conv, deep_conv_lstm, deepsense, swin
 from mmalign.models.contract import Backbone
 
 __all__ = ["Backbone", "backbone"]
 
-_FAMILIES = {"swin": swin, "deepsense": deepsense, "compact": compact, "conv": conv}
+_FAMILIES = {
+    "swin": swin,
+    "deepsense": deepsense,
+    "compact": compact,
+    "conv": conv,
+    "deep_conv_lstm": deep_conv_lstm,
+}
 
 
 def backbone(name, size, channels, *, preset=None, **options):
     """Encoder, decoder and patch grid of one modality.
 
     Args:
-      name: "swin", "deepsense", "compact" or "conv".
+      name: "swin", "deepsense", "compact", "conv" or "deep_conv_lstm".
       size: (rows, cols) of a window: intervals and bins, or time steps and 1.
       channels: of a window.
       preset: name of a published set of options, see PRESETS of the family.

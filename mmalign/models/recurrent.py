@@ -11,4 +11,4 @@ class Context(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        return nn.RNN(nn.GRUCell(self.hidden), name="gru")(x.astype(jnp.float32))
+        return nn.RNN(nn.GRUCell(self.hidden, name="gru"))(x.astype(jnp.float32))

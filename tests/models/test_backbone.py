@@ -13,6 +13,7 @@ SWIN = {"width": 8, "depths": (2, 1), "heads": 2, "dim": 8, "patch": (1, 2), "de
 DEEPSENSE = {"width": 8, "depth": 1, "dim": 8}
 CONV = {"kernels": (6, 4, 3), "strides": (1, 2, 1), "dim": 8}
 COMPACT = {"width": 8, "depth": 2, "segments": 2, "dim": 8}
+LSTM = {"filters": (4, 6), "dim": 8}
 CASES = {
     "swin": ("swin", (5, 14), 2, SWIN),
     "deepsense": ("deepsense", (5, 14), 2, DEEPSENSE),
@@ -20,6 +21,8 @@ CASES = {
     "compact_series": ("compact", (40, 1), 3, {**COMPACT, "patch": 4}),
     "conv_series": ("conv", (40, 1), 3, {**CONV, "patch": 4}),
     "compact_grid": ("compact", (20, 6), 2, {**COMPACT, "patch": 2}),
+    "lstm_series": ("deep_conv_lstm", (18, 1), 3, {**LSTM, "patch": 4}),
+    "lstm_across": ("deep_conv_lstm", (12, 1), 3, {**LSTM, "patch": 4, "across": True}),
 }
 
 
@@ -99,7 +102,7 @@ def test_a_row_depends_on_itself_alone(case):
     np.testing.assert_allclose(decode(d, other)[0], decode(d, code)[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["swin", "deepsense", "conv_series"])
+@pytest.mark.parametrize("case", ["swin", "deepsense", "conv_series", "lstm_series"])
 def test_dropout_acts_in_training_only(case):
     model, (e, _), x, encode, _ = built(case)
     train = jax.jit(lambda key: model.encoder.apply(e, x, None, True, rngs={"dropout": key}))
@@ -109,7 +112,9 @@ def test_dropout_acts_in_training_only(case):
         assert np.abs(other - first).max() > 1e-3
 
 
-@pytest.mark.parametrize("case", ["swin", "deepsense", "compact_series", "compact_grid"])
+@pytest.mark.parametrize(
+    "case", ["swin", "deepsense", "compact_series", "compact_grid", "lstm_across"]
+)
 def test_gradients_start_tame_and_reach_every_parameter(case):
     # Where a whole region is hidden, zeros from the mask token on would stay zeros, and each
     # normalisation of a zero vector multiplies the gradient by 1 / sqrt(epsilon).
@@ -128,7 +133,9 @@ def test_gradients_start_tame_and_reach_every_parameter(case):
         assert 0 < np.linalg.norm(g) < 20, (jax.tree_util.keystr(path), np.linalg.norm(g))
 
 
-@pytest.mark.parametrize("case", ["swin", "deepsense", "compact_grid", "conv_series"])
+@pytest.mark.parametrize(
+    "case", ["swin", "deepsense", "compact_grid", "conv_series", "lstm_series"]
+)
 def test_bfloat16_computes_near_float32_with_float32_parameters(case):
     _, (e, d), x, encode, decode = built(case)
     name, size, channels, options = CASES[case]
@@ -167,6 +174,24 @@ def test_deepsense_predicts_zeros_for_padding():
     np.testing.assert_array_equal(y[:, ~model.patching.valid], 0)
 
 
+def test_convolutions_see_one_channel_or_all():
+    """And every step of time to the end: what comes last still changes the embedding."""
+    for case, channels in (("lstm_series", 1), ("lstm_across", 3)):
+        _, (e, _), x, encode, _ = built(case)
+        assert e["params"]["conv_0"]["kernel"].shape == (5, channels, 1, 4)
+        assert np.abs(encode(e, x.at[:, -1].add(1.0)) - encode(e, x)).max() > 1e-4
+
+
+def test_the_published_comparison_has_its_own_deep_conv_lstm():
+    encoder = backbone("deep_conv_lstm", (512, 1), 9, preset="crossl").encoder
+    x = jax.ShapeDtypeStruct((2, 512, 1, 9), jnp.float32)
+    p = jax.eval_shape(encoder.init, jax.random.key(0), x)["params"]
+    kernels = [p[f"conv_{i}"]["kernel"].shape for i in range(3)]
+    assert kernels == [(5, 9, 1, 64), (5, 9, 64, 128), (5, 9, 128, 256)]
+    assert p["lstm_0"]["ii"]["kernel"].shape == (256 * 9, 128)
+    assert p["lstm_1"]["hi"]["kernel"].shape == (128, 128)
+
+
 def test_options_win_over_the_preset():
     assert backbone("swin", (9, 50), 6, preset="har", width=16).encoder.width == 16
 
@@ -177,9 +202,7 @@ def test_a_number_as_patch_counts_time_steps(name):
 
 
 def test_errors_list_what_there_is():
-    with pytest.raises(
-        ValueError, match="no backbone is called 'swim'; there is compact, conv, deepsense"
-    ):
+    with pytest.raises(ValueError, match="no backbone is called 'swim'; there is compact, conv"):
         backbone("swim", (9, 50), 6)
     with pytest.raises(ValueError, match="no preset of swin is called 'hat'; there is har, mod_"):
         backbone("swin", (9, 50), 6, preset="hat")
