@@ -13,15 +13,24 @@ ATTENTION = {"width": 8, "heads": 2, "depth": 2, "out": 6}
 CASES = {"mlp": {"hidden": (8,), "out": 6}, "attention": ATTENTION}
 
 
+def drawn(module, *inputs):
+    """Random variables; `init` takes long to compile. Norms' scales are about 1."""
+    rng = np.random.default_rng(0)
+
+    def fill(path, p):
+        value = 0.3 * rng.normal(size=p.shape) + (path[-1].key == "scale")
+        return jnp.asarray(value, jnp.float32)
+
+    return jax.tree.map_with_path(fill, jax.eval_shape(module.init, KEY, *inputs))
+
+
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
     """(apply, latents [5, 3, 7] with nothing kept of row 0)."""
     fuse = aggregator(request.param, NAMES, **CASES[request.param])
     latents = jax.random.normal(KEY, (5, 3, 7))
     kept = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 1], [1, 1, 1], [0, 0, 1]], bool)
-    init = jax.jit(fuse.init)(KEY, latents, kept)
-    rng = np.random.default_rng(0)
-    variables = jax.tree.map(lambda x: x + 0.3 * rng.normal(size=x.shape).astype("float32"), init)
+    variables = drawn(fuse, latents, kept)
     return jax.jit(lambda *args: fuse.apply(variables, *args)), latents, kept
 
 
@@ -51,7 +60,7 @@ def test_with_everything_hidden_all_samples_are_alike(case):
 def test_attention_never_reads_what_is_hidden():
     fuse = aggregator("attention", NAMES, **ATTENTION)
     latents, kept = jax.random.normal(KEY, (2, 3, 7)), np.array([[1, 0, 1], [0, 1, 0]], bool)
-    variables = jax.jit(fuse.init)(KEY, latents, kept)
+    variables = drawn(fuse, latents, kept)
     apply = jax.jit(lambda x: fuse.apply(variables, x, kept))
     np.testing.assert_array_equal(
         apply(latents), apply(jnp.where(kept[..., None], latents, jnp.nan))
@@ -62,7 +71,7 @@ def test_attention_tells_modalities_apart_by_name():
     """Another order of the same modalities gives the same embedding, from the same parameters."""
     latents, kept = jax.random.normal(KEY, (2, 3, 7)), np.ones((2, 3), bool)
     fuse = aggregator("attention", NAMES, **ATTENTION)
-    variables = jax.jit(fuse.init)(KEY, latents, kept)
+    variables = drawn(fuse, latents, kept)
     turned = aggregator("attention", NAMES[::-1], **ATTENTION)
     back = latents[:, ::-1]
     z, same, other = jax.jit(
@@ -77,14 +86,17 @@ def test_attention_tells_modalities_apart_by_name():
 def test_the_final_norm_fixes_the_spread_over_features(norm):
     fuse = aggregator("mlp", NAMES, out=6, final_norm=norm)
     latents, kept = jax.random.normal(KEY, (4, 3, 7)), np.ones((4, 3), bool)
-    z = fuse.apply(jax.jit(fuse.init)(KEY, latents, kept), latents, kept)
+    params = drawn(fuse, latents, kept)["params"]
+    if norm == "layernorm":  # before gain and shift
+        params["final_norm"] = {"scale": jnp.ones(6), "bias": jnp.zeros(6)}
+    z = fuse.apply({"params": params}, latents, kept)
     assert np.allclose(z.mean(axis=1), 0, atol=1e-5) == (norm == "layernorm")
 
 
 def test_the_expander_ends_in_a_linear_map_without_bias():
     expand = Expander((12, 9, 5))
     x = jax.random.normal(KEY, (4, 3))
-    variables = jax.jit(expand.init)(KEY, x)
+    variables = drawn(expand, x)
     assert expand.apply(variables, x).shape == (4, 5)
     assert set(variables["params"]["out"]) == {"kernel"}
 
