@@ -32,8 +32,8 @@ def create(config, modalities, num_classes=0) -> Method:
     learns nothing from rows with one modality.
     Differs from the papers: GMC's projection is shared by all modalities and the joint embedding,
     here each has its own, so that encoders may differ in width; its joint encoder is the
-    projector of the embeddings side by side. `embed` reads encoders, not projectors: probes find
-    more there, as modalities tell more than what they agree on.
+    projector of the embeddings side by side. `embed` reads the encoders, which keep more of what
+    one modality alone tells than the projectors do; see `embed_encoders` for a missing sensor.
     """
     del num_classes
     name, projector, knobs = config["name"], config["projector"], dict(config["loss"])
