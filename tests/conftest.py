@@ -12,7 +12,15 @@ jax.config.update("jax_disable_most_optimizations", True)  # tests compile more 
 jax.config.update("jax_numpy_rank_promotion", "raise")  # [n] + [n, 1] is the classic loss bug
 
 
-@pytest.fixture(params=[pytest.param("eager", marks=pytest.mark.slow), "jit", "vmap", "shard_map", "shard_map_8"])
+@pytest.fixture(
+    params=[
+        pytest.param("eager", marks=pytest.mark.slow),
+        "jit",
+        "vmap",
+        "shard_map",
+        "shard_map_8",
+    ]
+)
 def per_example(request):
     """Calls a per-example loss in five ways, the last three with the batch split over 4 or 8."""
 

@@ -2,7 +2,6 @@
 
 import math
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -126,11 +125,13 @@ def contrast(
     z_a, z_b, where = paired_rows(z_a, z_b, where)
     tile = tile_for(global_rows(z_a, axis_name), tile)
     ids = jnp.where(where, places(len(where), axis_name), -1)
-    a, b = (unit_side(z, (ids,), narrow) for z in (z_a, z_b))
-    positive = jnp.sum(a.rows * b.rows, axis=1)
-    if own_view:
-        a, b = jax.tree.map(lambda *x: jnp.concatenate(x), a, b), None
-        positive = jnp.tile(positive, 2)
+    if own_view:  # side by side before they are brought to length 1: kept once, not twice
+        a, b = unit_side(jnp.concatenate([z_a, z_b]), (jnp.tile(ids, 2),), narrow), None
+        first, second = jnp.split(a.rows, 2)
+        positive = jnp.tile(jnp.sum(first * second, axis=1), 2)
+    else:
+        a, b = (unit_side(z, (ids,), narrow) for z in (z_a, z_b))
+        positive = jnp.sum(a.rows * b.rows, axis=1)
     anchors = (positive, positive) if symmetric and not own_view else (positive,)
     totals = negative_totals(
         a, b, anchors, temperature, powers=powers, tile=tile, axis_name=axis_name
