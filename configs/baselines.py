@@ -43,6 +43,9 @@ def get_config(arg=""):
     cfg.data.dir = config_dict.placeholder(str)  # folder of the original zip
     cfg.data.path = config_dict.placeholder(str)  # your .npz, or a folder of them
     cfg.data.cache_dir = config_dict.placeholder(str)
+    cfg.data.folds = config_dict.placeholder(int)  # test on fold `fold` of so many of the subjects
+    cfg.data.fold, cfg.data.fold_seed = 0, 0
+    cfg.data.missing = config_dict.placeholder(config_dict.ConfigDict)
     cfg.data.placement = "device"  # "host": stream batches, for data larger than the device
     cfg.data.options = {}
     cfg.encoder = dict(name="compact", representation="series", patch_s=0.16, width=32, dim=64)
