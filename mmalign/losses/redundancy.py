@@ -45,12 +45,15 @@ def vicreg(z_a, z_b, *, gamma=1.0, eps=1e-4, unbiased=True, where=None, axis_nam
     apart = total(jnp.square(z_a - z_b).sum()) / (jnp.maximum(count, 1) * z_a.shape[1])
     variance = covariance = 0.0
     for z in (z_a, z_b):
-        x = centred(z, where, count, total)
-        scatter = total(jnp.square(x).sum(axis=0))
+        if axis_name is None:
+            scatter, products = _moments(z, where, count)
+        else:
+            x = centred(z, where, count, total)
+            scatter, products = total(jnp.square(x).sum(axis=0)), _squared_products(x, x, axis_name)
         spread = scatter / jnp.maximum(count - unbiased, 1)
         variance += jnp.maximum(0, gamma - jnp.sqrt(spread + eps)).mean() / 2
-        pairs = _squared_products(x, x, axis_name) - jnp.square(scatter).sum()
-        covariance += pairs / jnp.square(jnp.maximum(count - 1, 1)) / x.shape[1]
+        pairs = products - jnp.square(scatter).sum()
+        covariance += pairs / jnp.square(jnp.maximum(count - 1, 1)) / z.shape[1]
     enough = count >= 2
     return {
         "invariance": apart,
@@ -104,10 +107,8 @@ def _squared_products(a, b, axis_name):
     if rows >= a.shape[1]:
         product = jnp.matmul(a.T, b, precision="highest")
         return jnp.square(summed(axis_name)(product)).sum()
-    if axis_name is None:
-        return _gram_squared(a) if a is b else (_gram(a, a) * _gram(b, b)).sum()
-    all_a, all_b = lax.all_gather((a, b), axis_name, tiled=True)
-    return lax.psum((_gram(a, all_a) * _gram(b, all_b)).sum(), axis_name)
+    all_a, all_b = (a, b) if axis_name is None else lax.all_gather((a, b), axis_name, tiled=True)
+    return summed(axis_name)((_gram(a, all_a) * _gram(b, all_b)).sum())
 
 
 def _gram(x, y):
@@ -115,13 +116,41 @@ def _gram(x, y):
 
 
 @jax.custom_jvp
-def _gram_squared(x):
-    """Squared norm of x x^T: its derivative is one more product, where tracing would find two."""
-    return jnp.square(_gram(x, x)).sum()
+def _moments(z, where, count):
+    """Of the centred rows x: squares summed over rows, [dim], and the squared norm of x^T x."""
+    x = centred(z, where, count, summed(None))
+    return _squares(x, _self_products(x))
 
 
-@_gram_squared.defjvp
-def _gram_squared_jvp(primals, tangents):
-    (x,), (dx,) = primals, tangents
-    gram = _gram(x, x)
-    return jnp.square(gram).sum(), 4 * jnp.vdot(jnp.matmul(gram, x, precision="highest"), dx)
+@_moments.defjvp
+def _moments_jvp(primals, tangents):
+    """One more product with a matrix at hand, where tracing finds two, and no centring of dz.
+
+    The rows x sum to 0, so that a shift of all rows by the same changes nothing.
+    """
+    (z, where, count), dz = primals, tangents[0]
+    x = centred(z, where, count, summed(None))
+    products = _self_products(x)
+    factors = (products, x) if len(products) == len(x) else (x, products)
+    slope = jnp.matmul(*factors, precision="highest")
+    return _squares(x, products), (2 * (x * dz).sum(axis=0), 4 * jnp.vdot(slope, dz))
+
+
+def _squares(x, products):
+    return jnp.square(x).sum(axis=0), jnp.square(products).sum()
+
+
+def _self_products(x):
+    """x x^T or x^T x, the smaller one, from the blocks on and below its diagonal."""
+    axis = int(len(x) >= x.shape[1])
+    size = x.shape[axis]
+    block = max(512, -(-size // 8))
+    out = jnp.zeros((size, size), x.dtype)
+    for i in range(0, size, block):
+        j = min(i + block, size)
+        some, those = (lax.slice_in_dim(x, start, j, axis=axis) for start in (i, 0))
+        contracted = (((1 - axis,), (1 - axis,)), ((), ()))
+        row = lax.dot_general(some, those, contracted, precision="highest")
+        out = lax.dynamic_update_slice(out, row, (i, 0))
+        out = lax.dynamic_update_slice(out, row[:, :i].T, (0, i))
+    return out

@@ -73,6 +73,19 @@ def test_it_is_its_equation(rng, loss, shape):
     same(loss(a, b), REFERENCE[loss](*(z.astype(np.float64) for z in (a, b))), rtol=2e-5)
 
 
+@pytest.mark.parametrize("shape", [(600, 1100), (1100, 600)], ids=["wide", "tall"])
+def test_products_by_blocks_are_those_of_the_covariances(rng, shape):
+    a, b = views(rng, shape, np.float64)
+    with jax.enable_x64():
+        value, slope = jax.value_and_grad(lambda z: losses.vicreg(z, b)["covariance"])(a)
+    x = a - a.mean(axis=0)
+    c = np.cov(a.T)
+    off = c - np.diag(np.diag(c))
+    np.testing.assert_allclose(value, vicreg_reference(a, b)["covariance"], rtol=1e-12)
+    want = 4 / (len(a) - 1) / len(c) * x @ off
+    np.testing.assert_allclose(slope, want, rtol=1e-9, atol=1e-12)
+
+
 @both
 @shapes
 def test_gradients_are_those_of_finite_differences(rng, loss, shape):
