@@ -29,7 +29,8 @@ def load(config):
         `path`: .npz file, or folder of them, for "npz".
         `options`: keyword arguments of the data set's own loader, such as sp_sw_har's purity.
       and for any data set
-        `folds`, `fold`, `fold_seed`: as `folds.hold_out` takes them; no folds: its own split.
+        `folds`, `fold`, `fold_seed`, `folds_of`: as `folds.hold_out` takes them; no folds: its own
+        split.
         `missing`: as `missingness.incomplete` takes it, or None.
     Raises: ValueError for an unknown name or option; what the loader raises for its files.
     """
@@ -52,7 +53,11 @@ def load(config):
     dataset = loader(**given, **options)
     if config.get("folds") is not None:
         dataset = folds.hold_out(
-            dataset, config["folds"], config.get("fold", 0), seed=config.get("fold_seed", 0)
+            dataset,
+            config["folds"],
+            config.get("fold", 0),
+            seed=config.get("fold_seed", 0),
+            of=config.get("folds_of", "all"),
         )
     if config.get("missing"):
         dataset = missingness.incomplete(dataset, config["missing"])

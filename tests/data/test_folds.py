@@ -35,6 +35,21 @@ def test_the_seed_shuffles(dataset):
     assert len({frozenset(held_out(dataset, 3, 0, seed=s)) for s in range(9)}) > 1
 
 
+def test_settings_can_be_chosen_without_the_people_of_the_test(dataset):
+    people = set(dataset.group[dataset.split == 0])
+    inside = folds.hold_out(dataset, 5, 0, of="train")
+    assert set(inside.group) == people and len(set(inside.group[inside.split == 1])) == 1
+    kept = np.flatnonzero(dataset.split == 0)
+    assert len(inside) == len(kept) == len(inside.label) == len(inside.present["acc"])
+    np.testing.assert_array_equal(inside.inputs["acc"], dataset.inputs["acc"][kept])
+    np.testing.assert_array_equal(inside.position, dataset.position[kept])
+    assert {len(x) for x in inside.factors.values()} == {len(kept)}
+    with pytest.raises(ValueError, match="2 to 5, the number of subjects"):
+        folds.hold_out(dataset, 6, 0, of="train")
+    with pytest.raises(ValueError, match=r'"all" or "train", got .test.'):
+        folds.hold_out(dataset, 2, 0, of="test")
+
+
 def test_any_data_set_of_the_catalogue_takes_folds():
     config = {"name": "synthetic", "options": TINY}
     own = catalogue.load(config)
