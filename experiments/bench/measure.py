@@ -47,7 +47,7 @@ def main():
         print(json.dumps(found))
 
 
-def measure(case, form, *, runs=5, seconds=1.0):
+def measure(case, form, *, runs=5, seconds=1.0, most=60.0):
     """What one step costs, and its value and length of gradient, by which forms are compared.
 
     Args:
@@ -55,12 +55,15 @@ def measure(case, form, *, runs=5, seconds=1.0):
       form: "plain", "tiled", "pytorch" or, on a GPU, "pytorch compiled".
       runs: least number of timed runs.
       seconds: time to fill with runs, 50 at most.
+      most: seconds after which two runs are enough.
     """
     step(case | {"n": 64, "d": min(case["d"], 64)}, form)[0]()
     run, compile_seconds, temporary = step(case, form)
     memory = extra_memory(run, case, form, temporary)
     times, out = [], None
-    while len(times) < runs or (sum(times) < seconds and len(times) < 50):
+    while len(times) < (runs if sum(times) < most else 2) or (
+        sum(times) < seconds and len(times) < 50
+    ):
         start = time.perf_counter()
         out = run()
         times.append(time.perf_counter() - start)

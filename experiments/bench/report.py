@@ -41,7 +41,8 @@ def markdown(found):
         * (load > 0.3),
         "",
         "One step is the loss and its gradient for both inputs, float32 unless bf16 is said. Time: "
-        "median (range) of five runs or more, after compilation. Memory: what the first step adds "
+        "median (range) of five runs or more, or of two to four that together took a minute, after "
+        "compilation. Memory: what the first step adds "
         + ("to the GPU's" if about["gpu"] else "to the process's resident")
         + " memory at its peak. Ratios below 1 are in favour of the row. A case is named by loss, "
         "rows N and dimensions D; for NT-Xent the matrix is 2N x 2N. SupCon has N anchors: two "

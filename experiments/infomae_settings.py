@@ -1,0 +1,66 @@
+"""InfoMAE's settings for real data, compared without the people of the test.
+
+    python -m experiments.infomae_settings --data=uci_har --dir=FOLDER
+
+The training people are split into folds; one fold takes the test's place. One run trains the masked
+autoencoders once and aligns them once for each variant of configs/infomae.py. Writes
+results/infomae-settings-<data>.json, .md and .png beside this file.
+"""
+
+import argparse
+import copy
+import pathlib
+
+import mmalign
+from configs.infomae import get_config
+from experiments.infomae import write
+
+# What changes of the alignment's block, by the label of the row.
+VARIANTS = {
+    "As configured": {},
+    "Contrast x 0.3": {"method.lam": 0.3},
+    "Contrast x 3": {"method.lam": 3.0},
+    "Temperature 0.5": {"method.temperature": 0.5},
+    "Critics as on embedded data": {
+        "method.alpha": 1.0, "method.gamma": 0.01, "method.epsilon": 0.1,
+    },
+    "Twice the steps": {"steps": 1600},
+    "Half the learning rate": {"optim.lr": 5e-4},
+}  # fmt: skip
+
+
+def settings(data, fold=0, folds=3):
+    """The config of a run that aligns once for each variant, fold `fold` of the training people."""
+    config = get_config(data)
+    config.data.update(folds=folds, fold=fold, folds_of="train")
+    stages = ["pretrain"]
+    for number, (label, changes) in enumerate(VARIANTS.items()):
+        block = copy.deepcopy(config.align)
+        block.label = label
+        block.update_from_flattened_dict(changes)
+        stages.append(f"align{number}")
+        config[stages[-1]] = block
+    config.stages, config.references = tuple(stages), ("joint_pretrain",)
+    config.evaluation.missing.references = False
+    return config
+
+
+def main():
+    """Runs the folds, then writes what they say together."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", choices=("uci_har", "sp_sw_har"), required=True)
+    parser.add_argument("--dir", help="folder with the original zip; downloaded if not given")
+    parser.add_argument("--folds", default="0", help="of three, separated by commas")
+    parser.add_argument("--workdir", default="runs/experiments")
+    args = parser.parse_args()
+    runs = []
+    for fold in map(int, args.folds.split(",")):
+        config = settings(args.data, fold)
+        config.data.dir = args.dir
+        workdir = pathlib.Path(args.workdir, f"infomae-settings-{args.data}-{fold}")
+        runs.append(mmalign.run(config, workdir))
+    write(f"infomae-settings-{args.data}", runs)
+
+
+if __name__ == "__main__":
+    main()
