@@ -108,18 +108,12 @@ def test_options_set_length_and_overlap(load, files):
     assert data.label[data.group == 3].tolist() == [0, 0, 1, 2, 3, 0]
 
 
-def test_second_load_reads_the_cache_unless_options_differ(load, files, monkeypatch):
-    first = load(files)
-    calls = []
-    read = ipol_gait.read
-    monkeypatch.setattr(ipol_gait, "read", lambda *a, **k: calls.append(k) or read(*a, **k))
-    second = load(files)
-    assert not calls
-    for m in first.modalities:
-        np.testing.assert_array_equal(first.inputs[m], second.inputs[m])
-        np.testing.assert_array_equal(first.present[m], second.present[m])
-    load(files, steps=64)
-    assert calls == [{"steps": 64, "overlap": 0.5}]
+def test_second_load_reads_the_cache_unless_options_differ(
+    load, files, second_load_reads_the_cache
+):
+    second_load_reads_the_cache(
+        ipol_gait, load, files, {"steps": 64}, {"steps": 64, "overlap": 0.5}
+    )
 
 
 REFUSED = {
@@ -137,22 +131,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_files_are_refused_by_name(load, files, case):
-    member, change, message = REFUSED[case]
-    text = change(files.pop(member))
-    if text is not None:
-        files[member] = text
-    with pytest.raises(ValueError, match=message) as error:
-        load(files)
-    assert "GaitData.zip" in str(error.value)
+def test_bad_files_are_refused_by_name(load, files, refuses_by_name, case):
+    refuses_by_name(load, files, REFUSED[case], "GaitData.zip")
 
 
-def test_truncated_zip_is_refused(tmp_path, load, files):
+def test_truncated_zip_is_refused(load, files, refuses_a_truncated_zip):
     load(files)
-    zipped = tmp_path / "GaitData.zip"
-    zipped.write_bytes(zipped.read_bytes()[:-1000])
-    with pytest.raises(ValueError, match=r"not a whole zip.*www.ipol.im/pub/art/2023/497/ and"):
-        ipol_gait.load(dir=tmp_path, cache_dir=tmp_path / "cache")
+    refuses_a_truncated_zip(ipol_gait, "GaitData.zip", "www.ipol.im/pub/art/2023/497/ and")
 
 
 @pytest.mark.parametrize(

@@ -89,17 +89,10 @@ def test_steps_set_the_length_of_windows(load, files):
     assert load(files, steps=50).inputs["watch_gyro"].shape == (56, 50, 3)
 
 
-def test_second_load_reads_the_cache_unless_options_differ(load, files, monkeypatch):
-    first = load(files)
-    calls = []
-    read = sp_sw_har.read
-    monkeypatch.setattr(sp_sw_har, "read", lambda *a, **k: calls.append(k) or read(*a, **k))
-    second = load(files)
-    assert not calls
-    for m in first.modalities:
-        np.testing.assert_array_equal(first.inputs[m], second.inputs[m])
-    load(files, steps=64)
-    assert calls == [{"steps": 64, "purity": 0.0}]
+def test_second_load_reads_the_cache_unless_options_differ(
+    load, files, second_load_reads_the_cache
+):
+    second_load_reads_the_cache(sp_sw_har, load, files, {"steps": 64}, {"steps": 64, "purity": 0.0})
 
 
 PHONE = "DATA/s01/s01_02_sp.csv"
@@ -118,14 +111,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_files_are_refused_by_name(load, files, case):
-    member, change, message = REFUSED[case]
-    text = change(files.pop(member))
-    if text is not None:
-        files[member] = text
-    with pytest.raises(ValueError, match=message) as error:
-        load(files)
-    assert "sp-sw-har-dataset.zip" in str(error.value)
+def test_bad_files_are_refused_by_name(load, files, refuses_by_name, case):
+    refuses_by_name(load, files, REFUSED[case], "sp-sw-har-dataset.zip")
 
 
 @pytest.mark.parametrize(

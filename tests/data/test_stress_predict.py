@@ -97,17 +97,12 @@ def test_missing_numbers_make_the_stream_absent(load, files):
     assert not data.inputs["temp"][5].any() and data.inputs["eda"][5].all()
 
 
-def test_second_load_reads_the_cache_unless_options_differ(load, files, monkeypatch):
-    first = load(files)
-    calls = []
-    read = stress_predict.read
-    monkeypatch.setattr(stress_predict, "read", lambda *a, **k: calls.append(k) or read(*a, **k))
-    second = load(files)
-    assert not calls
-    for m in first.modalities:
-        np.testing.assert_array_equal(first.inputs[m], second.inputs[m])
-    load(files, window_s=5.0)
-    assert calls == [{"window_s": 5.0, "overlap": 0.0}]
+def test_second_load_reads_the_cache_unless_options_differ(
+    load, files, second_load_reads_the_cache
+):
+    second_load_reads_the_cache(
+        stress_predict, load, files, {"window_s": 5.0}, {"window_s": 5.0, "overlap": 0.0}
+    )
 
 
 BVP = "Raw_data/S02/BVP.csv"
@@ -124,14 +119,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_files_are_refused_by_name(load, files, case):
-    member, change, message = REFUSED[case]
-    text = change(files.pop(member))
-    if text is not None:
-        files[member] = text
-    with pytest.raises(ValueError, match=message) as error:
-        load(files)
-    assert "Stress-Predict-Dataset.zip" in str(error.value)
+def test_bad_files_are_refused_by_name(load, files, refuses_by_name, case):
+    refuses_by_name(load, files, REFUSED[case], "Stress-Predict-Dataset.zip")
 
 
 def test_person_with_labels_but_no_recording_is_missed(load, files):
@@ -141,12 +130,11 @@ def test_person_with_labels_but_no_recording_is_missed(load, files):
         load(files)
 
 
-def test_truncated_zip_is_refused(tmp_path, load, files):
+def test_truncated_zip_is_refused(load, files, refuses_a_truncated_zip):
     load(files)
-    zipped = tmp_path / "Stress-Predict-Dataset.zip"
-    zipped.write_bytes(zipped.read_bytes()[:-1000])
-    with pytest.raises(ValueError, match=r"not a whole zip.*italha-d/Stress-Predict-Dataset and"):
-        stress_predict.load(dir=tmp_path, cache_dir=tmp_path / "cache")
+    refuses_a_truncated_zip(
+        stress_predict, "Stress-Predict-Dataset.zip", "italha-d/Stress-Predict-Dataset and"
+    )
 
 
 @pytest.mark.parametrize(

@@ -104,22 +104,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_files_are_refused_by_name(load, files, case):
-    member, change, message = REFUSED[case]
-    text = change(files.pop(member))
-    if text is not None:
-        files[member] = text
-    with pytest.raises(ValueError, match=message) as error:
-        load(files)
-    assert "UCI HAR Dataset.zip" in str(error.value)
+def test_bad_files_are_refused_by_name(load, files, refuses_by_name, case):
+    refuses_by_name(load, files, REFUSED[case], "UCI HAR Dataset.zip")
 
 
-def test_truncated_zip_is_refused(tmp_path, load, files):
+def test_truncated_zip_is_refused(load, files, refuses_a_truncated_zip):
     load(files)
-    zipped = tmp_path / "UCI HAR Dataset.zip"
-    zipped.write_bytes(zipped.read_bytes()[:-1000])
-    with pytest.raises(ValueError, match=r"not a whole zip.*archive.ics.uci.edu/dataset/240"):
-        uci_har.load(dir=tmp_path, cache_dir=tmp_path / "cache")
+    refuses_a_truncated_zip(uci_har, "UCI HAR Dataset.zip", "archive.ics.uci.edu/dataset/240")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the public zip is not in {REAL}")
