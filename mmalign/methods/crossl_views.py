@@ -1,0 +1,86 @@
+"""CroSSL's two masked views of a batch: what they keep, and which samples they can teach."""
+
+import functools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmalign.augment import draw_latent_masks, draw_time_mask
+from mmalign.methods.sensors import named_key
+from mmalign.models import masked_mean
+
+
+class Views(NamedTuple):
+    """Two views of the latents, before what is not kept is hidden.
+
+    parts: {m: [b, width]}, latents of complete input, zeros where absent.
+    latents: [2, b, modalities, width]. keep: bool, of that shape.
+    there: bool [b, modalities], what is present.
+    empty: bool [b], nothing is kept in one of the views.
+    identical: bool [b], the same is kept in both.
+    """
+
+    parts: Mapping[str, jax.Array]
+    latents: jax.Array
+    keep: jax.Array
+    there: jax.Array
+    empty: jax.Array
+    identical: jax.Array
+
+    @property
+    def counts(self):
+        """Bool [b]: any modality is present."""
+        return self.there.any(axis=1)
+
+    def teach(self, mask):
+        """Bool [b]: the pair of views counts in the loss."""
+        where = self.counts & ~self.empty if mask.min_keep else self.counts
+        return where & ~self.identical if mask.pairing == "identical_excluded" else where
+
+
+def draw_views(net, params, grids, batch, key) -> Views:
+    """Encodes every modality once and draws what two views keep of it.
+
+    Args:
+      net: Network. params: of it. grids: {m: what its encoder reads}.
+      batch: its `present`, and its `progress` if there is one.
+      key: of the masks and of the encoders' dropout.
+    """
+    present, progress = batch["present"], batch.get("progress", 1.0)
+    there = net.stack(present)
+    keep = draw_latent_masks(
+        named_key(key, "masks"), net.mask, there, net.width, progress=progress
+    )  # fmt: skip
+    if net.mask.time_keep_prob is None:
+        parts = net.encode(params, grids, present, key)
+        latents, same = net.stack(parts)[None], True
+    else:
+        parts, latents, left = _masked_in_time(net, params, grids, present, key, progress)
+        same = functools.reduce(jnp.logical_and, [
+            ((x[0] == x[1]).all(axis=-1) | ~present[m]) for m, x in left.items()
+        ])  # fmt: skip
+        keep &= jnp.stack([left[m].any(axis=-1) for m in net.names], axis=-1)[..., None]
+    return Views(
+        parts,
+        jnp.broadcast_to(latents, keep.shape),
+        keep,
+        there,
+        empty=~keep.any(axis=(2, 3)).all(axis=0),
+        identical=(keep[0] == keep[1]).all(axis=(1, 2)) & same,
+    )
+
+
+def _masked_in_time(net, params, grids, present, key, progress):
+    """Latents {m: [b, width]} of complete input; of two views, [2, b, modalities, width]; what
+    the masks left of time, {m: bool [2, b, steps]}.
+    """
+    whole, views, left = {}, {}, {}
+    for m, maps in net.features(params, grids, key).items():
+        draw = named_key(key, "time") if net.mask.synchronous else named_key(key, "time", m)
+        keep = draw_time_mask(draw, net.mask, *maps.shape[:2], net.seconds[m], progress=progress)
+        means = masked_mean(maps, jnp.concatenate([jnp.ones_like(keep[:1]), keep]))
+        means = jnp.where(present[m][None, :, None], means, 0.0)
+        whole[m], views[m], left[m] = means[0], means[1:], keep
+    return whole, jnp.stack([views[m] for m in net.names], axis=2), left
