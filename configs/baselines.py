@@ -5,9 +5,13 @@ python -m mmalign.main --config=configs/baselines.py:cpc
 python -m mmalign.main --config=configs/baselines.py:cocoa,uci_har --config.data.dir=FOLDER
 python -m mmalign.main --config=configs/baselines.py:smoke                # SimCLR, two steps
 python -m mmalign.main --config=configs/baselines.py:gmc,smoke            # GMC, two steps
+
+Label efficiency at CroSSL's shares: `--config.evaluation.fractions="(0.01,0.05,0.1,0.5,1.0)"`.
 """
 
 from ml_collections import config_dict
+
+from mmalign import defaults
 
 DATA = ("synthetic", "uci_har", "sp_sw_har", "npz", "smoke")
 _PROJECTOR = dict(hidden=64, out=32)
@@ -83,7 +87,7 @@ def get_config(arg=""):
         steps=250,
         optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
     )  # fmt: skip
-    cfg.evaluation = dict(fractions=(0.01, 0.1, 1.0))
+    cfg.evaluation = defaults.evaluation()
     cfg.log_every, cfg.checkpoint_every = 50, 200
     cfg.wandb = config_dict.placeholder(config_dict.ConfigDict)
     if data in ("uci_har", "sp_sw_har"):

@@ -11,9 +11,13 @@ of the labels (random encoder 37, supervised network 63), 91 % with all of them 
 
 Real data: uci_har, stress_predict, ipol_gait, pamap2, wesad. Options of the method that are None
 here are those of its preset; `--config.crossl.method.mask.keep_prob=0.5` changes one.
+Label efficiency at CroSSL's shares: `--config.evaluation.fractions="(0.01,0.05,0.1,0.5,1.0)"`.
+Half of a person's sensors missing: `--config.evaluation.missing.patterns="('subject',)"`.
 """
 
 from ml_collections import config_dict
+
+from mmalign import defaults
 
 REAL = ("uci_har", "stress_predict", "ipol_gait", "pamap2", "wesad")
 ARGUMENTS = ("", *REAL, "npz", "smoke")
@@ -64,7 +68,23 @@ def get_config(arg=""):
         steps=250,
         optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
     )
-    cfg.evaluation = dict(fractions=(0.01, 0.1, 1.0))
+    # Not in references, as it takes a while: the aligned network with a head, all of it trained or
+    # the head alone: --config.references="('supervised','finetune','frozen')"
+    for name, label, freeze in (
+        ("finetune", "Fine-tuned CroSSL", ()),
+        ("frozen", "Frozen CroSSL", ("base",)),
+    ):
+        cfg[name] = dict(
+            label=label,
+            method=dict(name="classifier", base="crossl", reads="joint", hidden=128, dropout=0.1),
+            source="crossl",
+            warm_start=(r"([^/]+) -> base/\1",),
+            view=dict(missing=None),  # dict(kind="subsets") hides a random set of sensors
+            batch_size=128,
+            steps=250,
+            optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0, freeze=freeze),
+        )
+    cfg.evaluation = defaults.evaluation()
     cfg.log_every, cfg.checkpoint_every = 50, 200
     cfg.wandb = config_dict.placeholder(config_dict.ConfigDict)
     if preset == "released":
@@ -97,6 +117,6 @@ def _options():
 
 def _smoke(cfg):
     cfg.data.options = dict(subjects=8, windows=32, test_subjects=2)
-    for name in (*cfg.stages, *cfg.references):
+    for name in (*cfg.stages, *cfg.references, "finetune", "frozen"):
         cfg[name].update(steps=2, batch_size=48)
         cfg[name].optim.update(warmup_steps=0)

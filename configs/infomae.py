@@ -10,6 +10,8 @@ python -m mmalign.main --config=configs/infomae.py:smoke                  # two 
 
 from ml_collections import config_dict
 
+from mmalign import defaults
+
 ARGUMENTS = ("", "uci_har", "sp_sw_har", "npz", "smoke")
 _SPECTROGRAM = dict(representation="spectrogram", interval_s=0.32, overlap=0.5)
 ENCODERS = {
@@ -102,16 +104,7 @@ def get_config(arg=""):
             freeze=(),
         ),
     )  # freeze=("base",) trains the head alone
-    cfg.evaluation = dict(fractions=(0.01, 0.1, 1.0))
-    cfg.evaluation.missing = dict(
-        heads=("trained on complete", "trained on missing"),
-        devices={},  # sensors that fall out together, such as dict(wrist=("acc", "gyro"))
-        limit=64,  # sets of sensors
-        patterns=("independent", "burst"),
-        rates=(0.5,),
-        duration=10.0,  # windows of a burst
-        references=True,
-    )
+    cfg.evaluation = defaults.evaluation()
     cfg.log_every, cfg.checkpoint_every = 50, 200
     cfg.wandb = config_dict.placeholder(config_dict.ConfigDict)
     if arg in ("uci_har", "sp_sw_har"):

@@ -93,10 +93,28 @@ def test_every_config_has_a_smoke_run_of_two_steps_and_refuses_other_arguments(p
         module.get_config("nope")
 
 
-def test_configs_import_ml_collections_alone():
+def test_configs_import_ml_collections_and_plain_defaults_alone():
     assert CONFIGS
+    known = {"ml_collections.config_dict", "mmalign.defaults"}
     for path in CONFIGS:
-        assert {name.split(".")[0] for name in imports(path)} <= {"ml_collections"}
+        assert set(imports(path)) <= known
+    assert not loaded("import mmalign.defaults") & {"jax", "numpy", "flax", "optax"}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_has_what_a_run_takes_of_missing_sensors_and_labels_as_flags(path):
+    from mmalign import evaluation
+    from mmalign.evaluation.missing import DEFAULTS
+
+    spec = importlib.util.spec_from_file_location("config", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config().lock()
+    assert config.evaluation.missing.to_dict() == DEFAULTS
+    assert config.evaluation.fractions == evaluation.FRACTIONS
+    config.update_from_flattened_dict({"evaluation.missing.rates": (0.2,)})
+    options = evaluation.missing_options(config.evaluation.missing, ("acc", "emg"))
+    assert options == DEFAULTS | {"rates": (0.2,), "devices": options["devices"]}
 
 
 def test_arrows_between_rooms_point_down():

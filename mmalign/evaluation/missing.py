@@ -18,22 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmalign import defaults
 from mmalign.data.missingness import check, devices_of, simulate
+from mmalign.defaults import HEADS
 from mmalign.evaluation import probe
 from mmalign.evaluation.protocols import labelled_rows, test_rows
-from mmalign.evaluation.sensor_sets import LIMIT
 
-COMPLETE, MISSING, NETWORK = "trained on complete", "trained on missing", "network"
-HEADS = (COMPLETE, MISSING)
-DEFAULTS = {
-    "heads": HEADS,
-    "limit": LIMIT,
-    "devices": {},
-    "patterns": ("independent", "burst"),
-    "rates": (0.5,),
-    "duration": 10.0,
-    "references": True,
-}
+(COMPLETE, MISSING), NETWORK = HEADS, "network"
+DEFAULTS = defaults.missing()
 
 
 class Contender(NamedTuple):

@@ -18,9 +18,9 @@ import numpy as np
 
 from mmalign.data.dataset import TEST, TRAIN
 from mmalign.data.views import labelled_subset
+from mmalign.defaults import FRACTIONS
 from mmalign.evaluation import probe, reference
 
-FRACTIONS = (0.01, 0.1, 1.0)
 CHANCE = "Chance"
 FORMS = ("latents", "global")  # of a joint embedding, where a method has two: see CroSSL
 

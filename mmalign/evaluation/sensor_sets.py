@@ -4,12 +4,11 @@ import itertools
 
 import numpy as np
 
+from mmalign import defaults
 from mmalign.data.missingness import devices_of
 
-LIMIT = 64  # all sets of six sensors
 
-
-def sensor_sets(modalities, *, devices=None, limit=LIMIT, seed=0):
+def sensor_sets(modalities, *, devices=None, limit=defaults.SETS, seed=0):
     """Sets of modalities that are present, the full one first, then by size; never the empty one.
 
     All 2^M - 1 sets if these are at most `limit`. Otherwise the full set, each modality alone and
