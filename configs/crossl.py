@@ -15,6 +15,8 @@ Label efficiency at CroSSL's shares: `--config.evaluation.fractions="(0.01,0.05,
 Half of a person's sensors missing: `--config.evaluation.missing.patterns="('subject',)"`.
 """
 
+import functools
+
 from ml_collections import config_dict
 
 from mmalign import defaults
@@ -97,21 +99,23 @@ def get_config(arg=""):
 
 def _options():
     """Everything that can be changed of a preset, as it is there."""
-    text, number, whole = (config_dict.placeholder(kind) for kind in (str, float, int))
-    flag, names = config_dict.placeholder(bool), config_dict.placeholder(tuple)
+    # one placeholder for each, as fields that share one change together
+    text, number, whole, flag, names = (
+        functools.partial(config_dict.placeholder, kind) for kind in (str, float, int, bool, tuple)
+    )
     return dict(
         mask=dict(
-            strategy=text, keep_prob=number, k=whole, min_keep=whole, rescale=text, fill=text,
-            groups=names, pairing=text, time_keep_prob=number, block_s=number, synchronous=flag,
-            anneal=number,
+            strategy=text(), keep_prob=number(), k=whole(), min_keep=whole(), rescale=text(),
+            fill=text(), groups=names(), pairing=text(), time_keep_prob=number(),
+            block_s=number(), synchronous=flag(), anneal=number(),
         ),
         loss=dict(
-            name=text, invariance=number, variance=number, covariance=number, gamma=number,
-            eps=number, unbiased=flag, temperature=number,
+            name=text(), invariance=number(), variance=number(), covariance=number(),
+            gamma=number(), eps=number(), unbiased=flag(), temperature=number(),
         ),
-        aggregator=dict(name=text, hidden=names, out=whole, final_norm=text),
-        complete_variance=number, expander=names, head_input=text, encoder_init=text,
-        encoder_dropout=flag, kernel_l2=number,
+        aggregator=dict(name=text(), hidden=names(), out=whole(), final_norm=text()),
+        complete_variance=number(), expander=names(), head_input=text(), encoder_init=text(),
+        encoder_dropout=flag(), kernel_l2=number(),
     )  # fmt: skip
 
 

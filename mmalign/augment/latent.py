@@ -92,6 +92,10 @@ def latent_mask(
         raise ValueError(
             f"mask.k must be 1 to {count}, the number of groups of modalities, got {k}"
         )
+    if strategy != "subset" and k is not None:
+        raise ValueError(
+            f"mask.k is for strategy='subset': leave it out with {strategy!r}, got {k}"
+        )
     if strategy == "temporal":
         if isinstance(keep_prob, Mapping):
             raise ValueError("mask.keep_prob must be one number with strategy='temporal'")
@@ -239,7 +243,15 @@ def _group_numbers(modalities, groups):
     owner = {}
     for group in groups:
         if isinstance(group, str):
-            raise ValueError(f"mask.groups must hold sequences of modalities, got {group!r}")
+            raise ValueError(
+                f"mask.groups must hold sequences of modalities, such as ({modalities},), got "
+                f"{group!r}"
+            )
+        if not tuple(group):
+            raise ValueError(
+                "mask.groups holds a group without a modality: leave it out, or name some of "
+                f"{', '.join(modalities)}"
+            )
         for m in group:
             if m not in modalities:
                 raise ValueError(f"mask.groups names {m!r}; there is {', '.join(modalities)}")

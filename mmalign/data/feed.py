@@ -21,7 +21,10 @@ def statistics(dataset: Dataset):
     for m, x in dataset.inputs.items():
         x = x[(dataset.split == TRAIN) & dataset.present[m]]
         if not len(x):
-            raise ValueError(f"modality {m!r} is present in no training window")
+            raise ValueError(
+                f"modality {m!r} is present in no training window: leave it out of the data, or "
+                "give it windows of people who are trained on"
+            )
         mean = x.mean(axis=(0, 1), dtype=np.float64)
         std = x.std(axis=(0, 1), dtype=np.float64)
         std = np.where(std > _MIN_STD * np.abs(mean), std, 1.0)

@@ -151,4 +151,7 @@ def _check_split(path, split, group, present):
         )
     for m, there in present.items():
         if not there[split == TRAIN].any():
-            raise ValueError(f"{path}: modality {m!r} is present in no training window")
+            raise ValueError(
+                f"{path}: modality {m!r} is present in no training window: leave it out of the "
+                "file, or give it windows of people who are trained on"
+            )

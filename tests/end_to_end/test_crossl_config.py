@@ -1,0 +1,127 @@
+"""configs/crossl.py from the command line: flags change what they name, bad input ends in a line."""
+
+import importlib.util
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from mmalign import pipeline
+
+PATH = pathlib.Path(__file__).parents[2] / "configs" / "crossl.py"
+spec = importlib.util.spec_from_file_location("crossl_config", PATH)
+crossl = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(crossl)
+MASK = "--config.crossl.method.mask"
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        ([".keep_prob=0"], "mask.keep_prob must be in (0, 1], got 0.0"),
+        ([".keep_prob=1.5"], "mask.keep_prob must be in (0, 1], got 1.5"),
+        ([".keep_prob=nan"], "mask.keep_prob must be in (0, 1], got nan"),
+        ([".time_keep_prob=2", ".block_s=0.5"], "mask.time_keep_prob must be in (0, 1], got 2.0"),
+        ([".anneal=-0.5"], "mask.anneal must be in [0, 1], got -0.5"),
+        ([".min_keep=2"], "mask.min_keep must be one of 0, 1, got 2"),
+        ([".strategy=subset", ".k=3"],
+         "mask.k must be 1 to 2, the number of groups of modalities, got 3"),
+        ([".k=1"], "mask.k is for strategy='subset': leave it out with 'spatial', got 1"),
+        ([".groups=(('acc','gps'),)"], "mask.groups names 'gps'; there is acc, emg"),
+        ([".groups=((),)"],
+         "mask.groups holds a group without a modality: leave it out, or name some of acc, emg"),
+        ([".groups=('acc','emg')"], "mask.groups must hold sequences of modalities, such as "
+         "(('acc', 'emg'),), got 'acc'"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_masks_that_do_not_fit_end_in_one_line_before_training(main, tmp_path, flags, error):
+    code, output = main(
+        f"--config={PATH}:smoke", *(MASK + flag for flag in flags), f"--workdir={tmp_path / 'run'}"
+    )
+    assert (code, output) == (1, f"error: stage 'crossl': {error}\n")
+    assert not (tmp_path / "run").exists()
+
+
+def windows(path, **more):
+    """A file of three sensors of 16 people, half of whose windows are of each class."""
+    rng, n = np.random.default_rng(0), 128
+    sensors = {m: rng.standard_normal((n, 20, 1)) for m in ("acc", "emg", "ecg")}
+    rates = {f"rate_hz_{m}": 10 for m in sensors}
+    np.savez(path, **sensors, **rates, label=np.arange(n) % 2, group=np.arange(n) // 8, **more)
+    return path
+
+
+def test_a_sensor_without_a_training_window_ends_in_one_line(main, tmp_path):
+    path = windows(
+        tmp_path / "mine.npz", present_ecg=np.arange(128) >= 96, split=np.arange(128) >= 96
+    )
+    code, output = main(
+        f"--config={PATH}:npz", f"--config.data.path={path}", f"--workdir={tmp_path / 'run'}"
+    )
+    assert (code, output) == (
+        1,
+        f"error: {path}: modality 'ecg' is present in no training window: leave it out of the "
+        "file, or give it windows of people who are trained on\n",
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_fold_that_leaves_a_sensor_no_training_window_ends_in_one_line(main, tmp_path):
+    path = windows(tmp_path / "mine.npz", present_ecg=np.arange(128) < 8)  # one person's
+    errors = []
+    for fold in range(4):
+        code, output = main(
+            f"--config={PATH}:npz", f"--config.data.path={path}", "--config.data.folds=4",
+            f"--config.data.fold={fold}", "--config.crossl.steps=0", f"--workdir={tmp_path / 'run'}"
+        )  # fmt: skip
+        assert code == 1
+        errors.append(output)
+    assert errors.count(
+        "error: modality 'ecg' is present in no training window: leave it out of the data, or give "
+        "it windows of people who are trained on\n"
+    ) == 1  # fmt: skip
+
+
+def test_a_flag_changes_one_option_and_no_other():
+    before = crossl.get_config("smoke").crossl.method.to_dict()
+
+    def leaves(tree, path=()):
+        if isinstance(tree, dict):
+            return {k: v for key, x in tree.items() for k, v in leaves(x, (*path, key)).items()}
+        return {".".join(path): tree}
+
+    values = {float: 0.25, int: 1, str: "x", bool: True, tuple: (1,)}
+    plain, config = leaves(before), crossl.get_config("smoke")
+    for name in [name for name, value in plain.items() if value is None and name != "augment"]:
+        config = crossl.get_config("smoke").lock()
+        kind = config.crossl.method.get_type(name) if "." not in name else (
+            config.crossl.method[name.split(".")[0]].get_type(name.split(".")[1])
+        )  # fmt: skip
+        config.update_from_flattened_dict({f"crossl.method.{name}": values[kind]})
+        after = leaves(config.crossl.method.to_dict())
+        assert {key for key in plain if plain[key] != after[key]} == {name}
+
+
+def test_frozen_heads_leave_the_network_and_fine_tuned_ones_change_all_of_it(
+    quick_compiling, devices, tmp_path, monkeypatch
+):
+    devices(1)
+    config = crossl.get_config("smoke")
+    config.references = ("finetune", "frozen")
+    config.evaluation.fractions = (1.0,)
+    config.evaluation.missing.references = False
+    config.encoder.update(dim=8, kernels=(4, 3, 2))
+    trained, evaluate = {}, pipeline._evaluate
+    monkeypatch.setattr(
+        pipeline, "_evaluate", lambda *args: trained.update(args[3]) or evaluate(*args)
+    )
+    results = pipeline.run(config, tmp_path / "run")
+    assert {"Frozen CroSSL", "Fine-tuned CroSSL"} < {r["row"] for r in results["records"]}
+    for name, moved in (("frozen_100", False), ("finetune_100", True)):
+        changed = jax.tree.map(
+            lambda now, before: bool((now != before).any()),
+            trained[name]["base"], trained["crossl"],
+        )  # fmt: skip
+        assert set(jax.tree.leaves(changed)) == {moved}
