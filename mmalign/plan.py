@@ -48,7 +48,8 @@ def stages(config, dataset: Dataset):
     """All trainings of a run, in order: {name: Stage}.
 
     `config.stages` names the blocks of the method itself, `config.references` those of reference
-    rows; a block whose method learns from labels becomes one training for each label fraction.
+    rows; a block whose method learns from labels becomes one training for each label fraction,
+    or one alone where its `view.fraction` names it.
     Raises: ValueError, naming the block and the key, for whatever does not fit.
     """
     _check_run(config, dataset)
@@ -91,15 +92,17 @@ def first_batch(stage, data):
 
 
 def expanded(name, block, config):
-    """[(name, block)] of a block's trainings: one for each share of labels that it learns from."""
+    """[(name, block)] of a block's trainings: one for each share of labels that it learns from.
+
+    These are the shares of the evaluation, or the one that the block's own view names.
+    """
     if block["method"].get("name") not in methods.LABELLED:
         return [(name, block)]
+    view = {**block.get("view", {}), "kind": "labelled"}
+    own = view.get("fraction")
     return [
-        (
-            f"{name}_{100 * f:g}",
-            {**block, "view": {**block.get("view", {}), "kind": "labelled", "fraction": f}},
-        )
-        for f in config.evaluation.fractions
+        (f"{name}_{100 * f:g}", {**block, "view": {**view, "fraction": f}})
+        for f in (config.evaluation.fractions if own is None else (own,))
     ]
 
 

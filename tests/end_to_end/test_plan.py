@@ -50,6 +50,16 @@ def test_the_supervised_reference_learns_from_the_windows_that_probes_learn_from
     assert seen == set(evaluation.labelled_rows(dataset, 0.1, config.seed).tolist())
 
 
+def test_a_labelled_block_may_name_its_own_share_of_labels(tiny, dataset):
+    config = tiny.config({"evaluation.fractions": (0.1, 1.0)})
+    with config.unlocked():
+        config.supervised.view = {"fraction": 0.5}
+    stages = plan.stages(config, dataset)
+    assert [name for name in stages if name.startswith("supervised")] == ["supervised_50"]
+    train = int(np.sum(dataset.split == 0))
+    assert stages["supervised_50"].view.windows == pytest.approx(train / 2, abs=6)  # of 6 classes
+
+
 def test_planning_places_nothing_on_devices(tiny, dataset):
     before = len(jax.live_arrays())
     plan.stages(tiny.config({"references": ()}), dataset)
