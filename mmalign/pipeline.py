@@ -122,7 +122,11 @@ def _contender(stage, params, dataset, embed):
         answer = functools.partial(evaluation.side_by_side, parts, dataset)
         return parts, evaluation.Contender(parts[JOINT], answer)
     part = "logits" if "logits" in parts else JOINT
-    answer = lambda here: embed(stage.method.embed, variables, present=here)[part]
+    if stage.method.fuse is None:
+        answer = lambda here: embed(stage.method.embed, variables, present=here)[part]
+        return parts, evaluation.Contender(parts[part], answer, part == "logits")
+    alone, fuse = {m: parts[m] for m in dataset.modalities}, jax.jit(stage.method.fuse)
+    answer = lambda here: jax.device_get(fuse(variables, alone, here)[part])
     return parts, evaluation.Contender(parts[part], answer, part == "logits")
 
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from mmalign.methods.contract import Method, present_inputs
-from mmalign.methods.encoders import embed_encoders, init_encoders
+from mmalign.methods.encoders import embed_encoders, fuse_side_by_side, init_encoders
 from mmalign.methods.mae import reconstruction
 from mmalign.methods.sensors import named_key, sensors
 
@@ -42,4 +42,4 @@ def create(config, modalities, num_classes=0) -> Method:
             )
         return sum(metrics.values()), {"metrics": metrics}
 
-    return Method(init, loss, embed_encoders(front))
+    return Method(init, loss, embed_encoders(front), fuse=fuse_side_by_side(front))

@@ -44,15 +44,17 @@ def create(config, modalities, num_classes=0) -> Method:
     policy = Policy(**dict(augment)) if augment and augment["pool"] else None
     head = Classifier(config["hidden"], num_classes, config["dropout"])
 
-    def read(params, batch):
-        parts = base.embed({"params": params["base"]}, batch)
+    def read(parts):
         if config["reads"] == JOINT:
-            return parts, parts[JOINT]
-        return parts, jnp.concatenate([parts[m] for m in modalities], axis=-1)
+            return parts[JOINT]
+        return jnp.concatenate([parts[m] for m in modalities], axis=-1)
+
+    def embed_base(params, batch):
+        return base.embed({"params": params["base"]}, batch)
 
     def init(key, batch):
         params = {"base": base.init(named_key(key, "base"), batch)["params"]}
-        z = jnp.zeros_like(read(params, batch)[1])
+        z = jnp.zeros_like(read(embed_base(params, batch)))
         return {"params": params | {"head": head.init(named_key(key, "head"), z)["params"]}}
 
     def loss(variables, batch, key):
@@ -60,14 +62,22 @@ def create(config, modalities, num_classes=0) -> Method:
         if policy is not None:
             inputs = policy(named_key(key, "view"), inputs)
         params, label = variables["params"], batch["label"]
-        logits = head.apply({"params": params["head"]}, read(params, batch | {"inputs": inputs})[1],
-                            True, rngs={"dropout": named_key(key, "dropout")})  # fmt: skip
+        z = read(embed_base(params, batch | {"inputs": inputs}))
+        logits = head.apply({"params": params["head"]}, z, True,
+                            rngs={"dropout": named_key(key, "dropout")})  # fmt: skip
         hit = (logits.argmax(axis=-1) == label).astype(jnp.float32)
         cost, hit = (labelled_mean(x, label) for x in (cross_entropy(logits, label), hit))
         return cost, {"metrics": {"accuracy": hit}}
 
     def embed(variables, batch):
-        parts, z = read(variables["params"], batch)
-        return parts | {"logits": head.apply({"params": variables["params"]["head"]}, z)}
+        return answered(variables, embed_base(variables["params"], batch))
 
-    return Method(init, loss, embed)
+    def fuse(variables, parts, present):
+        of_base = {"params": variables["params"]["base"]}
+        return answered(variables, base.fuse(of_base, parts, present))
+
+    def answered(variables, parts):
+        logits = head.apply({"params": variables["params"]["head"]}, read(parts))
+        return parts | {"logits": logits}
+
+    return Method(init, loss, embed, fuse=fuse if base.fuse else None)

@@ -38,12 +38,16 @@ class Method(NamedTuple):
     embed: (variables, batch) -> {modality: [b, d], ..., "joint": [b, d]}; deterministic. Methods
       may add parts, see RESERVED. Absent modalities are zeros in their own part.
     watches: metrics whose values can tell that a training goes wrong.
+    fuse: (variables, {modality: [b, d]}, present) -> what `embed` returns of windows with these
+      embeddings and {modality: bool [b]} of them there, so that no encoder has to run again for
+      each set of sensors; None where a modality's embedding does not suffice.
     """
 
     init: Callable
     loss: Callable
     embed: Callable
     watches: tuple[Watch, ...] = ()
+    fuse: Callable | None = None
 
 
 def present_inputs(batch):

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmalign.losses import info_nce
-from mmalign.methods.contract import JOINT, Method, present_inputs, where_present
-from mmalign.methods.encoders import init_encoders, side_by_side
+from mmalign.methods.contract import Method, present_inputs
+from mmalign.methods.encoders import fuse_side_by_side, init_encoders
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.models import Context, Linear
 
@@ -46,6 +46,7 @@ def create(config, modalities, num_classes=0) -> Method:
         for m, modality in modalities.items()
     }
     front, context = sensors(config, cut_modalities), Context(config["context"])
+    fuse = fuse_side_by_side(front)
     predictor = {m: Linear(horizon * front.backbones[m].dim) for m in modalities}
     steps = [(t, k) for k in range(1, horizon + 1) for t in range(pieces - k)]
     starts, ahead = (np.asarray(x) for x in zip(*steps))
@@ -86,13 +87,10 @@ def create(config, modalities, num_classes=0) -> Method:
     def embed(variables, batch):
         grids = front.grids(_cut(present_inputs(batch), pieces))
         params, present = variables["params"]["sensors"], batch["present"]
-        out = {
-            m: where_present(coded(m, params[m], grids[m])[1].mean(axis=1), present[m])
-            for m in modalities
-        }
-        return out | {JOINT: side_by_side(out)}
+        parts = {m: coded(m, params[m], grids[m])[1].mean(axis=1) for m in modalities}
+        return fuse(variables, parts, present)
 
-    return Method(init, loss, embed)
+    return Method(init, loss, embed, fuse=fuse)
 
 
 def _cut(inputs, pieces):

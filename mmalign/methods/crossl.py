@@ -5,7 +5,7 @@ from jax import lax
 
 from mmalign.losses import vicreg
 from mmalign.methods import diagnostics
-from mmalign.methods.contract import JOINT, Method, Watch, present_inputs
+from mmalign.methods.contract import JOINT, Method, Watch, present_inputs, where_present
 from mmalign.methods.crossl_network import network
 from mmalign.methods.crossl_presets import PRESETS, resolve
 from mmalign.methods.crossl_views import draw_views
@@ -81,14 +81,19 @@ def create(config, modalities, num_classes=0) -> Method:
     def embed(variables, batch):
         params, present = variables["params"], batch["present"]
         parts = net.encode(params, net.front.grids(present_inputs(batch)), present)
-        z = net.complete(params, parts, net.stack(present))
+        return fuse(variables, parts, present)
+
+    def fuse(variables, parts, present):
+        parts = {m: where_present(parts[m], present[m]) for m in net.names}
+        z = net.complete(variables["params"], parts, net.stack(present))
         latents = jnp.concatenate([parts[m] for m in net.names], axis=-1)
         if options["head_input"] == "global":
             return parts | {"latents": latents, JOINT: z}
         return parts | {"global": z, JOINT: latents}
 
     watches = () if options["loss"]["name"] in ON_LATENTS else (WATCH,)
-    return Method(lambda key, batch: {"params": net.init(key, batch)}, loss, embed, watches)
+    init = lambda key, batch: {"params": net.init(key, batch)}
+    return Method(init, loss, embed, watches, fuse)
 
 
 def _comparison(net, options):

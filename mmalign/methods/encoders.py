@@ -45,13 +45,25 @@ def embed_encoders(front):
     "joint" is all of them side by side. The part of an absent modality is zeros there too: nothing
     stands in for it, so that what is read from the others does not move.
     """
+    fuse = fuse_side_by_side(front)
 
     def embed(variables, batch):
         grids = front.grids(present_inputs(batch))
-        out = embeddings(front, variables["params"]["sensors"], grids, batch["present"])
-        return out | {JOINT: side_by_side(out)}
+        parts = embeddings(front, variables["params"]["sensors"], grids, batch["present"])
+        return fuse(variables, parts, batch["present"])
 
     return embed
+
+
+def fuse_side_by_side(front):
+    """The `fuse` of methods whose joint embedding is their modalities' side by side."""
+
+    def fuse(variables, parts, present):
+        del variables
+        own = {m: where_present(parts[m], present[m]) for m in front.backbones}
+        return own | {JOINT: side_by_side(own)}
+
+    return fuse
 
 
 def fused_views(front, params, batch, key):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from mmalign.losses import masked_mse
 from mmalign.methods.contract import Method, present_inputs
-from mmalign.methods.encoders import embed_encoders
+from mmalign.methods.encoders import embed_encoders, fuse_side_by_side
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.methods.split import Split
 
@@ -51,7 +51,7 @@ def create(config, modalities, num_classes=0) -> Method:
             )
         return sum(metrics.values()), {"metrics": metrics}
 
-    return Method(init, loss, embed_encoders(front))
+    return Method(init, loss, embed_encoders(front), fuse=fuse_side_by_side(front))
 
 
 def draw_masks(front, key, grids, ratio):

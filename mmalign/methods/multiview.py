@@ -9,6 +9,7 @@ from mmalign.methods.contract import Method, present_inputs
 from mmalign.methods.encoders import (
     embed_encoders,
     embeddings,
+    fuse_side_by_side,
     init_encoders,
     side_by_side,
     width,
@@ -80,4 +81,4 @@ def create(config, modalities, num_classes=0) -> Method:
         cost = LOSSES[name](*arguments, where=where, **knobs).mean()
         return cost, {"metrics": {"contrast": cost}}
 
-    return Method(init, loss, embed_encoders(front))
+    return Method(init, loss, embed_encoders(front), fuse=fuse_side_by_side(front))

@@ -6,6 +6,7 @@ from mmalign.losses import nt_xent
 from mmalign.methods.contract import Method
 from mmalign.methods.encoders import (
     embed_encoders,
+    fuse_side_by_side,
     fused_views,
     init_encoders,
     need_augmentation,
@@ -47,4 +48,4 @@ def create(config, modalities, num_classes=0) -> Method:
         cost = nt_xent(first, second, temperature=config["temperature"], where=there).mean()
         return cost, {"metrics": {"contrast": cost}}
 
-    return Method(init, loss, embed_encoders(front))
+    return Method(init, loss, embed_encoders(front), fuse=fuse_side_by_side(front))

@@ -8,6 +8,7 @@ from mmalign.losses.numerics import centred, mean_over_counted, unit_norm
 from mmalign.methods.contract import Method
 from mmalign.methods.encoders import (
     embed_encoders,
+    fuse_side_by_side,
     fused_views,
     init_encoders,
     need_augmentation,
@@ -65,7 +66,7 @@ def create(config, modalities, num_classes=0) -> Method:
         cost = mean_over_counted(1 - cosine.mean(axis=0), there).mean()
         return cost, {"metrics": {"distance": cost, "spread": _spread(fused[0], there)}}
 
-    return Method(init, loss, embed_encoders(front))
+    return Method(init, loss, embed_encoders(front), fuse=fuse_side_by_side(front))
 
 
 def standardised(z, where, eps=1e-5):

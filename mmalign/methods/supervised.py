@@ -9,6 +9,7 @@ from mmalign.methods.contract import JOINT, Method, present_inputs
 from mmalign.methods.encoders import (
     embed_encoders,
     embeddings,
+    fuse_side_by_side,
     init_encoders,
     side_by_side,
     width,
@@ -34,7 +35,7 @@ def create(config, modalities, num_classes=0) -> Method:
     if num_classes < 2:
         raise ValueError(f"a supervised method needs 2 classes or more, got {num_classes}")
     front, head = sensors(config, modalities), Linear(num_classes)
-    encode = embed_encoders(front)
+    encode, fuse_parts = embed_encoders(front), fuse_side_by_side(front)
 
     def init(key, batch):
         grids = front.grids(batch["inputs"])
@@ -55,11 +56,16 @@ def create(config, modalities, num_classes=0) -> Method:
         return cost, {"metrics": {"accuracy": hit}}
 
     def embed(variables, batch):
-        out = encode(variables, batch)
-        logits = head.apply({"params": variables["params"]["head"]}, out[JOINT])
-        return out | {"logits": logits}
+        return answered(variables, encode(variables, batch))
 
-    return Method(init, loss, embed)
+    def fuse(variables, parts, present):
+        return answered(variables, fuse_parts(variables, parts, present))
+
+    def answered(variables, parts):
+        logits = head.apply({"params": variables["params"]["head"]}, parts[JOINT])
+        return parts | {"logits": logits}
+
+    return Method(init, loss, embed, fuse=fuse)
 
 
 def cross_entropy(logits, label):

@@ -77,6 +77,23 @@ def test_an_embedding_knows_its_own_window_alone(method):
         np.testing.assert_allclose(shuffled[part], z[order], atol=1e-5)
 
 
+def test_fusing_embeddings_of_whole_windows_is_embedding_windows_that_lack_sensors(small, name):
+    made = small.compiled(name, 3)
+    assert (made.method.fuse is None) == (name == "infomae")  # its u answers for an absent sensor
+    if made.method.fuse is None:
+        return
+    whole = small.batch(3)
+    whole["present"] = {m: np.ones_like(p) for m, p in whole["present"].items()}
+    parts = {m: z for m, z in made.embed(made.params, whole).items() if m in whole["present"]}
+    lacking = small.batch(3)["present"] | {"ecg": np.arange(small.batch_size) % 2 == 0}
+    # through jit, which sorts the modalities by name
+    fused = small.jit(made.method.fuse)({"params": made.params}, parts, lacking)
+    want = made.embed(made.params, whole | {"present": lacking})
+    assert set(fused) == set(want)
+    for part, z in want.items():
+        np.testing.assert_allclose(fused[part], z, rtol=1e-5, atol=1e-6, err_msg=part)
+
+
 def test_what_stands_where_a_modality_is_absent_is_never_read(method):
     nan = absent(method.batch, np.nan)
     assert all(np.isnan(x).any() for x in nan["inputs"].values())
