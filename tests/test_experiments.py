@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import infomae
+from experiments import infomae, tables
 
 
 def run(accuracy, seconds):
@@ -22,17 +22,17 @@ def run(accuracy, seconds):
 
 
 def test_cells_are_means_and_sample_deviations_over_seeds():
-    cells = infomae.summarise([run(0.5, 1), run(0.7, 1), run(0.6, 1)])
+    cells = tables.summarise([run(0.5, 1), run(0.7, 1), run(0.6, 1)])
     assert [(c["part"], c["fraction"]) for c in cells] == [
         ("joint", 0.1), ("joint", 1.0), ("acc", 1.0)
     ]  # fmt: skip
     assert cells[0]["accuracy"] == pytest.approx([0.6, 0.1])
     assert cells[0]["macro_f1"] == pytest.approx([0.3, 0.05])
-    assert infomae.summarise([run(0.5, 1)])[0]["accuracy"] == [0.5, 0.0]
+    assert tables.summarise([run(0.5, 1)])[0]["accuracy"] == [0.5, 0.0]
 
 
 def test_what_is_written_agrees_and_names_no_folder_of_the_user(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(infomae, "HERE", tmp_path)
+    monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
     infomae.write("test", [run(0.5, 60), run(0.7, 180)])
     stored = json.loads((tmp_path / "results" / "test.json").read_text())
     assert stored["seeds"] == 2 and stored["training_seconds_per_seed"] == [120.0, 240.0]
