@@ -5,6 +5,7 @@ import json
 import time
 
 import jax
+import numpy as np
 
 from mmalign import evaluation, methods, plan, report, training
 from mmalign.data import catalogue, feed
@@ -86,7 +87,7 @@ def _train(stage, config, data, stats, mesh, folder, writer, source):
 
 def _evaluate(config, dataset, stages, params, data, mesh):
     """All records of the table, and what is known beyond it."""
-    embed = functools.partial(evaluation.embed_all, data=data, rows=len(dataset), mesh=mesh)
+    embed = functools.partial(evaluation.embed_all, data=data, mesh=mesh)
     first, last = (stages[config.stages[i]] for i in (0, -1))
     untrained = training.init_state(
         first.method.init, first.tx, training.stream_key(config.seed, RANDOM),
@@ -114,20 +115,29 @@ def _evaluate(config, dataset, stages, params, data, mesh):
 
 
 def _contender(stage, params, dataset, embed):
-    """Embeddings of all windows by a stage, and how it answers when sensors are missing."""
-    variables = {"params": params}
-    parts = embed(stage.method.embed, variables)
+    """Embeddings by a stage, and how it answers when sensors are missing.
+
+    They are of all windows, but of the test windows alone for a network that answers itself.
+    """
+    variables, network = {"params": params}, stage.config["method"]["name"] in methods.LABELLED
+    rows = evaluation.test_rows(dataset) if network else np.arange(len(dataset))
+    embed = functools.partial(embed, stage.method.embed, variables, rows=rows)
+    parts = embed()
     if stage.config["method"]["name"] in methods.CONCATENATED:
         parts[JOINT] = evaluation.side_by_side(parts, dataset)
         answer = functools.partial(evaluation.side_by_side, parts, dataset)
         return parts, evaluation.Contender(parts[JOINT], answer)
-    part = "logits" if "logits" in parts else JOINT
-    if stage.method.fuse is None:
-        answer = lambda here: embed(stage.method.embed, variables, present=here)[part]
-        return parts, evaluation.Contender(parts[part], answer, part == "logits")
-    alone, fuse = {m: parts[m] for m in dataset.modalities}, jax.jit(stage.method.fuse)
-    answer = lambda here: jax.device_get(fuse(variables, alone, here)[part])
-    return parts, evaluation.Contender(parts[part], answer, part == "logits")
+    part = "logits" if network else JOINT
+    alone = {m: parts[m] for m in dataset.modalities}
+    fuse = stage.method.fuse and jax.jit(stage.method.fuse)
+
+    def answer(here):
+        here = {m: x[rows] for m, x in here.items()}
+        if fuse is None:
+            return embed(present=here)[part]
+        return jax.device_get(fuse(variables, alone, here)[part])
+
+    return parts, evaluation.Contender(parts[part], answer, network)
 
 
 def _missing(config, dataset, stages, contenders):
@@ -170,12 +180,12 @@ def _records(config, dataset, stages, untrained, parts):
 
 
 def _network(stage, logits, dataset, seed):
-    """Record of a supervised network's own answers."""
+    """Record of a supervised network's own answers, its logits of the test windows."""
     test = evaluation.test_rows(dataset)
     fraction = stage.config["view"]["fraction"]
     return evaluation.record(
         stage.label, evaluation.Cell(JOINT, "network", fraction), dataset.label[test],
-        {"predictions": logits[test].argmax(axis=-1)}, stage.view.windows, seed,
+        {"predictions": logits.argmax(axis=-1)}, stage.view.windows, seed,
         dataset.num_classes,
     )  # fmt: skip
 

@@ -12,30 +12,32 @@ BATCH = 512
 
 
 def embed_all(embed, variables, *, data, rows, mesh, present=None):
-    """What a method's `embed` says of windows 0 .. rows - 1: {part: float32 [rows, d]}.
+    """What a method's `embed` says of windows: {part: float32 [k, d]}.
 
     Args:
       embed: (variables, batch) -> {part: [b, d]}.
       variables: of the method.
       data: arrays as `data.feed.arrays` gives them, on the host or on devices.
-      rows: number of windows.
+      rows: int [k], numbers of the windows.
       mesh: devices that share each batch.
-      present: {modality: bool [rows]}, where to show it; elsewhere it is treated as absent, and so
+      present: {modality: bool [k]}, where to show it; elsewhere it is treated as absent, and so
         is a modality left out. None: all, as far as they are there.
     """
     devices = mesh.shape["data"]
-    size = -(-min(BATCH, rows) // devices) * devices
-    everywhere, nowhere = np.ones(rows, bool), np.zeros(rows, bool)
+    count = len(rows)
+    size = -(-min(BATCH, count) // devices) * devices
+    everywhere, nowhere = np.ones(count, bool), np.zeros(count, bool)
     shown = {m: everywhere if present is None else present.get(m, nowhere) for m in data["inputs"]}
     program = _program(embed, mesh)
     out = []
-    for start in range(0, rows, size):
-        row = np.arange(start, start + size)
-        row = np.where(row < rows, row, -1).astype(np.int32)
-        wanted = {m: np.where((row >= 0) & here[row], row, -1) for m, here in shown.items()}
+    for start in range(0, count, size):
+        at = np.arange(start, start + size)
+        inside, at = at < count, np.minimum(at, count - 1)
+        row = np.asarray(rows)[at].astype(np.int32)
+        wanted = {m: np.where(inside & here[at], row, -1) for m, here in shown.items()}
         batch = split_rows(feed.take(data, wanted), mesh)
         out.append(jax.device_get(program(variables, batch, data["statistics"])))
-    return {part: np.concatenate([z[part] for z in out])[:rows] for part in out[0]}
+    return {part: np.concatenate([z[part] for z in out])[:count] for part in out[0]}
 
 
 @functools.lru_cache(maxsize=32)  # a run asks each of its methods many times, for missing sensors

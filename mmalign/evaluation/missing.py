@@ -33,7 +33,8 @@ class Contender(NamedTuple):
 
     whole: [n, d], the joint embedding of all that the data set has, or the logits.
     embed: {modality: bool [n]} -> the same of these windows and modalities alone.
-    network: whether they are logits, a network's own answers; then no probe is fitted.
+    network: whether they are logits, a network's own answers, of the test windows alone
+      (`test_rows`); then no probe is fitted.
     """
 
     whole: np.ndarray
@@ -158,7 +159,7 @@ def _answers(row, contender, dataset, shown, heads, seed):
             "seed": int(seed),
         }
         if contender.network:
-            found = probe.scores(label[test], z[test].argmax(axis=-1))
+            found = probe.scores(label[test], z.argmax(axis=-1))
             yield {"row": row, "head": NETWORK, **found, **protocol}
             continue
         for head in heads:
