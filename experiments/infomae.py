@@ -33,8 +33,8 @@ def main():
     write(f"infomae-{args.data}", runs)
 
 
-def write(name, runs):
-    """Mean and standard deviation over runs, as JSON, Markdown and a plot."""
+def write(name, runs, people="test subjects"):
+    """Mean and standard deviation over runs, as JSON, Markdown and a plot; `people` are tested."""
     cells = tables.summarise(runs)
     out = {
         "seeds": len(runs),
@@ -44,10 +44,10 @@ def write(name, runs):
         "missing": [run.get("missing") for run in runs],
         "config": tables.without_folders(runs[0]["config"]),
     }
-    tables.save(name, out, markdown(name, out), _plot(cells))
+    tables.save(name, out, markdown(name, out, people), _plot(cells, people))
 
 
-def markdown(name, out):
+def markdown(name, out, people):
     """The joint embedding by share of labels: accuracy / macro-F1 in %, mean +- std."""
     cells = [c for c in out["cells"] if c["part"] == "joint" and c["protocol"] != "knn"]
     fractions = sorted({c["fraction"] for c in cells})
@@ -59,7 +59,7 @@ def markdown(name, out):
     lines = [
         f"# {name}: {out['seeds']} seed(s)",
         "",
-        "Accuracy / macro-F1 in % on test subjects, mean ± standard deviation over seeds. Linear "
+        f"Accuracy / macro-F1 in % on {people}, mean ± standard deviation over seeds. Linear "
         "probe of the frozen joint embedding; the supervised rows are networks' own answers.",
         "",
         *tables.table(["", *(f"{100 * f:g} % labels" for f in fractions)], rows),
@@ -76,7 +76,7 @@ def markdown(name, out):
     return "\n".join(lines)
 
 
-def _plot(cells):
+def _plot(cells, people):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4), dpi=120, layout="constrained")
@@ -89,7 +89,7 @@ def _plot(cells):
                       marker="o", ms=4, capsize=3, lw=1.4)  # fmt: skip
     axes.set_xscale("log")
     axes.set_xlabel("labels used, %")
-    axes.set_ylabel("accuracy on test subjects, %")
+    axes.set_ylabel(f"accuracy on {people}, %")
     axes.legend(frameon=False, fontsize=8)
     return figure
 

@@ -59,7 +59,7 @@ def main():
         config.data.dir = args.dir
         workdir = pathlib.Path(args.workdir, f"infomae-settings-{args.data}-{fold}")
         runs.append(mmalign.run(config, workdir))
-    write(f"infomae-settings-{args.data}", runs)
+    write(f"infomae-settings-{args.data}", runs, "a third of the training people")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import infomae, tables
+from experiments import infomae, infomae_settings, tables
 
 
 def run(accuracy, seconds):
@@ -42,3 +42,14 @@ def test_what_is_written_agrees_and_names_no_folder_of_the_user(tmp_path, monkey
     assert "| InfoMAE | 70.0 ± 0.0 |" in page  # the sensor alone
     assert "2.0 to 4.0 minutes per seed" in page and page in capsys.readouterr().out
     assert (tmp_path / "results" / "test.png").stat().st_size > 1000
+
+
+def test_settings_are_compared_without_the_people_of_the_test():
+    config = infomae_settings.settings("uci_har", fold=1)
+    assert config.data.folds_of == "train" and config.data.fold == 1
+    blocks = [config[name].to_dict() for name in config.stages[1:]]
+    labels = [block.pop("label") for block in blocks]
+    assert labels == list(infomae_settings.VARIANTS)
+    assert all(block != other for i, block in enumerate(blocks) for other in blocks[:i])
+    assert blocks[1]["method"].pop("lam") == 0.3 and blocks[0]["method"].pop("lam") == 1.0
+    assert blocks[0] == blocks[1]  # one thing changes
