@@ -6,6 +6,7 @@ from flax import linen as nn
 from mmalign.models.compact import CompactDecoder
 from mmalign.models.contract import Backbone
 from mmalign.models.dropout import Dropout
+from mmalign.models.norm_prelu import norm_prelu
 from mmalign.models.patches import Patching
 
 PRESETS = {
@@ -102,10 +103,21 @@ class ConvBlock(nn.Module):
             self.width, (self.kernel,), self.stride, padding="SAME", dtype=self.dtype,
             kernel_init=nn.initializers.normal(0.05), name="conv",
         )(x)  # fmt: skip
-        x = nn.LayerNorm(epsilon=1e-3, dtype=self.dtype, name="norm")(x)
-        slope = self.param("slope", nn.initializers.zeros, (self.width,)).astype(self.dtype)
-        x = jnp.maximum(x, 0) + slope[None, None] * jnp.minimum(x, 0)
+        scale, bias = ScaleAndBias(self.width, name="norm")()
+        slope = self.param("slope", nn.initializers.zeros, (self.width,))
+        x = norm_prelu(x, scale, bias, slope, 1e-3)
         return Dropout(self.dropout, name="dropout")(x, train=train)
+
+
+class ScaleAndBias(nn.Module):
+    """The parameters of a LayerNorm, under the names that `nn.LayerNorm` gives them."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self):
+        scale = self.param("scale", nn.initializers.ones, (self.width,))
+        return scale, self.param("bias", nn.initializers.zeros, (self.width,))
 
 
 def masked_mean(features, keep=None):
