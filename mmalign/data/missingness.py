@@ -6,6 +6,8 @@ A device is a set of sensors that fall out together; a sensor of no device is on
     burst         a two-state Markov chain along each recording (Gilbert 1960): gaps last `duration`
                   windows on average, and each window lacks the device with probability `rate`
     subject       a subject lacks each device for good, with probability `rate`
+    value         a window lacks a device the likelier, the more its signal moves there, as sensors
+                  do that saturate or shake loose; on average with probability `rate`
     subsets       each window keeps a set of devices, all sets but the empty one equally likely (as
                   in CroSSL's code, where a program drew the set once and kept it for the whole run)
 """
@@ -21,6 +23,7 @@ KINDS = {
     "independent": ("rate",),
     "burst": ("rate", "duration"),
     "subject": ("rate",),
+    "value": ("rate",),
     "subsets": (),
 }
 OPTIONAL = ("devices", "keep_one")
@@ -76,9 +79,23 @@ def check(config, modalities):
             )
 
 
-def simulate(config, present, *, group, recording, position, seed, step=0):
+def levels(dataset):
+    """How much the signal of a window moves, for "value": {modality: [n]}, ranks in (0, 1).
+
+    By the standard deviation over time, its mean over channels; 0.5 where the modality is absent.
+    """
+    out = {}
+    for m, here in dataset.present.items():
+        moves = np.asarray(dataset.inputs[m])[here].std(axis=1, dtype=np.float64).mean(axis=-1)
+        out[m] = np.full(len(here), 0.5)
+        out[m][here] = (np.argsort(np.argsort(moves, kind="stable")) + 0.5) / max(len(moves), 1)
+    return out
+
+
+def simulate(config, present, *, group, recording, position, seed, step=0, level=None):
     """What is left of the sensors under a pattern; a pure function of its arguments.
 
+    level: of these windows, as `levels` gives it; for "value" alone.
     Where a window would lose all that it has, one device (drawn for the window; for its recording
     in a burst, for its subject when the loss is for good) stays. Among D devices that are all
     there, a device is then absent at rate - rate^D / D.
@@ -110,7 +127,8 @@ def simulate(config, present, *, group, recording, position, seed, step=0):
                        config.get("keep_one", True))  # fmt: skip
         lost = list(~kept.T)
     else:
-        lost = [draw("lost", device) < rate for device, rate in rates.items()]
+        chance = _by_level(devices, level) if kind == "value" else lambda device, rate: rate
+        lost = [draw("lost", device) < chance(device, rate) for device, rate in rates.items()]
     left = has & ~np.stack(lost, 1)
     if config.get("keep_one", True):
         order = np.where(has, np.stack([draw("kept", device) for device in devices], 1), -1.0)
@@ -132,7 +150,8 @@ def incomplete(dataset, config):
     pattern = {key: value for key, value in dict(config).items() if key != "seed"}
     check(pattern, dataset.modalities)
     left = simulate(pattern, dataset.present, group=dataset.group, recording=dataset.recording,
-                    position=dataset.position, seed=config.get("seed", 0))  # fmt: skip
+                    position=dataset.position, seed=config.get("seed", 0),
+                    level=levels(dataset) if pattern["kind"] == "value" else None)  # fmt: skip
     train = dataset.split == TRAIN
     present = {m: np.where(train, left[m], here) for m, here in dataset.present.items()}
     inputs = {
@@ -153,6 +172,18 @@ def _rates(config, devices):
         if device not in devices:
             raise ValueError(f"missing.rate names {device!r}; there is {', '.join(devices)}")
     return {device: rate.get(device, 0.0) for device in devices}
+
+
+def _by_level(devices, level):
+    """(device, rate) -> chance [n] of a loss: a line in the level of the device, of mean `rate`."""
+    if level is None:
+        raise ValueError("missing 'value' needs the windows' levels, see missingness.levels")
+
+    def chance(device, rate):
+        mean = np.mean([level[m] for m in devices[device]], axis=0)
+        return 2 * rate * mean if rate <= 0.5 else 1 - 2 * (1 - rate) * (1 - mean)
+
+    return chance
 
 
 def _entropy(seed, step, *words):

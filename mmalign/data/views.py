@@ -81,21 +81,24 @@ def create(config, dataset: Dataset, *, batch_size, seed) -> View:
     pattern = config.get("missing")
     if pattern is not None:
         missingness.check(pattern, dataset.modalities)
+    by_value = pattern is not None and pattern["kind"] == "value"
+    level = missingness.levels(dataset) if by_value else None
 
     def rows(step):
         row = _sample(units, take, seed, kind, step)
         if pattern is None:
             return dict.fromkeys(dataset.modalities, row)
-        return _hidden(pattern, dataset, row, seed, step)
+        return _hidden(pattern, dataset, row, seed, step, level)
 
     return View(rows, len(np.unique(units)))
 
 
-def _hidden(pattern, dataset, row, seed, step):
+def _hidden(pattern, dataset, row, seed, step, level):
     """{modality: int32 [b]}, -1 where the pattern hides it at this step."""
     left = missingness.simulate(
         pattern, {m: here[row] for m, here in dataset.present.items()}, group=dataset.group[row],
         recording=dataset.recording[row], position=dataset.position[row], seed=seed, step=step,
+        level=level and {m: x[row] for m, x in level.items()},
     )  # fmt: skip
     return {m: np.where(here, row, -1).astype(np.int32) for m, here in left.items()}
 

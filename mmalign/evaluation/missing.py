@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmalign import defaults
-from mmalign.data.missingness import check, devices_of, simulate
+from mmalign.data.missingness import check, devices_of, levels, simulate
 from mmalign.defaults import HEADS
 from mmalign.evaluation import probe
 from mmalign.evaluation.protocols import labelled_rows, test_rows
@@ -92,7 +92,7 @@ def missing_sensors(contenders, dataset, sets, tried=(), *, heads=HEADS, seed=0)
 
     Args:
       contenders: {row name: Contender}. Each embeds once for a set or pattern.
-      dataset: Dataset; its inputs are not read.
+      dataset: Dataset; its inputs are read for patterns by "value" alone.
       sets: tuples of modalities, see `sensor_sets`; the first one is the full set.
       tried: patterns, options of `data.missingness.simulate`.
       heads: of HEADS.
@@ -100,6 +100,8 @@ def missing_sensors(contenders, dataset, sets, tried=(), *, heads=HEADS, seed=0)
     Returns: {"sets": records, "patterns": records, "summary": as `summarise` returns}.
     """
     window = {key: getattr(dataset, key) for key in ("group", "recording", "position")}
+    if any(pattern["kind"] == "value" for pattern in tried):
+        window["level"] = levels(dataset)
     whole = {m: np.asarray(here) for m, here in dataset.present.items()}
     shown = [
         ({"present": list(kept)}, {m: x & (m in kept) for m, x in whole.items()}) for kept in sets

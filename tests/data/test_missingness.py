@@ -1,12 +1,14 @@
 """Simulated missingness: rates, gaps, subjects, devices, and that no window loses everything."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmalign.data import synthetic
-from mmalign.data.missingness import check, devices_of, incomplete, simulate
+from mmalign.data import synthetic, views
+from mmalign.data.missingness import check, devices_of, incomplete, levels, simulate
 
 NAMES = ("a", "b", "c")
 LENGTH, RECORDINGS, SUBJECTS = 100, 300, 100
@@ -195,3 +197,45 @@ def test_every_modality_has_a_device():
 def test_impossible_patterns_are_refused_by_name(match, pattern):
     with pytest.raises(ValueError, match=match):
         check(pattern, NAMES)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.8])
+def test_what_moves_most_is_lost_most_at_the_same_mean_rate(rate):
+    rng = np.random.default_rng(0)
+    level = {m: (rng.permutation(N) + 0.5) / N for m in NAMES}
+    gone = lost({"kind": "value", "rate": rate, "keep_one": False}, level=level)
+    for m in NAMES:
+        assert abs(gone[m].mean() - rate) < five_errors(rate, N)
+        for low in (0.0, 0.45, 0.9):  # a line in the level
+            tenth = (level[m] >= low) & (level[m] < low + 0.1)
+            want = 2 * rate * (low + 0.05) if rate <= 0.5 else 1 - 2 * (1 - rate) * (0.95 - low)
+            assert abs(gone[m][tenth].mean() - want) < five_errors(want, tenth.sum())
+
+
+def test_levels_are_ranks_of_movement_among_the_windows_that_are_there():
+    data = synthetic.make(subjects=8, windows=16, test_subjects=2)
+    present = dict(data.present, acc=np.arange(len(data)) % 3 > 0)
+    data = dataclasses.replace(data, present=present)
+    level = levels(data)
+    here = present["acc"]
+    moves = data.inputs["acc"][here].std(axis=1).mean(axis=-1)
+    np.testing.assert_array_equal(np.argsort(level["acc"][here]), np.argsort(moves))
+    assert level["acc"][here].mean() == pytest.approx(0.5) and (level["acc"][~here] == 0.5).all()
+
+
+def test_a_view_and_a_data_set_lose_what_moves_most():
+    data = synthetic.make(subjects=16, windows=64, test_subjects=2)
+    level, pattern = levels(data), {"kind": "value", "rate": 0.4}
+    view = views.create(
+        {"kind": "paired", "missing": pattern}, data, batch_size=512, seed=0
+    )  # fmt: skip
+    rows = view.rows(3)
+    row = np.maximum(rows["acc"], rows["emg"])  # one of them stays
+    for m in ("acc", "emg"):
+        gone = rows[m] < 0
+        assert level[m][row][gone].mean() > level[m][row][~gone].mean() + 0.1
+    left, train = incomplete(data, pattern), data.split == 0
+    assert level["acc"][train & ~left.present["acc"]].mean() > 0.55
+    assert left.present["acc"][~train].all()
+    with pytest.raises(ValueError, match="'value' needs the windows' levels"):
+        draw(pattern)
