@@ -29,6 +29,10 @@ METHODS = {
         method=dict(augment=None, pieces=8, horizon=4, context=64, temperature=0.2),
     ),
     "gmc": dict(label="GMC", method=dict(projector=_PROJECTOR, loss=dict(temperature=0.2))),
+    "joint_autoencoder": dict(
+        label="Joint autoencoder",
+        method=dict(augment=None, fusion=(128, 64)),
+    ),
     "simclr": dict(label="SimCLR", method=dict(projector=_PROJECTOR, temperature=0.2)),
     "simsiam": dict(label="SimSiam", method=dict(projector=_PROJECTOR, bottleneck=16)),
 }

@@ -6,6 +6,7 @@ from mmalign.methods import (
     cpc,
     crossl,
     infomae,
+    joint_autoencoder,
     mae,
     multiview,
     simclr,
@@ -25,6 +26,7 @@ METHODS = {
     "crossl": crossl,
     "gmc": multiview,
     "infomae": infomae,
+    "joint_autoencoder": joint_autoencoder,
     "mae": mae,
     "simclr": simclr,
     "simsiam": simsiam,
@@ -32,12 +34,16 @@ METHODS = {
 }
 LABELLED = frozenset({"classifier", "supervised"})  # they learn from labels, and embed "logits"
 # they compare or fuse sensors, so their view has to be "paired"
-PAIRED = frozenset({"cmc", "cocoa", "crossl", "gmc", "infomae", "simclr", "simsiam"})
+PAIRED = frozenset(
+    {"cmc", "cocoa", "crossl", "gmc", "infomae", "joint_autoencoder", "simclr", "simsiam"}
+)
 SEQUENTIAL = frozenset({"infomae"})  # their config takes the length of the sequences in a batch
 
 # Their joint embedding is the modalities' embeddings side by side, and nothing in it answers for an
 # absent one: an evaluation puts the mean of the training windows there.
-CONCATENATED = frozenset({"autoencoder", "cmc", "cocoa", "cpc", "gmc", "mae", "simclr", "simsiam"})
+CONCATENATED = frozenset(
+    {"autoencoder", "cmc", "cocoa", "cpc", "gmc", "joint_autoencoder", "mae", "simclr", "simsiam"}
+)
 
 
 def create(config, modalities, *, num_classes=0) -> Method:

@@ -16,7 +16,9 @@ from mmalign.methods.simsiam import standardised
 from mmalign.models import Projector
 
 KEY = jax.random.key(1)
-BASELINES = ("autoencoder", "cmc", "cocoa", "cpc", "gmc", "simclr", "simsiam")
+BASELINES = (
+    "autoencoder", "cmc", "cocoa", "cpc", "gmc", "joint_autoencoder", "simclr", "simsiam",
+)  # fmt: skip
 VIEWS = {"cmc": cmc, "cocoa": cocoa, "gmc": gmc}
 
 
@@ -151,14 +153,32 @@ def test_methods_of_single_sensors_learn_each_alone(small, name):
                  grads["sensors"]["acc"])  # fmt: skip
 
 
-def test_an_autoencoder_is_asked_for_the_whole_window(small):
+@pytest.mark.parametrize("name", ["autoencoder", "joint_autoencoder"])
+def test_an_autoencoder_is_asked_for_the_whole_window(small, name):
     """Decoders that answer zeros are off by the windows' mean square."""
-    made = small.compiled("autoencoder", augment=None)
+    made = small.compiled(name, augment=None)
     params = jax.tree.map(jnp.zeros_like, made.params)
     (_, metrics), _ = made.loss(params, made.batch, KEY)
     for m, x in made.batch["inputs"].items():
         here = x[made.batch["present"][m]]
         np.testing.assert_allclose(metrics[f"reconstruction_{m}"], np.mean(here**2), rtol=1e-4)
+
+
+def test_a_joint_autoencoder_decodes_a_sensor_from_the_others_too(small):
+    """Without emg what is decoded of acc changes, and emg costs and teaches nothing."""
+    with pytest.raises(ValueError, match=r"method.fusion must be two widths, .* got \(4,\)"):
+        small.create("joint_autoencoder", fusion=(4,))
+    with pytest.raises(ValueError, match="two modalities or more"):
+        small.create("joint_autoencoder", 1)
+    made = small.compiled("joint_autoencoder", augment=None)
+    (cost, metrics), grads = made.loss(made.params, made.batch, KEY)
+    np.testing.assert_allclose(cost, sum(metrics.values()), rtol=1e-6)
+    assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(grads["fusion"]))
+    (_, alone), slopes = made.loss(made.params, gone(made.batch, "emg"), KEY)
+    assert alone["reconstruction_emg"] == 0
+    assert alone["reconstruction_acc"] != metrics["reconstruction_acc"]
+    for x in jax.tree.leaves(slopes["sensors"]["emg"]):
+        np.testing.assert_array_equal(x, 0)
 
 
 @pytest.mark.parametrize("name", BASELINES)
