@@ -114,8 +114,8 @@ def _options():
             gamma=number(), eps=number(), unbiased=flag(), temperature=number(),
         ),
         aggregator=dict(name=text(), hidden=names(), out=whole(), final_norm=text()),
-        complete_variance=number(), expander=names(), head_input=text(), encoder_init=text(),
-        encoder_dropout=flag(), kernel_l2=number(),
+        complete_variance=number(), pattern_centring=flag(), expander=names(),
+        head_input=text(), encoder_init=text(), encoder_dropout=flag(), kernel_l2=number(),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from mmalign.methods import diagnostics
 from mmalign.methods.contract import JOINT, Method, Watch, present_inputs, where_present
 from mmalign.methods.crossl_network import network
 from mmalign.methods.crossl_presets import PRESETS, resolve
-from mmalign.methods.crossl_views import draw_views
+from mmalign.methods.crossl_views import draw_views, within_patterns
 from mmalign.methods.sensors import named_key
 from mmalign.methods.view_losses import ON_LATENTS, view_loss
 
@@ -19,8 +19,8 @@ WATCH = Watch(
     COLLAPSED,
     "embeddings of complete input hardly differ between samples: collapse, or the plateau on which "
     "they tell mask patterns apart and nothing else (see sample_share), which some trainings leave "
-    "again. A higher mask.keep_prob, mask.anneal, complete_variance, a longer warm-up or a smaller "
-    "weight of the covariance may help",
+    "again. A higher mask.keep_prob, mask.anneal, complete_variance, pattern_centring, a longer "
+    "warm-up or a smaller weight of the covariance may help",
 )
 
 
@@ -38,6 +38,9 @@ def create(config, modalities, num_classes=0) -> Method:
         loss: `name` and options of `view_loss`.
         complete_variance: weight of VICReg's variance term on z of complete input, besides; it
           keeps the variance term from being met by masks alone.
+        pattern_centring: whether the variance and covariance of a view are taken within the samples
+          of one mask pattern, which keeps them, too, from being met by masks alone. For VICReg and
+          masks of whole latents.
         aggregator: `name` and options of `aggregator`.
         expander: widths of `Expander` between z and the loss, () for none.
         head_input: what "joint" is: "global", z of all that is present, or "latents", the q_m side
@@ -106,7 +109,12 @@ def _comparison(net, options):
 
     def of_views(params, views, present, z_a, z_b):
         del present
-        return between(net.expanded(params, z_a), net.expanded(params, z_b), views.teach(net.mask))
+        where = views.teach(net.mask)
+        pair = [net.expanded(params, z) for z in (z_a, z_b)]
+        if not options["pattern_centring"]:
+            return between(*pair, where)
+        kept = views.keep[..., 0]
+        return between(*pair, where, [within_patterns(z, k, where) for z, k in zip(pair, kept)])
 
     if options["loss"]["name"] not in ON_LATENTS:
         return of_views

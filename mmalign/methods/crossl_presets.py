@@ -9,6 +9,7 @@ _RELEASED = {
         "unbiased": False,
     },
     "complete_variance": 0.0,
+    "pattern_centring": False,
     "aggregator": {"name": "mlp"},
     "expander": (),
     "head_input": "latents",
@@ -63,6 +64,14 @@ def resolve(config):
             raise ValueError(
                 f"method.{option} must be one of {', '.join(known)}, got {out[option]!r}"
             )
+    if out["pattern_centring"]:
+        for block, name, known in (("loss", "name", ("vicreg",)),
+                                   ("mask", "strategy", ("spatial", "subset"))):  # fmt: skip
+            if out[block][name] not in known:
+                raise ValueError(
+                    f"method.pattern_centring needs {block}.{name} {' or '.join(known)}, got "
+                    f"{out[block][name]!r}"
+                )
     for option in ("kernel_l2", "complete_variance"):
         if out[option] < 0:
             raise ValueError(f"method.{option} must be 0 or more, got {out[option]}")

@@ -72,6 +72,22 @@ def draw_views(net, params, grids, batch, key) -> Views:
     )
 
 
+def within_patterns(z, kept, where):
+    """z [b, d] less the mean of the rows that keep the same modalities, scaled for what that costs.
+
+    kept: bool [b, modalities]. where: bool [b], rows that count. A pattern takes a degree of
+    freedom: so scaled, the variance over all rows is the unbiased one within patterns, pooled. A
+    pattern of one row says nothing and is zeros.
+    """
+    same = (kept[:, None] == kept[None]).all(axis=-1) & where[None]
+    z, weight = jnp.where(where[:, None], z, 0.0), same.astype(z.dtype)
+    size = jnp.maximum(weight.sum(axis=1), 1)
+    apart = z - jnp.matmul(weight, z, precision="highest") / size[:, None]
+    rows, patterns = where.sum(), jnp.where(where, 1 / size, 0).sum()
+    free = (rows - 1) / jnp.maximum(rows - patterns, 1)
+    return jnp.where(where[:, None], apart * jnp.sqrt(jnp.maximum(free, 0)), 0.0)
+
+
 def _masked_in_time(net, params, grids, present, key, progress):
     """Latents {m: [b, width]} of complete input; of two views, [2, b, modalities, width]; what
     the masks left of time, {m: bool [2, b, steps]}.

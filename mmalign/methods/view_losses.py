@@ -25,6 +25,9 @@ ON_LATENTS = frozenset({"cocoa"})  # they compare latents of modalities, not emb
 def view_loss(name, **options):
     """`(z_a, z_b, where) -> (scalar, {term: scalar})`; for "cocoa" `(latents, present) -> ...`.
 
+    That of "vicreg" takes a fourth argument, two views from which variance and covariance are taken
+    in place of z_a and z_b.
+
     Args:
       name: of DEFAULTS. "nce" is `info_nce` in one direction, as CroSSL's code has it.
       **options: keyword arguments of the function in `mmalign.losses`, and the weights of its
@@ -45,8 +48,10 @@ def view_loss(name, **options):
     weights = {term: options.pop(term) for term in weights}
     function = functools.partial(function, **options)
 
-    def of_terms(z_a, z_b, where):
+    def of_terms(z_a, z_b, where, spread=None):
         terms = function(z_a, z_b, where=where)
+        if spread is not None:
+            terms = function(*spread, where=where) | {"invariance": terms["invariance"]}
         return sum(weight * terms[term] for term, weight in weights.items()), terms
 
     def of_rows(z_a, z_b, where):

@@ -30,8 +30,8 @@ def drawn(count=4, rows=ROWS, present=None, **spec):
 
 
 def close(found, want):
-    """A rate of ROWS draws within three and a half standard errors."""
-    assert abs(found.mean() - want) < 3.5 * np.sqrt(max(want * (1 - want), 1e-5) / found.size)
+    """A rate of ROWS draws within three standard errors."""
+    assert abs(found.mean() - want) < 3 * np.sqrt(max(want * (1 - want), 1e-5) / found.size)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_rates_of_empty_and_identical_views_are_the_published_ones(
         ((keep[0] == keep[1]).all(axis=(1, 2)), same),
     ]:
         slack = 6e-4 if want < 1 else 0  # published with three or four digits
-        assert abs(found.mean() - want) < slack + 3.5 * np.sqrt(want * (1 - want) / ROWS)
+        assert abs(found.mean() - want) < slack + 3 * np.sqrt(want * (1 - want) / ROWS)
 
 
 def test_views_are_independent_of_each_other_and_of_the_key_of_another_step():

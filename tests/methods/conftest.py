@@ -23,7 +23,7 @@ CONFIGS = {
     "crossl": {
         "preset": "fixed", "mask": None, "loss": None, "aggregator": None, "expander": None,
         "head_input": None, "encoder_init": None, "encoder_dropout": None, "kernel_l2": None,
-        "complete_variance": None,
+        "complete_variance": None, "pattern_centring": None,
     },
     "autoencoder": {},
     "cmc": {"projector": PROJECTOR, "loss": {"temperature": 0.2}},
@@ -32,6 +32,7 @@ CONFIGS = {
     "gmc": {"projector": PROJECTOR, "loss": {"temperature": 0.2}},
     "simclr": {"projector": PROJECTOR, "temperature": 0.2},
     "simsiam": {"projector": PROJECTOR, "bottleneck": 4},
+    "joint_autoencoder": {"fusion": (10, 8)},
     "mae": {"mask_ratio": 0.5, "shared": 4, "private": 6},
     "supervised": {"mix": None},
     "classifier": {

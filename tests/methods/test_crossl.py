@@ -14,6 +14,7 @@ from mmalign import losses, methods, plan
 from mmalign.data import synthetic
 from mmalign.methods import JOINT
 from mmalign.methods.crossl_presets import PRESETS, resolve
+from mmalign.methods.crossl_views import within_patterns
 from mmalign.methods.view_losses import DEFAULTS, view_loss
 
 KEY = jax.random.key(1)
@@ -85,6 +86,19 @@ def test_an_absent_modality_is_like_a_hidden_one(usual):
     np.testing.assert_allclose(parts[JOINT], z, rtol=1e-4, atol=1e-4)
 
 
+def test_the_gradient_for_what_stands_where_a_modality_is_absent_is_exactly_zero(usual):
+    present = usual.batch["present"]
+
+    def of_inputs(inputs):
+        batch = usual.batch | {"inputs": inputs}
+        z = usual.method.embed({"params": usual.params}, batch)[JOINT]
+        return usual.method.loss({"params": usual.params}, batch, KEY)[0] + jnp.square(z).sum()
+
+    for m, slope in jax.jit(jax.grad(of_inputs))(usual.batch["inputs"]).items():
+        np.testing.assert_array_equal(slope[~present[m]], 0)
+        assert np.abs(slope[present[m]]).max() > 0
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -134,6 +148,32 @@ def test_excluded_pairs_and_empty_views_do_not_count(small):
     assert metrics["identical_views"] == 1 and metrics["invariance"] == metrics["variance"] == 0
 
 
+def test_within_patterns_of_masks_nothing_of_the_masks_varies(rng):
+    """Embeddings that tell masks apart and nothing else have no variance there: they cost gamma."""
+    kept = rng.random((60, 3)) < 0.6
+    where = rng.random(60) < 0.9
+    pattern = kept @ (1, 2, 4)
+    noise = rng.normal(size=(60, 5)).astype(np.float32)
+    of_masks = np.take(rng.normal(size=(8, 5)), pattern, axis=0).astype(np.float32)
+    np.testing.assert_allclose(within_patterns(of_masks, kept, where), 0, atol=1e-6)
+    z = np.where(where[:, None], noise + 10 * of_masks, np.float32(np.nan))  # never read
+    apart = within_patterns(z, kept, where)
+    np.testing.assert_allclose(apart, within_patterns(noise, kept, where), atol=1e-4)
+    rows = [noise[where & (pattern == p)] for p in range(8)]
+    squares = sum(((r - r.mean(axis=0)) ** 2).sum(axis=0) for r in rows if len(r))
+    free = where.sum() - len({*pattern[where]})
+    np.testing.assert_allclose(apart[where].var(axis=0, ddof=1), squares / free, rtol=1e-4)
+
+
+def test_centring_changes_variance_and_covariance_alone(small):
+    plain, centred = (
+        small.compiled("crossl", augment=None, pattern_centring=on) for on in (False, True)
+    )
+    terms, other = (m.loss(m.params, everyone(m.batch), KEY)[0][1] for m in (plain, centred))
+    assert terms["invariance"] == other["invariance"]
+    assert terms["variance"] < other["variance"] and terms["covariance"] != other["covariance"]
+
+
 @pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"cocoa"}))
 def test_losses_between_views_are_those_of_the_library(name, rng):
     z_a, z_b = (jnp.asarray(rng.normal(size=(6, 4)), jnp.float32) for _ in range(2))
@@ -158,6 +198,7 @@ def test_other_parts_of_the_network_fit_together(small):
         {"aggregator": {"name": "attention", "width": 8, "heads": 2, "out": 6}},
         {"encoder": CONV, "mask": {"time_keep_prob": 0.5, "block_s": 0.5}, "encoder_dropout": True},
         {"mask": {"anneal": 0.5, "rescale": "inverse_keep"}, "complete_variance": 25.0},
+        {"pattern_centring": True, "expander": (16, 8)},
     ):
         value, _, parts = shaped(small, 3, **changes)
         assert value.shape == ()
@@ -208,6 +249,11 @@ def test_single_options_win_over_the_preset():
     [
         ({"preset": "best"}, "method.preset must be one of released, paper, fixed, got 'best'"),
         ({"head_input": "both"}, "method.head_input must be one of global, latents"),
+        ({"pattern_centring": True, "loss": {"name": "nce"}}, "needs loss.name vicreg, got 'nce'"),
+        (
+            {"pattern_centring": True, "mask": {"strategy": "random"}},
+            "pattern_centring needs mask.strategy spatial or subset, got 'random'",
+        ),
         ({"kernel_l2": -1.0}, "method.kernel_l2 must be 0 or more"),
         ({"mask": {"groups": (("acc", "gps"),)}}, "mask.groups names 'gps'; there is acc, emg"),
         ({"mask": {"keep_prob": 0}}, r"mask.keep_prob must be in \(0, 1\], got 0"),
