@@ -2,7 +2,6 @@
 
 from mmalign.training.cache import enable_compilation_cache
 from mmalign.training.checkpoints import Checkpoints
-from mmalign.training.compiler import compiler_options
 from mmalign.training.loop import train
 from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
 from mmalign.training.optimizer import make_optimizer, make_schedule
@@ -17,7 +16,6 @@ __all__ = [
     "Checkpoints",
     "Preempted",
     "TrainState",
-    "compiler_options",
     "data_mesh",
     "enable_compilation_cache",
     "init_state",

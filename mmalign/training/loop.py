@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mmalign.training.compiler import compiler_options
 from mmalign.training.mesh import place, replicated, split, split_rows
 from mmalign.training.preemption import Preempted, stop_requests
 
@@ -65,7 +64,6 @@ def train(
         in_shardings=(whole, whole, whole, split(mesh)),
         out_shardings=whole,
         donate_argnums=0,
-        compiler_options=compiler_options(),
     )
     bad = place(np.int32(0), whole)
     bar = progress(name, start, num_steps) if progress else None
