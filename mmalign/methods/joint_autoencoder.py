@@ -7,6 +7,7 @@ from mmalign.methods.contract import Method, present_inputs
 from mmalign.methods.encoders import (
     embed_encoders,
     embeddings,
+    fuse_side_by_side,
     init_encoders,
     side_by_side,
     width,
@@ -37,7 +38,7 @@ def create(config, modalities, num_classes=0) -> Method:
     widths = tuple(config["fusion"] or ())
     if len(widths) != 2 or min(widths) < 1:
         raise ValueError(f"method.fusion must be two widths, such as (128, 64), got {widths}")
-    front, fuse = sensors(config, modalities), Projector(*widths)
+    front, mix = sensors(config, modalities), Projector(*widths)
 
     def init(key, batch):
         params = init_encoders(front, key, front.grids(batch["inputs"]))
@@ -45,14 +46,14 @@ def create(config, modalities, num_classes=0) -> Method:
             code, decoder = jnp.zeros((1, widths[-1])), front.backbones[m].decoder
             p["decoder"] = decoder.init(named_key(key, m, "decoder"), code)["params"]
         codes = jnp.zeros((1, width(front)))
-        fusion = fuse.init(named_key(key, "fusion"), codes)["params"]
+        fusion = mix.init(named_key(key, "fusion"), codes)["params"]
         return {"params": {"sensors": params, "fusion": fusion}}
 
     def loss(variables, batch, key):
         params, present = variables["params"], batch["present"]
         grids = front.view(named_key(key, "view"), present_inputs(batch))
         codes = side_by_side(embeddings(front, params["sensors"], grids, present, key))
-        fused = nn.relu(fuse.apply({"params": params["fusion"]}, codes))
+        fused = nn.relu(mix.apply({"params": params["fusion"]}, codes))
         metrics = {}
         for m, grid in grids.items():
             everything = jnp.ones((len(codes), *front.backbones[m].patching.grid), bool)
@@ -62,4 +63,4 @@ def create(config, modalities, num_classes=0) -> Method:
             )  # fmt: skip
         return sum(metrics.values()), {"metrics": metrics}
 
-    return Method(init, loss, embed_encoders(front))
+    return Method(init, loss, embed_encoders(front), fuse=fuse_side_by_side(front))
