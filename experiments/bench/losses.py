@@ -18,7 +18,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -165,21 +164,19 @@ def busy():
     return os.getloadavg()[0] / os.cpu_count() if hasattr(os, "getloadavg") else 0
 
 
-def run_apart(*args):
-    """What `experiments.bench.measure` prints, from a fresh process."""
+def run_apart(*args, module="experiments.bench.measure"):
+    """The last line that a module prints, from a fresh process."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     # so that on a GPU JAX leaves memory to others, and its memory can be told
     env = os.environ | {"PYTHONPATH": path, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    command = [sys.executable, "-m", "experiments.bench.measure", *args]
+    command = [sys.executable, "-m", module, *args]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     return json.loads(_last(done.stdout))
 
 
 def resume(folder, hardware, quick):
     """({"hardware", "cases"}, path without ending): what the folder holds from the same machine."""
-    slug = re.sub(r"\((r|tm)\)", " ", hardware["device"].lower())
-    slug = re.sub("[^a-z0-9]+", "-", slug).strip("-")
-    path = folder / f"losses-{slug}{'-quick' * quick}"
+    path = folder / f"losses-{report.slug(hardware['device'])}{'-quick' * quick}"
     found = {"hardware": hardware, "cases": []}
     stored = path.with_name(path.name + ".json")
     if stored.exists():
@@ -190,4 +187,4 @@ def resume(folder, hardware, quick):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main() or 0)

@@ -1,4 +1,4 @@
-"""The losses in eager PyTorch, built as the official codes build them: what ours are held against.
+"""Losses and CroSSL's step in eager PyTorch, built as official codes are: what ours compare with.
 
 Only this file imports torch. Each form takes what `measure.inputs` gives and returns a scalar.
 NT-Xent picks its logits by boolean masks, as the common SimCLR codes do; a form that fills the
@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 
@@ -95,6 +96,81 @@ def step(loss, arrays, knobs, *, half=False, cuda=False, compiled=False):
     start = time.perf_counter()
     run()
     return run, time.perf_counter() - start
+
+
+class CrosslBlock(nn.Module):
+    """Convolution, LayerNorm over channels, PReLU: [b, channels, time] -> [b, width, time]."""
+
+    def __init__(self, p):
+        super().__init__()
+        size, channels, width = p["conv"]["kernel"].shape
+        self.conv = nn.Conv1d(channels, width, size)
+        self.norm = nn.LayerNorm(width, eps=1e-3)
+        self.slope = nn.PReLU(width)
+        # of an even kernel's padding the odd element is at the end
+        self.padding = ((size - 1) // 2, size // 2)
+        _fill(self.conv, p["conv"]["kernel"].transpose(2, 1, 0), p["conv"]["bias"])
+        _fill(self.norm, p["norm"]["scale"], p["norm"]["bias"])
+        _fill(self.slope, p["slope"])
+
+    def forward(self, x):
+        x = self.conv(functional.pad(x, self.padding))
+        return self.slope(self.norm(x.transpose(1, 2)).transpose(1, 2))
+
+
+class Crossl(nn.Module):
+    """Encoders of all modalities and the aggregator, from the parameters of `mmalign`'s method."""
+
+    def __init__(self, params):
+        super().__init__()
+        blocks = [sensor["encoder"] for sensor in params["sensors"].values()]
+        self.encoders = nn.ModuleList(
+            nn.Sequential(*(CrosslBlock(p[f"block_{i}"]) for i in range(3))) for p in blocks
+        )
+        p = params["aggregator"]
+        layers = [nn.Linear(*p[name]["kernel"].shape) for name in ("hidden_0", "hidden_1", "out")]
+        for layer, name in zip(layers, ("hidden_0", "hidden_1", "out")):
+            _fill(layer, p[name]["kernel"].T, p[name]["bias"])
+        norm = nn.LayerNorm(layers[-1].out_features, eps=1e-3)
+        _fill(norm, p["final_norm"]["scale"], p["final_norm"]["bias"])
+        first, second, last = layers
+        self.aggregator = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last, norm)
+
+    def forward(self, inputs, keep):
+        """The loss of [b, time, channels] each under masks [2, b, modalities, 1]."""
+        latents = [f(x.transpose(1, 2)).mean(dim=2) for f, x in zip(self.encoders, inputs)]
+        latents = torch.stack(latents, dim=1)
+        loss = vicreg(*(self.aggregator((latents * k).flatten(1)) for k in keep))
+        kernels = [block.conv.weight for encoder in self.encoders for block in encoder]
+        return loss + 1e-4 * sum(w.pow(2).sum() for w in kernels)
+
+
+def crossl_step(params, inputs, keep, *, lr, threads=None):
+    """A function () -> loss of the next step, which trains by the next of the masks `keep`."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = Crossl(params).to(device)
+    inputs = [torch.from_numpy(x).to(device) for x in inputs]
+    masks = iter([torch.tensor(k, device=device) for k in keep])
+    optimiser = torch.optim.Adam(model.parameters(), lr)
+
+    def run():
+        optimiser.zero_grad()
+        loss = model(inputs, next(masks))
+        loss.backward()
+        optimiser.step()
+        return loss.item()
+
+    return run
+
+
+def _fill(module, weight, bias=None):
+    """Sets a module's weights to arrays."""
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(np.array(weight, order="C")))
+        if bias is not None:
+            module.bias.copy_(torch.from_numpy(np.array(bias)))
 
 
 def as_numpy(tensor):

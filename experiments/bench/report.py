@@ -1,6 +1,7 @@
 """Measured losses as a page, a plot and numbers."""
 
 import json
+import re
 
 HEAD = [
     "form", "time, ms", "of PyTorch's", "of plain", "memory, MiB", "of PyTorch's", "of plain",
@@ -13,6 +14,12 @@ PEAKS = {
     "H100": {"float32": 67e12, "bf16": 989e12, "bytes": 3.35e12},
     "A100": {"float32": 19.5e12, "bf16": 312e12, "bytes": 2.0e12},
 }
+
+
+def slug(device):
+    """The hardware's name in a file name."""
+    name = re.sub(r"\((r|tm)\)", " ", device.lower())
+    return re.sub("[^a-z0-9]+", "-", name).strip("-")
 
 
 def write(path, found):
