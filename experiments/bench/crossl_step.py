@@ -14,7 +14,7 @@ SCHEDULE = 1000  # steps of a stage whose learning rate is constant
 def ours(case):
     """A function () -> loss of the next step."""
     state, data, step = _parts(case)
-    step = jax.jit(step, donate_argnums=0, compiler_options=training.compiler_options())
+    step = jax.jit(step, donate_argnums=0)
     data = jax.device_put(data)
 
     def run():

@@ -165,7 +165,7 @@ def test_keys_go_by_name():
 
 
 def test_an_unknown_method_is_refused_with_the_names_there_are(small):
-    with pytest.raises(ValueError, match=r"method.name 'clip' is unknown; there is .*infomae, .*mae"):
+    with pytest.raises(ValueError, match=r"'clip' is unknown; there is .*infomae, .*mae"):
         methods.create({"name": "clip"}, small.modalities(2))
 
 
