@@ -242,15 +242,10 @@ def _group_numbers(modalities, groups):
     """The number of each modality's group, in the order of the modalities."""
     owner = {}
     for group in groups:
-        if isinstance(group, str):
+        if isinstance(group, str) or not tuple(group):
             raise ValueError(
                 f"mask.groups must hold sequences of modalities, such as ({modalities},), got "
                 f"{group!r}"
-            )
-        if not tuple(group):
-            raise ValueError(
-                "mask.groups holds a group without a modality: leave it out, or name some of "
-                f"{', '.join(modalities)}"
             )
         for m in group:
             if m not in modalities:

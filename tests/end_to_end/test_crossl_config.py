@@ -30,7 +30,7 @@ MASK = "--config.crossl.method.mask"
         ([".k=1"], "mask.k is for strategy='subset': leave it out with 'spatial', got 1"),
         ([".groups=(('acc','gps'),)"], "mask.groups names 'gps'; there is acc, emg"),
         ([".groups=((),)"],
-         "mask.groups holds a group without a modality: leave it out, or name some of acc, emg"),
+         "mask.groups must hold sequences of modalities, such as (('acc', 'emg'),), got ()"),
         ([".groups=('acc','emg')"], "mask.groups must hold sequences of modalities, such as "
          "(('acc', 'emg'),), got 'acc'"),
     ],
