@@ -145,12 +145,13 @@ def _self_products(x):
     axis = int(len(x) >= x.shape[1])
     size = x.shape[axis]
     block = max(512, -(-size // 8))
-    out = jnp.zeros((size, size), x.dtype)
-    for i in range(0, size, block):
-        j = min(i + block, size)
-        some, those = (lax.slice_in_dim(x, start, j, axis=axis) for start in (i, 0))
-        contracted = (((1 - axis,), (1 - axis,)), ((), ()))
-        row = lax.dot_general(some, those, contracted, precision="highest")
-        out = lax.dynamic_update_slice(out, row, (i, 0))
-        out = lax.dynamic_update_slice(out, row[:, :i].T, (0, i))
-    return out
+    parts = [
+        lax.slice_in_dim(x, i, min(i + block, size), axis=axis) for i in range(0, size, block)
+    ]
+    contracted = (((1 - axis,), (1 - axis,)), ((), ()))
+    below = [
+        [lax.dot_general(a, b, contracted, precision="highest") for b in parts[: i + 1]]
+        for i, a in enumerate(parts)
+    ]
+    n = range(len(parts))
+    return jnp.block([[below[i][j] if j <= i else below[j][i].T for j in n] for i in n])
