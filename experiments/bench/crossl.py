@@ -59,9 +59,9 @@ def main(args=None):
         "steps": args.steps,
         "batch": 32 if args.quick else CASE["batch"],
     }
-    rows = []
+    rows, load = [], busy()
     for cores in dict.fromkeys((hardware["cores"], 1)):
-        row = {"case": case | {"cores": cores}, "load": busy(), "date": f"{datetime.date.today()}"}
+        row = {"case": case | {"cores": cores}, "load": load, "date": f"{datetime.date.today()}"}
         row["rounds"] = [one_round(row["case"], i) for i in range(args.rounds)]
         if different := disagreement(row):
             sys.exit(different)

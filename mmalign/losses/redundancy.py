@@ -145,9 +145,7 @@ def _self_products(x):
     axis = int(len(x) >= x.shape[1])
     size = x.shape[axis]
     block = max(512, -(-size // 8))
-    parts = [
-        lax.slice_in_dim(x, i, min(i + block, size), axis=axis) for i in range(0, size, block)
-    ]
+    parts = [lax.slice_in_dim(x, i, min(i + block, size), axis=axis) for i in range(0, size, block)]
     contracted = (((1 - axis,), (1 - axis,)), ((), ()))
     below = [
         [lax.dot_general(a, b, contracted, precision="highest") for b in parts[: i + 1]]

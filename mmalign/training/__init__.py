@@ -7,6 +7,7 @@ from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
 from mmalign.training.optimizer import make_optimizer, make_schedule
 from mmalign.training.paths import path_names, warm_start
 from mmalign.training.preemption import Preempted
+from mmalign.training.program import compile_step
 from mmalign.training.progress import progress_bar
 from mmalign.training.state import TrainState, init_state, stream_key, with_key
 from mmalign.training.step import make_train_step
@@ -16,6 +17,7 @@ __all__ = [
     "Checkpoints",
     "Preempted",
     "TrainState",
+    "compile_step",
     "data_mesh",
     "enable_compilation_cache",
     "init_state",

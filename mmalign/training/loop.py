@@ -11,6 +11,7 @@ import numpy as np
 
 from mmalign.training.mesh import place, replicated, split, split_rows
 from mmalign.training.preemption import Preempted, stop_requests
+from mmalign.training.program import compile_step
 
 IN_FLIGHT = 4  # dispatched steps that may wait for the device; more would only delay a stop
 
@@ -59,12 +60,13 @@ def train(
         write.rewind(name, start)
     data = place(data, whole)
     batches = _batches(rows_at, feed, start, mesh)
-    step_fn = jax.jit(
+    jitted = jax.jit(
         functools.partial(_watched, train_step),
         in_shardings=(whole, whole, whole, split(mesh)),
         out_shardings=whole,
         donate_argnums=0,
     )
+    program = None
     bad = place(np.int32(0), whole)
     bar = progress(name, start, num_steps) if progress else None
     record = _Record(name, num_steps, log_every, write, bar, watches)
@@ -74,8 +76,9 @@ def train(
                 batch = next(batches, None)
                 if batch is None:
                     raise ValueError(f"feed ended at step {step} of {num_steps}")
+                program = program or compile_step(jitted, state, bad, data, batch)
                 with jax.profiler.StepTraceAnnotation(name, step_num=step):
-                    state, bad, metrics = step_fn(state, bad, data, batch)
+                    state, bad, metrics = program(state, bad, data, batch)
                 done = step + 1
                 record.add(done, metrics, bad)
                 stop = asked(done)

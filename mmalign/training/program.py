@@ -1,0 +1,23 @@
+"""The program of a training step: compiled once, in an order of operations that suits its size."""
+
+import jax
+
+_LARGE = 2**28  # bytes of temporaries
+_SPARING = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+
+
+def compile_step(step, *args):
+    """`step`, a jitted function, compiled for arguments like `args` and no others.
+
+    On CPUs XLA orders operations so that many can run at once, and what waits needs memory. The
+    first touch of that memory, at every step, costs a large program more than it gains: there the
+    order is one that needs little.
+    """
+    lowered = step.lower(*args)
+    program = lowered.compile()
+    if jax.default_backend() != "cpu" or program.memory_analysis().temp_size_in_bytes < _LARGE:
+        return program
+    try:
+        return lowered.compile(compiler_options=_SPARING)
+    except RuntimeError:  # what XLA says of an option that its version lacks
+        return program
