@@ -4,7 +4,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import gathered, mean_over_counted, places, rows_that_count, widen
+from mmalign.losses.numerics import (
+    gathered,
+    mean_over_counted,
+    places,
+    rows_that_count,
+    softplus,
+    widen,
+)
 
 _BOUNDS = ("info_nce", "nwj", "dv", "club")
 _SATURATED = 80  # e^80 and sums of thousands of them fit float32
@@ -68,7 +75,7 @@ def mutual_information(scores, *, bound, where=None, axis_name=None):
     scores = jnp.where(kept, scores, 0)
     own = jnp.take_along_axis(scores, place[:, None], axis=1)
     if bound == "info_nce":  # around the pair's score: a small cross-entropy keeps its digits
-        cost = jax.nn.softplus(_log_sum(scores - own, other)) - jnp.log(jnp.maximum(count, 1))
+        cost = softplus(_log_sum(scores - own, other)) - jnp.log(jnp.maximum(count, 1))
     elif bound == "nwj":
         exponent = jnp.minimum(scores - 1, _SATURATED) - jnp.log(rest)
         cost = jnp.sum(jnp.exp(exponent), axis=1, where=other) - own[:, 0]

@@ -25,8 +25,8 @@ def widen(*arrays):
     So an overflow in bfloat16 or float16 costs much and is not inf - inf = NaN; NaN itself stays.
     """
     dtype = compute_dtype(*arrays)
-    wide = (jnp.asarray(x, dtype) for x in arrays)
-    return tuple(jnp.where(jnp.isinf(x), jnp.sign(x) * _INFINITE, x) for x in wide)
+    bounded = lambda x: jnp.where(x == jnp.inf, _INFINITE, jnp.where(x == -jnp.inf, -_INFINITE, x))
+    return tuple(bounded(jnp.asarray(x, dtype)) for x in arrays)
 
 
 @jax.custom_jvp
@@ -97,6 +97,19 @@ def places(rows, axis_name=None):
 def gathered(arrays, axis_name=None):
     """The arrays with the rows of all devices."""
     return arrays if axis_name is None else lax.all_gather(arrays, axis_name, tiled=True)
+
+
+@jax.custom_jvp
+def softplus(x):
+    """log(1 + exp(x)), to the last digit for any x."""
+    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+@softplus.defjvp
+def _softplus_jvp(primals, tangents):
+    """The slope from x alone, so that the gradient keeps nothing else."""
+    (x,), (dx,) = primals, tangents
+    return softplus(x), jax.nn.sigmoid(x) * dx
 
 
 def absolute(x):

@@ -1,6 +1,5 @@
 """The sigmoid loss: every pair of rows is a question of its own, paired or not."""
 
-import jax
 import jax.numpy as jnp
 
 from mmalign.losses.numerics import (
@@ -8,6 +7,7 @@ from mmalign.losses.numerics import (
     mean_over_counted,
     paired_rows,
     places,
+    softplus,
 )
 from mmalign.losses.tiles import pair_sums, product_dtype, tile_for, unit_side
 
@@ -38,13 +38,13 @@ def sigmoid(z_a, z_b, log_scale, bias, *, tile=None, where=None, axis_name=None)
             raise ValueError(f"{name} must be a scalar, got shape {jnp.shape(value)}")
     scale, bias = jnp.exp(jnp.asarray(log_scale, z_a.dtype)), jnp.asarray(bias, z_a.dtype)
     ids = jnp.where(where, places(len(where), axis_name), -1)
-    tile = tile_for(global_rows(z_a, axis_name), tile)
+    tile = tile_for(global_rows(z_a, axis_name), tile, dim=z_a.shape[1])
     a, b = (unit_side(z, (ids,), narrow) for z in (z_a, z_b))
     (others,), _ = pair_sums(_not_a_pair, a, b, scale, bias, tile=tile, axis_name=axis_name)
-    own = jax.nn.softplus(-(scale * jnp.sum(a.rows * b.rows, axis=1) + bias))
+    own = softplus(-(scale * jnp.sum(a.rows * b.rows, axis=1) + bias))
     return mean_over_counted(own + others, where, axis_name)
 
 
 def _not_a_pair(s, own, other, scale, bias):
     counts = (own[0] != other[0]) & (own[0] >= 0) & (other[0] >= 0)
-    return (jnp.where(counts, jax.nn.softplus(scale * s + bias), 0),)
+    return (jnp.where(counts, softplus(scale * s + bias), 0),)

@@ -1,6 +1,5 @@
 """Temporal losses: windows close in time are close in representation."""
 
-import jax
 import jax.numpy as jnp
 
 from mmalign.losses.logits import two_sides
@@ -9,6 +8,7 @@ from mmalign.losses.numerics import (
     mean_over_counted,
     places,
     rows_that_count,
+    softplus,
     squared_distances,
     widen,
 )
@@ -101,8 +101,8 @@ def neighbourhood_coding(
     if isinstance(weight, int | float) and not 0 <= weight <= 1:
         raise ValueError(f"weight must lie in [0, 1], got {weight}")
     weight = jnp.asarray(weight, neighbour.dtype)
-    near = mean_over_counted(jax.nn.softplus(-neighbour), where, axis_name)
-    far = weight * jax.nn.softplus(-distant) + (1 - weight) * jax.nn.softplus(distant)
+    near = mean_over_counted(softplus(-neighbour), where, axis_name)
+    far = weight * softplus(-distant) + (1 - weight) * softplus(distant)
     return 0.5 * (near + mean_over_counted(far, distant_where, axis_name).mean(axis=0))
 
 

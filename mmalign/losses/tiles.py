@@ -21,6 +21,7 @@ from mmalign.losses.numerics import gathered, inverse_norm, unit_norm
 from mmalign.losses.ring import axis_devices, round_the_ring
 
 _WORTH_IT = 2048  # rows; below, one matrix product is faster than many
+_WIDE, _WIDE_WORTH_IT = 384, 16384  # columns, and rows then: their matrix takes 1 GiB
 
 
 class Side(NamedTuple):
@@ -70,15 +71,22 @@ def product_dtype(*arrays):
     return dtypes.pop() if jax.default_backend() == "gpu" else None
 
 
-def tile_for(rows, tile):
+def tile_for(rows, tile, dim=0):
     """Tile to use for a batch of `rows`, or None for the plain form.
 
+    Args:
+      rows: of the global batch.
+      tile: what the caller of a loss asks for, None to let this choose.
+      dim: of rows on two sides, of which no triangle can be used. If they are wide, products that
+        are computed again for the gradient cost a CPU more than the memory of the plain form.
     Raises: ValueError for a tile that is not a positive whole number.
     """
     if tile is None:
+        cpu = jax.default_backend() == "cpu"
         # a CPU core's cache holds 512 x 512 numbers; a GPU wants to be filled
-        default = 512 if jax.default_backend() == "cpu" else 2048
-        return default if rows >= max(_WORTH_IT, 2 * default) else None
+        default = 512 if cpu else 2048
+        least = _WIDE_WORTH_IT if cpu and dim > _WIDE else max(_WORTH_IT, 2 * default)
+        return default if rows >= least else None
     if not isinstance(tile, int) or isinstance(tile, bool) or tile < 1:
         raise ValueError(f"tile must be a positive whole number or None, got {tile!r}")
     return tile if tile < rows else None

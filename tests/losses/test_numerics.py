@@ -7,6 +7,7 @@ from mmalign.losses.numerics import (
     absolute,
     compute_dtype,
     rows_that_count,
+    softplus,
     squared_distances,
     unit_norm,
     widen,
@@ -54,6 +55,14 @@ def test_absolute_is_flat_at_zero():
     x = jnp.array([-2.0, 0.0, 3.0])
     np.testing.assert_array_equal(absolute(x), [2, 0, 3])
     np.testing.assert_array_equal(jax.grad(lambda x: absolute(x).sum())(x), [-1, 0, 1])
+
+
+def test_softplus_and_its_slope_keep_their_digits_at_any_size():
+    x = np.array([-1e6, -80, -15, -1e-3, 0, 2, 30, 1e6], np.float32)
+    value, slope = jax.vmap(jax.value_and_grad(softplus))(x)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(value, np.logaddexp(0, exact), rtol=3e-7)
+    np.testing.assert_allclose(slope, np.exp(-np.logaddexp(0, -exact)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])

@@ -136,6 +136,8 @@ def test_memory_of_the_ring_does_not_grow_with_the_devices(loss):
 def test_a_large_batch_is_tiled_unless_told_otherwise():
     assert tiles.tile_for(2047, None) is None
     assert tiles.tile_for(2048, None) == 512
+    assert tiles.tile_for(16383, None, dim=512) is None  # wide rows on two sides
+    assert tiles.tile_for(16384, None, dim=512) == tiles.tile_for(2048, None, dim=384) == 512
     assert tiles.tile_for(8192, 8192) is None  # one tile is the plain form
     assert tiles.tile_for(100, 32) == 32
 
