@@ -119,7 +119,7 @@ def test_the_page_gives_ratios_to_pytorch_and_to_plain(tmp_path):
     assert "A (R) Test CPU" in page and "2026-01-02" in page and "was busy" not in page
     assert (tmp_path / "out" / "losses-cpu.png").stat().st_size > 1000
     busy = {"hardware": ABOUT, "cases": [one | {"load": 1.5}]}
-    assert "was busy before a start: load 1.5" in report.markdown(busy)
+    assert f"load up to 1.5 for each core: {one['case']['name']}.**" in report.markdown(busy)
 
 
 def test_a_gpu_has_columns_for_its_peaks():

@@ -141,7 +141,7 @@ def markdown(found):
         f"{about['cores']} cores; Python {about['python']}, jax {about['jax']}, PyTorch "
         f"{about['torch']}; {found['rows'][0]['date']}.",
         *["", f"**The machine was busy before a start: load {load:.1f} for each core.**"]
-        * (load > 0.3),
+        * (load > report.QUIET),
         "",
         f"{case['modalities']} modalities of {case['samples']} x {case['channels']}, the published "
         f"encoder, batch {case['batch']}, spatial masks at keep {case['keep_prob']}, VICReg, Adam, "

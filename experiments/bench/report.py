@@ -16,6 +16,9 @@ PEAKS = {
 }
 
 
+QUIET = 0.3  # load of each core before a start that a measurement stands
+
+
 def slug(device):
     """The hardware's name in a file name."""
     name = re.sub(r"\((r|tm)\)", " ", device.lower())
@@ -37,15 +40,14 @@ def markdown(found):
     """The page: hardware, a table for each loss, digits."""
     about, measured = found["hardware"], found["cases"]
     days = sorted({row["date"] for row in measured})
-    load = max((row["load"] for row in measured), default=0)
+    busy = [row for row in measured if row["load"] > QUIET]
     versions = f"Python {about['python']}, jax {about['jax']}, PyTorch {about['torch'] or 'absent'}"
     lines = [
         f"# Losses on {about['device']}",
         "",
         f"{about['cores']} cores, {about.get('torch_threads', 'no')} PyTorch threads; {versions}; "
         f"{' to '.join(dict.fromkeys([days[0], days[-1]])) if days else 'nothing measured'}.",
-        *["", f"**The machine was busy before a start: load {load:.1f} for each core.**"]
-        * (load > 0.3),
+        *(["", _busy(busy)] if busy else []),
         "",
         "One step is the loss and its gradient for both inputs, float32 unless bf16 is said. Time: "
         "median (range) of five runs or more, or of two to four that together took a minute, after "
@@ -67,6 +69,13 @@ def markdown(found):
     for row in measured:
         lines += _digits(row) if row["case"]["loss"] == "digits" else []
     return "\n".join(lines)
+
+
+def _busy(measured):
+    """What to know of cases before which others used the machine."""
+    load = max(row["load"] for row in measured)
+    names = ", ".join(row["case"]["name"] for row in measured)
+    return f"**The machine was busy before a start, load up to {load:.1f} for each core: {names}.**"
 
 
 def head(about):
