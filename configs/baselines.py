@@ -54,6 +54,7 @@ def get_config(arg=""):
     cfg.data.folds = config_dict.placeholder(int)  # test on fold `fold` of so many of the subjects
     cfg.data.fold, cfg.data.fold_seed = 0, 0
     cfg.data.folds_of = "all"  # "train": without the test people, to choose settings by
+    cfg.data.standardise = "training"  # or "subject": each person's levels and gains are left out
     cfg.data.missing = config_dict.placeholder(config_dict.ConfigDict)
     cfg.data.placement = "device"  # "host": stream batches, for data larger than the device
     cfg.data.options = {}

@@ -138,7 +138,8 @@ def markdown(name, out):
         "kept in each of two views. Weights are those of invariance, variance and covariance. "
         "Sensors missing: in the test alone, the mean over all numbers of sensors but the full "
         "one. Std of z: over complete windows, mean of its dimensions; near 0 it has collapsed, or "
-        "tells masks apart and nothing else. Mean ± standard deviation over seeds.",
+        "tells masks apart and nothing else. Mean ± standard deviation over seeds. "
+        f"{protocol.scaling(out['config'])}.",
         "",
         *tables.table(head, rows),
         "",

@@ -122,7 +122,8 @@ def markdown(name, out):
         "has it), the embeddings side by side of the others; from scratch is CroSSL's network. "
         f"CroSSL: preset {config['crossl']['method']['preset']!r}. Windows are augmented in the "
         "pretraining of SimCLR and COCOA alone. "
-        "Steps, rates and strides were set by what two cores do in minutes, not by scores.",
+        "Steps, rates and strides were set by what two cores do in minutes, not by scores. "
+        f"{protocol.scaling(config)}.",
         "",
         *_by_labels(out["cells"]),
         "",

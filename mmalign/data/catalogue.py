@@ -3,7 +3,7 @@
 import importlib
 import inspect
 
-from mmalign.data import folds, missingness
+from mmalign.data import folds, missingness, standardise
 
 # name -> (module, function, keys of the config that are passed to it); imported when asked for
 SOURCES = {
@@ -32,12 +32,16 @@ def load(config):
         `folds`, `fold`, `fold_seed`, `folds_of`: as `folds.hold_out` takes them; no folds: its own
         split.
         `missing`: as `missingness.incomplete` takes it, or None.
+        `standardise`: "training", channels by the training windows' statistics, in the step; or
+        "subject", by each subject's own before that (`standardise.by_subject`).
     Raises: ValueError for an unknown name or option; what the loader raises for its files.
     """
     name = config["name"]
     if name not in SOURCES:
         raise ValueError(f"unknown data set config.data.name={name!r}, expected one of "
                          f"{', '.join(SOURCES)}")  # fmt: skip
+    if (how := config.get("standardise", "training")) not in ("training", "subject"):
+        raise ValueError(f'config.data.standardise must be "training" or "subject", got {how!r}')
     module, function, keys = SOURCES[name]
     loader = getattr(importlib.import_module(module), function)
     given = {key: config.get(key) for key in keys if config.get(key)}
@@ -61,4 +65,4 @@ def load(config):
         )
     if config.get("missing"):
         dataset = missingness.incomplete(dataset, config["missing"])
-    return dataset
+    return standardise.by_subject(dataset) if how == "subject" else dataset
