@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import config_dict
 
 from mmalign import methods, plan, training
-from mmalign.data import feed
+from mmalign.data import feed, standardise
 
 
 def load(workdir, stage=None):
@@ -60,32 +60,38 @@ def load(workdir, stage=None):
         lambda x: np.asarray(x, np.float32), data["statistics"],
         is_leaf=lambda x: isinstance(x, list),
     )  # fmt: skip
-    return Trained(method, {"params": params}, modalities, stats)
+    by_subject = config.data.get("standardise") == "subject"
+    return Trained(method, {"params": params}, modalities, stats, by_subject=by_subject)
 
 
 class Trained:
     """Embeds windows. `modalities` tells which sensors, of which shape and rate, it knows."""
 
-    def __init__(self, method, variables, modalities, statistics):
+    def __init__(self, method, variables, modalities, statistics, *, by_subject=False):
         """As `load` puts them together."""
-        self.modalities = modalities
+        self.modalities, self._by_subject = modalities, by_subject
         self._variables, self._statistics = variables, statistics
         self._program = jax.jit(
             lambda variables, batch: method.embed(variables, feed.normalise(batch, statistics))
         )
 
-    def embed(self, inputs, *, batch_size=256):
+    def embed(self, inputs, *, subject=None, batch_size=256):
         """Embeddings of windows in the unit of the training data.
 
         Args:
           inputs: {modality: [n, time, channels]}, of any of the run's modalities. A modality left
             out is absent in all windows, a window that is NaN throughout in that window.
+          subject: [n], of whom each window is, where the run has data.standardise="subject": a
+            person's windows are then seen relative to all of theirs that are given here.
           batch_size: windows at a time.
         Returns: {modality: [n, d], ..., "joint": [n, d]} for all modalities of the run, zeros where
           one is absent.
-        Raises: ValueError for unknown names, other shapes, or values that are not finite.
+        Raises: ValueError for unknown names, other shapes, values that are not finite, or a subject
+          that is missing or not asked for.
         """
         inputs, present = self._checked(inputs)
+        if self._by_subject or subject is not None:
+            inputs = standardise.relative(inputs, present, self._checked_subject(subject, inputs))
         out = []
         for start in range(0, len(next(iter(inputs.values()))), batch_size):
             rows = slice(start, start + batch_size)
@@ -126,6 +132,19 @@ class Trained:
                 )
             whole[m] = x
         return whole, present
+
+    def _checked_subject(self, subject, inputs):
+        if not self._by_subject:
+            raise ValueError(
+                "subject is not used: the run standardised its channels by all training windows"
+            )
+        n = len(next(iter(inputs.values())))
+        if np.shape(subject) != (n,):
+            raise ValueError(
+                f"subject must be [{n}], one for each window, got shape {np.shape(subject)}: the "
+                "run standardised its channels by subject"
+            )
+        return np.asarray(subject)
 
 
 def _padded(x, size):

@@ -6,14 +6,15 @@ import numpy as np
 
 from mmalign.data.dataset import UNKNOWN
 
+_MIN_STD = 1e-6  # of the mean, as of all training windows: below, a channel is centred only
+
 
 def by_subject(dataset):
     """The data set with every channel at mean 0 and standard deviation 1 for each subject.
 
     What is left out is the level and gain of skin, heart and strap, which differ more between
     people than between what they do. No label is used, but all windows of a person, those of the
-    test too: a score is that of a wearer whose recording is there already. Absent windows stay as
-    they are and count for nothing; a channel that does not move is centred alone.
+    test too: a score is that of a wearer whose recording is there already.
 
     Raises: ValueError where the subject of a window is unknown.
     """
@@ -23,15 +24,24 @@ def by_subject(dataset):
             f"data.standardise='subject' needs the subject of every window, but {unknown} of "
             f"{len(dataset)} windows are of nobody known; 'training' needs none"
         )
-    inputs = {m: np.array(x, np.float32) for m, x in dataset.inputs.items()}
-    for subject in np.unique(dataset.group):
-        for m, x in inputs.items():
-            rows = np.flatnonzero((dataset.group == subject) & dataset.present[m])
+    inputs = relative(dataset.inputs, dataset.present, dataset.group)
+    return dataclasses.replace(dataset, inputs=inputs)
+
+
+def relative(inputs, present, group):
+    """{modality: [n, time, channels]} at mean 0 and deviation 1 over each group's present windows.
+
+    Absent windows stay as they are. `present`: {modality: bool [n]}; `group`: [n].
+    """
+    out = {m: np.array(x, np.float32) for m, x in inputs.items()}
+    for subject in np.unique(group):
+        for m, x in out.items():
+            rows = np.flatnonzero((group == subject) & present[m])
             if len(rows):
                 x[rows] = _standardised(x[rows].astype(np.float64))
-    return dataclasses.replace(dataset, inputs=inputs)
+    return out
 
 
 def _standardised(x):
     mean, std = x.mean(axis=(0, 1)), x.std(axis=(0, 1))
-    return (x - mean) / np.where(std > 1e-6 * np.abs(mean), std, 1)
+    return (x - mean) / np.where(std > _MIN_STD * np.abs(mean), std, 1)

@@ -1,12 +1,13 @@
 """A finished run as a function from windows to embeddings."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
 import mmalign
-from mmalign.data import catalogue
+from mmalign.data import catalogue, standardise
 
 pytestmark = pytest.mark.usefixtures("quick_compiling")
 
@@ -130,3 +131,20 @@ def test_an_unfinished_stage_is_refused_and_the_save_in_progress_left_alone(tiny
     with pytest.raises(ValueError, match="has saved 0 of 6 steps"):
         mmalign.load(folder)
     assert not saves.exists()
+
+
+def test_a_run_by_subject_asks_whose_windows_they_are(tiny_run, model, windows, tmp_path):
+    folder, subject = tmp_path / "run", np.arange(10) // 4
+    shutil.copytree(tiny_run.folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["data"]["standardise"] = "subject"
+    (folder / "config.json").write_text(json.dumps(config))
+    own = mmalign.load(folder)
+    there = dict.fromkeys(windows, np.ones(10, bool))
+    want = model.embed(standardise.relative(windows, there, subject))["joint"]
+    np.testing.assert_allclose(own.embed(windows, subject=subject)["joint"], want, atol=1e-5)
+    for wrong in (None, subject[:9]):
+        with pytest.raises(ValueError, match=r"subject must be \[10\], one for each window"):
+            own.embed(windows, subject=wrong)
+    with pytest.raises(ValueError, match="subject is not used: the run standardised its channels"):
+        model.embed(windows, subject=subject)
