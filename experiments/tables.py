@@ -60,7 +60,9 @@ def seconds(runs):
 
 def without_folders(config):
     """The config of a run without what belongs to one seed and to one machine."""
-    return {**config, "seed": None, "data": config["data"]["name"]}
+    own = ("dir", "cache_dir", "path", "fold")
+    data = {key: value for key, value in config["data"].items() if key not in own}
+    return {**config, "seed": None, "data": data}
 
 
 def table(head, rows):
