@@ -149,16 +149,17 @@ def _strides(encoder):
 
 
 def _by_labels(cells):
-    cells = [c for c in cells if c["part"] == "joint" and c["protocol"] != "knn"]
+    cells = [c for c in cells if c["part"] in ("joint", "latents") and c["protocol"] != "knn"]
     fractions = sorted({c["fraction"] for c in cells})
     rows = []
-    for row, used in dict.fromkeys((c["row"], c["protocol"]) for c in cells):
-        found = {c["fraction"]: c for c in cells if c["row"] == row}
-        name = f"{row}, frozen" if used == "linear" else row
+    for row, used, part in dict.fromkeys((c["row"], c["protocol"], c["part"]) for c in cells):
+        found = {c["fraction"]: c for c in cells if (c["row"], c["part"]) == (row, part)}
+        name = row + ", frozen" * (used == "linear") + ", latents" * (part == "latents")
         rows.append([name, *(tables.both(found.get(f)) for f in fractions)])
     return [
         "Accuracy / macro-F1 in % on test people, mean ± standard deviation over seeds; frozen: a "
-        "linear probe.",
+        "linear probe, of the global z of CroSSL and of an untrained network (random encoder), or "
+        "of the embeddings of all sensors side by side (latents).",
         "",
         *tables.table(["", *(f"{100 * f:g} % labels" for f in fractions)], rows),
     ]

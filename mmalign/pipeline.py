@@ -39,12 +39,14 @@ def run(config, workdir):
     data = feed.arrays(dataset, stats)
     held = training.replicate(data, mesh) if config.data.placement == "device" else data
     seconds, params = {}, {}
+    before = _seconds_before(folder)
     try:
         for stage in stages.values():
             start = time.perf_counter()
             source = params.get(stage.source)
             params[stage.name] = _train(stage, config, held, stats, mesh, folder, writer, source)
-            seconds[stage.name] = round(time.perf_counter() - start, 2)
+            spent = round(time.perf_counter() - start, 2)
+            seconds[stage.name] = max(spent, before.get(stage.name, 0.0))
     finally:
         writer.close()
     results = _evaluate(config, dataset, stages, params, data, mesh)
@@ -52,6 +54,12 @@ def run(config, workdir):
     if jax.process_index() == 0:
         _report(folder, results, dataset)
     return results
+
+
+def _seconds_before(folder):
+    """Of each training, as an earlier start of this run that came to its end wrote them."""
+    path = folder / "results.json"
+    return json.loads(path.read_text()).get("seconds", {}) if path.exists() else {}
 
 
 def _train(stage, config, data, stats, mesh, folder, writer, source):

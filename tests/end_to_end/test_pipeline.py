@@ -160,8 +160,9 @@ def untrained(monkeypatch):
 def test_a_finished_run_started_again_trains_nothing(tiny_run, devices):
     devices(1)
     before = (tiny_run.folder / "metrics.jsonl").read_bytes()
-    mmalign.run(tiny_run.config, tiny_run.folder)
+    again = mmalign.run(tiny_run.config, tiny_run.folder)
     assert (tiny_run.folder / "metrics.jsonl").read_bytes() == before
+    assert all(again["seconds"][name] >= s for name, s in tiny_run.results["seconds"].items())
 
 
 def test_what_does_not_fit_leaves_no_folder(tiny, tmp_path):
