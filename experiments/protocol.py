@@ -25,9 +25,6 @@ ENCODER = {
     "ipol_gait": {"strides": (4, 2, 2)},
     "synthetic": {},
 }
-# Levels of skin conductance and temperature tell people apart and not what they do: by statistics
-# of all training people nothing here carried over to others, untrained and supervised alike.
-STANDARDISE = {"stress_predict": "subject"}
 PLACES, KINDS = ("back", "left_foot", "right_foot"), ("acc", "gyro", "mag")
 DEVICES = {"ipol_gait": {place: tuple(f"{place}_{kind}" for kind in KINDS) for place in PLACES}}
 
@@ -57,9 +54,7 @@ def base(data, seed, dir=None):
     """Config of a run without stages: data, fold, encoder and evaluation."""
     config = get_config("" if data == "synthetic" else data)
     config.seed = seed
-    config.data.update(
-        dir=dir, folds=FOLDS, fold=seed % FOLDS, standardise=STANDARDISE.get(data, "training")
-    )
+    config.data.update(dir=dir, folds=FOLDS, fold=seed % FOLDS)
     config.encoder.update(ENCODER[data])
     config.stages = config.references = ()
     config.evaluation = dict(

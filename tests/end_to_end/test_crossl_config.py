@@ -125,3 +125,9 @@ def test_frozen_heads_leave_the_network_and_fine_tuned_ones_change_all_of_it(
             trained[name]["base"], trained["crossl"],
         )  # fmt: skip
         assert set(jax.tree.leaves(changed)) == {moved}
+
+
+def test_stress_is_standardised_by_subject_and_the_rest_by_the_training_people():
+    assert crossl.get_config("stress_predict").data.standardise == "subject"
+    for data in ("ipol_gait", ""):
+        assert crossl.get_config(data).data.standardise == "training"
