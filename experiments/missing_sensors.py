@@ -159,7 +159,7 @@ def _by_labels(cells):
     return [
         "Accuracy / macro-F1 in % on test people, mean ± standard deviation over seeds; frozen: a "
         "linear probe, of the global z of CroSSL and of an untrained network (random encoder), or "
-        "of the embeddings of all sensors side by side (latents).",
+        "of the embeddings of all sensors side by side (other methods; latents).",
         "",
         *tables.table(["", *(f"{100 * f:g} % labels" for f in fractions)], rows),
     ]

@@ -5,15 +5,6 @@ FRACTIONS = (0.01, 0.1, 1.0)
 SETS = 64  # of sensors that are tried: all those of six sensors
 HEADS = ("trained on complete", "trained on missing")
 
-# On stress_predict levels of skin conductance and temperature tell people apart and not what they
-# do: by statistics of all training people nothing carried over to others, not even when supervised.
-BY_SUBJECT = ("stress_predict",)
-
-
-def standardise(data):
-    """`config.data.standardise` for a data set: "subject" or "training"."""
-    return "subject" if data in BY_SUBJECT else "training"
-
 
 def evaluation():
     """The block `config.evaluation`; what `missing` means says `evaluation.missing_options`."""

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmalign.data.dataset import TRAIN, UNKNOWN, Dataset
-
-_MIN_STD = 1e-6  # of the mean: a channel that moves less is rounding errors; it is centred only
+from mmalign.data.standardise import channel_moments
 
 
 def statistics(dataset: Dataset):
@@ -25,9 +24,7 @@ def statistics(dataset: Dataset):
                 f"modality {m!r} is present in no training window: leave it out of the data, or "
                 "give it windows of people who are trained on"
             )
-        mean = x.mean(axis=(0, 1), dtype=np.float64)
-        std = x.std(axis=(0, 1), dtype=np.float64)
-        std = np.where(std > _MIN_STD * np.abs(mean), std, 1.0)
+        mean, std = channel_moments(x)
         out[m] = {"mean": mean.astype(np.float32), "std": std.astype(np.float32)}
     return out
 

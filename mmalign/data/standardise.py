@@ -1,4 +1,4 @@
-"""Signals relative to the person who wears the sensor."""
+"""Means and deviations of channels; signals relative to the person who wears the sensor."""
 
 import dataclasses
 
@@ -6,7 +6,14 @@ import numpy as np
 
 from mmalign.data.dataset import UNKNOWN
 
-_MIN_STD = 1e-6  # of the mean, as of all training windows: below, a channel is centred only
+_MIN_STD = 1e-6  # of the mean: a channel that moves less is rounding errors; it is centred only
+
+
+def channel_moments(x):
+    """Mean and standard deviation, [channels] in float64, of windows [n, time, channels]."""
+    mean = x.mean(axis=(0, 1), dtype=np.float64)
+    std = x.std(axis=(0, 1), dtype=np.float64)
+    return mean, np.where(std > _MIN_STD * np.abs(mean), std, 1.0)
 
 
 def by_subject(dataset):
@@ -38,10 +45,6 @@ def relative(inputs, present, group):
         for m, x in out.items():
             rows = np.flatnonzero((group == subject) & present[m])
             if len(rows):
-                x[rows] = _standardised(x[rows].astype(np.float64))
+                mean, std = channel_moments(x[rows])
+                x[rows] = (x[rows] - mean) / std
     return out
-
-
-def _standardised(x):
-    mean, std = x.mean(axis=(0, 1)), x.std(axis=(0, 1))
-    return (x - mean) / np.where(std > _MIN_STD * np.abs(mean), std, 1)
