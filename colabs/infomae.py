@@ -15,21 +15,15 @@
 
 # %%
 import os
-import pathlib
 import sys
 import tempfile
 
-here = pathlib.Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "configs" / "infomae.py").exists()), None)
-if root is None:
-    raise FileNotFoundError(f"{here} is not inside the repository: clone it and %cd into it")
 if "google.colab" in sys.modules:
-    get_ipython().run_line_magic("pip", f"install -q -e {root}")
-sys.path.insert(0, str(root))
+    get_ipython().run_line_magic("pip", "install -q .")
 
 # %%
 import mmalign
-from configs.infomae import get_config
+from mmalign.configs.infomae import get_config
 from mmalign.data import synthetic
 
 SMOKE = bool(os.environ.get("MMALIGN_SMOKE"))

@@ -1,21 +1,21 @@
 """Self-supervised baselines on the data and encoders of the other configs.
 
-python -m mmalign.main --config=configs/baselines.py                      # SimCLR, embedded data
-python -m mmalign.main --config=configs/baselines.py:cpc
-python -m mmalign.main --config=configs/baselines.py:cocoa,uci_har --config.data.dir=FOLDER
-python -m mmalign.main --config=configs/baselines.py:smoke                # SimCLR, two steps
-python -m mmalign.main --config=configs/baselines.py:gmc,smoke            # GMC, two steps
+python -m mmalign --config=baselines                              # SimCLR, embedded data
+python -m mmalign --config=baselines:cpc
+python -m mmalign --config=baselines:cocoa,uci_har --config.data.dir=FOLDER
+python -m mmalign --config=baselines:method=my_package.my_method:create,uci_har ...
+python -m mmalign --config=baselines:gmc,smoke                    # GMC, two steps
 
+Data: those of `common.DATA`; methods: those of METHODS, or a function of your own.
 Label efficiency at CroSSL's shares: `--config.evaluation.fractions="(0.01,0.05,0.1,0.5,1.0)"`.
+DeepConvLSTM learns from labels, too: `--config.rows="('chance','deep_conv_lstm','train')"`.
 """
 
-from ml_collections import config_dict
+from mmalign.configs import common
 
-from mmalign import defaults
-
-DATA = ("synthetic", "uci_har", "sp_sw_har", "npz", "smoke")
 _PROJECTOR = dict(hidden=64, out=32)
 METHODS = {
+    "simclr": dict(label="SimCLR", method=dict(projector=_PROJECTOR, temperature=0.2)),
     # On the embedded data it stays near the random encoder: phases are random there, and what
     # restores the samples best is linear in them, where no linear probe finds an amplitude.
     "autoencoder": dict(label="Autoencoder", method=dict(augment=None)),
@@ -33,76 +33,30 @@ METHODS = {
         label="Joint autoencoder",
         method=dict(augment=None, fusion=(128, 64)),
     ),
-    "simclr": dict(label="SimCLR", method=dict(projector=_PROJECTOR, temperature=0.2)),
     "simsiam": dict(label="SimSiam", method=dict(projector=_PROJECTOR, bottleneck=16)),
 }
 
 
 def get_config(arg=""):
-    """Config of a run; `arg` is "NAME" or "NAME,DATA", the data "smoke" two steps a stage."""
-    name, _, data = ("simclr,smoke" if arg == "smoke" else arg).partition(",")
-    name, data = name or "simclr", data or "synthetic"
-    for given, known in ((name, tuple(METHODS)), (data, DATA)):
-        if given not in known:
-            raise ValueError(f"unknown config argument {given!r}, expected one of {known}")
-    cfg = config_dict.ConfigDict()
-    cfg.seed = 0
-    cfg.data = dict(name="synthetic" if data == "smoke" else data)
-    cfg.data.dir = config_dict.placeholder(str)  # folder of the original zip
-    cfg.data.path = config_dict.placeholder(str)  # your .npz, or a folder of them
-    cfg.data.cache_dir = config_dict.placeholder(str)
-    cfg.data.folds = config_dict.placeholder(int)  # test on fold `fold` of so many of the subjects
-    cfg.data.fold, cfg.data.fold_seed = 0, 0
-    cfg.data.folds_of = "all"  # "train": without the test people, to choose settings by
-    cfg.data.standardise = "training"  # or "subject": each person's levels and gains are left out
-    cfg.data.missing = config_dict.placeholder(config_dict.ConfigDict)
-    cfg.data.placement = "device"  # "host": stream batches, for data larger than the device
-    cfg.data.options = {}
-    cfg.encoder = dict(name="compact", representation="series", patch_s=0.16, width=32, dim=64)
-    cfg.augment = dict(
-        pool=("scaling", "magnitude_warp", "time_warp", "permutation"),
-        probability=0.5,
-        per="example",
-    )
-    block = METHODS[name]
+    """Config of a run; `arg` names a method and a data set, see `common.arguments`."""
+    name, data, smoke = common.arguments(arg, method=tuple(METHODS), data=common.DATA)
+    method = METHODS.get(name, dict(label=name, method={}))
+    cfg = common.config(data)
+    cfg.encoder = common.compact(data)
     cfg.stages = ("train",)
+    cfg.rows = ("chance", "raw_windows", "random_encoder", "supervised", "train")
     cfg.train = dict(
-        label=block["label"],
-        method=dict(name=name, **block["method"]),
-        view=dict(kind="paired"),
+        label=method["label"],
+        method=dict(name=name, **method["method"]),
+        sampler=dict(kind="paired"),
         batch_size=256,
         steps=1000,
         optim=dict(lr=1e-3, warmup_steps=50, weight_decay=0.05, clip_norm=1.0),
     )
-    cfg.references = ("supervised",)
-    cfg.supervised = dict(
-        label="Supervised network",
-        method=dict(name="supervised", mix=None),
-        batch_size=128,
-        steps=250,
-        optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
-    )
-    cfg.deep_conv_lstm = dict(  # config.references=("supervised","deep_conv_lstm") trains it too
-        label="DeepConvLSTM",
-        method=dict(
-            name="supervised", mix=None,
-            encoder=dict(name="deep_conv_lstm", filters=(16, 16, 16, 16), dim=64),
-        ),
-        batch_size=128,
-        steps=250,
-        optim=dict(lr=1e-3, warmup_steps=25, weight_decay=0.05, clip_norm=1.0),
-    )  # fmt: skip
-    cfg.evaluation = defaults.evaluation()
-    cfg.log_every, cfg.checkpoint_every = 50, 200
-    cfg.wandb = config_dict.placeholder(config_dict.ConfigDict)
-    if data in ("uci_har", "sp_sw_har"):
-        # people differ more: wider codes, and turned sensors among the augmentations
-        cfg.encoder.update(width=64, dim=256)
-        if cfg.train.method.get("augment", cfg.augment):
-            cfg.augment.pool = ("rotation", *cfg.augment.pool)
-    if data == "smoke":
-        cfg.data.options = dict(subjects=8, windows=32, test_subjects=2)
-        for stage in (cfg.train, cfg.supervised, cfg.deep_conv_lstm):
-            stage.update(steps=2, batch_size=48)
-            stage.optim.update(warmup_steps=0)
+    lstm = dict(name="deep_conv_lstm", filters=(16, 16, 16, 16), dim=64)
+    cfg.deep_conv_lstm = common.supervised("DeepConvLSTM", encoder=lstm)
+    if cfg.train.method.get("augment", cfg.augment):
+        cfg.augment.pool = common.turned(cfg.augment.pool, data)
+    if smoke:
+        common.smoke(cfg)
     return cfg

@@ -13,8 +13,8 @@ import pathlib
 import numpy as np
 
 import mmalign
-from configs.infomae import get_config
-from experiments import tables
+from experiments import protocol, tables
+from mmalign.configs.infomae import get_config
 
 
 def main():
@@ -29,7 +29,8 @@ def main():
     for seed in map(int, args.seeds.split(",")):
         config = get_config(args.data)
         config.seed, config.data.dir = seed, args.dir
-        runs.append(mmalign.run(config, pathlib.Path(args.workdir, f"infomae-{args.data}-{seed}")))
+        workdir = pathlib.Path(args.workdir, f"infomae-{args.data}-{seed}")
+        runs.append(mmalign.run(config, workdir, artifacts=protocol.artifacts(args)))
     write(f"infomae-{args.data}", runs)
 
 

@@ -12,8 +12,9 @@ import copy
 import pathlib
 
 import mmalign
-from configs.infomae import get_config
+from experiments import protocol
 from experiments.infomae import write
+from mmalign.configs.infomae import get_config
 
 # What changes of the alignment's block, by the label of the row.
 VARIANTS = {
@@ -40,7 +41,8 @@ def settings(data, fold=0, folds=3):
         block.update_from_flattened_dict(changes)
         stages.append(f"align{number}")
         config[stages[-1]] = block
-    config.stages, config.references = tuple(stages), ("joint_pretrain",)
+    config.stages = tuple(stages)
+    config.rows = (*protocol.UNTRAINED, "joint_pretrain", *stages)
     config.evaluation.missing.references = False
     return config
 
@@ -58,7 +60,7 @@ def main():
         config = settings(args.data, fold)
         config.data.dir = args.dir
         workdir = pathlib.Path(args.workdir, f"infomae-settings-{args.data}-{fold}")
-        runs.append(mmalign.run(config, workdir))
+        runs.append(mmalign.run(config, workdir, artifacts=protocol.artifacts(args)))
     write(f"infomae-settings-{args.data}", runs, "a third of the training people")
 
 

@@ -48,6 +48,7 @@ def experiment(data, seed, *, dir=None, strategies=protocol.STRATEGIES, keep=KEE
             )  # fmt: skip
             names.append(name)
     config.stages = tuple(names)
+    config.rows = (*protocol.UNTRAINED, *names)
     return config
 
 

@@ -35,7 +35,7 @@ def main():
 
 
 def experiment(data, seed, *, dir=None, strategies=DEFAULT, baselines=protocol.BASELINES):
-    """Config of one seed: every pretraining once, heads on it as references.
+    """Config of one seed: every pretraining once, and heads on it.
 
     Raises: ValueError for an unknown strategy or baseline.
     """
@@ -54,13 +54,13 @@ def experiment(data, seed, *, dir=None, strategies=DEFAULT, baselines=protocol.B
     config.stages = (*baselines, *reversed(strategies))
     heads = {"scratch": (SCRATCH, "crossl", False)}
     heads |= {f"{name}_tuned": (config[name].label + TUNED, name, True) for name in config.stages}
-    references = []
+    rows = list(protocol.UNTRAINED)
     for name, (label, stage, trained) in heads.items():
         made = functools.partial(protocol.classifier, config, stage=stage, trained=trained)
         config[name] = made(label)
         config[f"{name}_hidden"] = made(label + HIDDEN, hidden=True, fraction=1.0)
-        references += [name, f"{name}_hidden"]
-    config.references = tuple(references)
+        rows += [name, f"{name}_hidden"]
+    config.rows = (*rows, *config.stages)
     return config
 
 

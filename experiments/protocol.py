@@ -4,12 +4,13 @@ import argparse
 import pathlib
 
 import mmalign
-from configs.baselines import METHODS
-from configs.crossl import get_config
+from mmalign.configs.baselines import METHODS
+from mmalign.configs.crossl import get_config
 
 DATA = ("stress_predict", "ipol_gait", "synthetic")
 STRATEGIES = ("spatial", "random", "feature_shared")
 BASELINES = ("simclr", "cocoa", "cpc")
+UNTRAINED = ("chance", "raw_windows", "random_encoder")  # the first rows of every table
 # 35 and 19 people are few: their differences outweigh those of initial weights, so that each seed
 # tests on another fifth of them.
 FOLDS = 5
@@ -41,22 +42,27 @@ def arguments(doc):
     return parser
 
 
+def artifacts(args):
+    """Folder of what all experiments in a workdir train: each training is done once."""
+    return pathlib.Path(args.workdir, "artifacts")
+
+
 def run_seeds(args, name, configured):
     """[(results, folder)] of each seed of the flags; `configured(seed)` is its config."""
     out = []
     for seed in map(int, args.seeds.split(",")):
         folder = pathlib.Path(args.workdir, f"{name}-{seed}")
-        out.append((mmalign.run(configured(seed), folder), folder))
+        out.append((mmalign.run(configured(seed), folder, artifacts=artifacts(args)), folder))
     return out
 
 
 def base(data, seed, dir=None):
-    """Config of a run without stages: data, fold, encoder and evaluation."""
-    config = get_config("" if data == "synthetic" else data)
+    """Config of a run without stages and rows: data, fold, encoder and evaluation."""
+    config = get_config(data)
     config.seed = seed
     config.data.update(dir=dir, folds=FOLDS, fold=seed % FOLDS)
     config.encoder.update(ENCODER[data])
-    config.stages = config.references = ()
+    config.stages = config.rows = ()
     config.evaluation = dict(
         fractions=FRACTIONS,
         missing=dict(
@@ -98,14 +104,14 @@ def classifier(config, label, stage, *, trained=True, hidden=False, fraction=Non
       hidden: whether a random set of sensors is hidden from each window of each step.
       fraction: share of the labels; None, each of the evaluation's.
     """
-    view = {"missing": {"kind": "subsets"}} if hidden else {}
+    sampler = {"missing": {"kind": "subsets"}} if hidden else {}
     start = {"source": stage, "warm_start": (r"([^/]+) -> base/\1",)} if trained else {}
     return dict(
         label=label,
         method=dict(
             name="classifier", base=stage, reads="joint", hidden=128, dropout=0.1, augment=None
         ),
-        view=view if fraction is None else view | {"fraction": fraction},
+        sampler=sampler if fraction is None else sampler | {"fraction": fraction},
         batch_size=TUNING_BATCH,
         steps=TUNING_STEPS,
         optim=config.supervised.optim.to_dict() | {"warmup_steps": TUNING_STEPS // 10},
@@ -117,7 +123,7 @@ def _pretraining(label, method, optim):
     return dict(
         label=label,
         method=method,
-        view=dict(kind="paired"),
+        sampler=dict(kind="paired"),
         batch_size=BATCH,
         steps=STEPS,
         optim=optim | {"warmup_steps": STEPS // 10},

@@ -5,17 +5,27 @@ results = mmalign.run(config, workdir)
 model = mmalign.load(workdir)
 """
 
-# Imported inside, so that `from mmalign import losses` loads nothing else.
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported inside, so that `from mmalign import losses` loads nothing else
+    from ml_collections import ConfigDict
+
+    from mmalign.trained import Trained
 
 
-def run(config, workdir):
-    """Trains, evaluates and reports what `config` describes; see `mmalign.pipeline.run`."""
-    from mmalign import pipeline
+def run(
+    config: ConfigDict, workdir: str | os.PathLike, artifacts: str | os.PathLike | None = None
+) -> dict:
+    """Trains, evaluates and reports what `config` describes; see `mmalign.walk.run`."""
+    from mmalign import walk
 
-    return pipeline.run(config, workdir)
+    return walk.run(config, workdir, artifacts)
 
 
-def load(workdir, stage=None):
+def load(workdir: str | os.PathLike, stage: str | None = None) -> Trained:
     """A trained run, ready to embed windows; see `mmalign.trained.load`."""
     from mmalign import trained
 

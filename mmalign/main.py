@@ -1,31 +1,84 @@
-"""Runs a config: python -m mmalign.main --config=configs/infomae.py [--workdir=DIR]."""
+"""Runs a config: python -m mmalign --config=infomae [--workdir=DIR] [--config.seed=1 ...]."""
 
 import hashlib
+import importlib.util
+import os
 import pathlib
+import re
 import sys
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import config_dict, config_flags
 
-_CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
+from mmalign import configs, options
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Name of a config, or path of a file with one, and behind a colon what it "
+    "takes: infomae:uci_har. Every value is a flag of its own: --config.seed=1",
+)  # fmt: skip
 _WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run; by default runs/<config>-<hash of the resolved config>."
-)
+    "workdir", None, "Folder of the run; by default runs/<config>-<data>-<hash of all values>",
+)  # fmt: skip
+_ARTIFACTS = flags.DEFINE_string(
+    "artifacts", None, "Folder of what was trained, shared between runs; by default "
+    "<workdir>/artifacts, or runs/artifacts without --workdir",
+)  # fmt: skip
+# Blocks whose keys are checked by whoever reads them, so that flags may add some.
+_OPEN = {"wandb", "options", "missing", "devices"}
 
 
-def main(argv):
+class _Parser(flags.ArgumentParser):
+    """Reads the value of --config."""
+
+    def parse(self, argument: str) -> config_dict.ConfigDict:
+        """The config, locked, with room for what flags add to its open blocks."""
+        name, *words = argument.split(":", 1)
+        path = _file(name)
+        spec = importlib.util.spec_from_file_location("config", path)
+        assert spec is not None and spec.loader is not None  # a path that ends in .py has both
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if not hasattr(module, "get_config"):
+            raise ValueError(f"{path} has no function get_config")
+        config = module.get_config(*words)
+        if not isinstance(config, config_dict.ConfigDict):
+            kind = type(config).__name__
+            raise ValueError(f"get_config of {path} must return a ConfigDict, got {kind}")
+        for added in filter(None, (re.match(r"--?config\.([\w.]+)", x) for x in sys.argv)):
+            _admit(config, added[1].split("."))
+        return config.lock()
+
+
+flags.FLAGS["config"].parser = _Parser()
+
+
+def command() -> None:
+    """The program, with the arguments that it was started with."""
+    sys.path.append(os.getcwd())  # as python -m does, for functions of the user's own
+    for flag in (_CONFIG, _WORKDIR, _ARTIFACTS):  # for --help, whoever started it
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[flag.name])
+    app.run(main, flags_parser=parse)
+
+
+def main(argv: list[str]) -> None:
     """Trains, evaluates, reports; user errors end in one line and exit code 1."""
     if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments {argv[1:]}; options start with --config.")
+        sys.exit(f"error: unexpected argument {argv[1]!r}: options look like --config.seed=1")
     if _CONFIG.value is None:
-        raise app.UsageError("--config is missing, for instance --config=configs/infomae.py")
+        names = options.listed(_names())
+        sys.exit(f"error: --config is missing, for instance --config=infomae; there is {names}")
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # orbax tells every step of every save
     import mmalign
 
+    workdir, artifacts = _WORKDIR.value, _ARTIFACTS.value
+    if workdir is None:
+        name = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0]
+        workdir = _default_workdir(pathlib.Path(name).stem, _CONFIG.value)
+        artifacts = artifacts or workdir.with_name("artifacts")
     try:
-        mmalign.run(_CONFIG.value, _WORKDIR.value or _default_workdir(_CONFIG.value))
-    except (ValueError, TypeError, FloatingPointError, OSError) as error:
+        mmalign.run(_CONFIG.value, workdir, artifacts=artifacts)
+    except (ValueError, TypeError, FloatingPointError, OSError, ImportError) as error:
         if flags.FLAGS["verbosity"].present:  # --verbosity=0 shows where it comes from
             raise
         sys.exit(f"error: {error}")
@@ -34,25 +87,61 @@ def main(argv):
         raise
 
 
-def parse(argv):
+def parse(argv: list[str]) -> list[str]:
     """absl's parser of flags; what does not fit the config ends in one line, not in a traceback."""
     try:
         return flags.FLAGS(argv)
     except (flags.Error, OSError) as error:
-        # of an error inside the config file this is the traceback as text, the error its last line
-        sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
+        sys.exit(f"error: {error}")
     except (AttributeError, KeyError) as error:  # ml_collections, for a key that is not there
         while isinstance(error, BaseException):
             error = error.args[0]
         sys.exit(f"error: the config has no {'. '.join(error.splitlines())}")
 
 
-def _default_workdir(config):
+def _names():
+    """Of the configs that come with the package."""
+    files = pathlib.Path(*configs.__path__).glob("*.py")
+    return {path.stem for path in files} - {"common", "__init__"}
+
+
+def _file(name):
+    """Path of a config: `name` itself, or of what is called so and comes with the package.
+
+    configs/infomae.py is found where there is no checkout, too.
+    """
+    path = pathlib.Path(name)
+    if path.suffix == ".py":
+        if path.is_file():
+            return path
+        if path.parent != pathlib.Path("configs"):
+            raise ValueError(
+                f"there is no file {name}; by name there is {options.listed(_names())}"
+            )
+        name = path.stem
+    options.known("config", name, _names())
+    return pathlib.Path(*configs.__path__, f"{name}.py")
+
+
+def _admit(config, keys):
+    """Makes room for the value at `keys`, if it is inside an open block."""
+    start = next((i for i, key in enumerate(keys) if key in _OPEN), len(keys))
+    block = config
+    for i, key in enumerate(keys):
+        if not isinstance(block, config_dict.ConfigDict) or (key not in block and i <= start):
+            return
+        if key not in block:
+            last = i == len(keys) - 1
+            block[key] = config_dict.placeholder(object) if last else config_dict.ConfigDict()
+        block = block[key]
+
+
+def _default_workdir(name, config):
     """The same command finds its run again; another config gets another folder."""
-    name = pathlib.Path(str(flags.FLAGS["config"].config_filename).partition(":")[0]).stem
     digest = hashlib.sha256(config.to_json(sort_keys=True).encode()).hexdigest()[:8]
-    return pathlib.Path("runs", f"{name}-{config.data.name}-{digest}")
+    data = re.sub(r"[^\w.]", "-", config.data.name)
+    return pathlib.Path("runs", f"{name}-{data}-{digest}")
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse)
+    command()

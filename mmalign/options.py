@@ -49,7 +49,7 @@ def of(function, without=()):
 
 
 def call(what, function, given, *args, without=(), **more):
-    """`function(*args, **given, **more)`, after `given` was checked against its keyword-only options.
+    """`function(*args, **given, **more)`, `given` checked against its keyword-only options first.
 
     without: keyword-only parameters that a config cannot give; those in `more` never can.
     """

@@ -1,32 +1,38 @@
-"""The folder of a run: claimed once, for one config, and never for another."""
+"""The folder of a run: what it is of, and where its artifacts are."""
 
 import difflib
 import json
 import os
 import pathlib
 
+from mmalign.data.dataset import Dataset
+from mmalign.files import part_of, write_text
+from mmalign.graph import Store
+from mmalign.plan import Plan
 
-def claim(workdir, config):
-    """Makes the folder, or resumes in it, and returns its path.
+CONFIG, DATA, RUN = "config.json", "data.json", "run.json"
 
-    `config.json` holds the resolved config; a run in the same folder must have the same.
-    Raises: ValueError with the difference if the folder holds another config, or cannot be
-      written.
+
+def claim(workdir: str | os.PathLike, config) -> pathlib.Path:
+    """Makes the folder, or goes on in it, and returns its path.
+
+    `config.json` holds the resolved config of the latest run there. Where an earlier one had
+    another, that is said: what it left as artifacts stays, its report among them.
+    Raises: ValueError if the folder is of something else, or cannot be written.
     """
     folder = pathlib.Path(workdir).expanduser().absolute()
     text = json.dumps(json.loads(config.to_json()), indent=2, sort_keys=True) + "\n"
-    path = folder / "config.json"
+    path = folder / CONFIG
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            unfinished = _part(path)  # left by a start that was killed just here
+            unfinished = part_of(path)  # left by a start that was killed just here
             if stranger := next((x for x in folder.iterdir() if x != unfinished), None):
                 raise ValueError(
                     f"workdir {folder} is not empty ({stranger.name} ...) and holds no run: name "
                     f"a new or empty folder with --workdir"
                 )
             write_text(path, text)
-            return folder
     except OSError as error:
         raise ValueError(
             f"workdir {folder} cannot be written ({error.strerror}): name another with --workdir"
@@ -35,21 +41,52 @@ def claim(workdir, config):
         raise ValueError(f"workdir {folder} cannot be written: name another with --workdir")
     before = path.read_text()
     if before != text:
-        lines = difflib.unified_diff(
-            before.splitlines(), text.splitlines(), "the run there", "this run", lineterm="", n=0
-        )
-        raise ValueError(
-            f"workdir {folder} holds a run with another config; name another folder with "
-            f"--workdir. The difference:\n" + "\n".join(lines)
-        )
+        _say_what_changes(folder, before, text)
+        write_text(path, text)
     return folder
 
 
-def write_text(path, text):
-    """Writes the file as a whole or not at all."""
-    _part(path).write_text(text)
-    os.replace(_part(path), path)
+def _say_what_changes(folder, before, text):
+    changed = difflib.unified_diff(before.splitlines(), text.splitlines(), lineterm="", n=0)
+    lines = [line for line in changed if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    shown = [*lines[:12], *(["..."] if len(lines) > 12 else [])]
+    print(
+        f"{folder} holds a run of another config; what both need is not computed again, and its "
+        "report stays among the artifacts. The difference:\n" + "\n".join(shown)
+    )
 
 
-def _part(path):
-    return path.with_name(path.name + ".part")
+def describe_run(folder: pathlib.Path, planned: Plan, store: Store) -> None:
+    """Writes data.json and run.json: what `mmalign.load` needs beside the artifacts."""
+    described = describe(planned.dataset, planned.statistics)
+    write_text(folder / DATA, json.dumps(described, indent=2) + "\n")
+    shown = {
+        "artifacts": os.path.relpath(store.folder.expanduser().absolute(), folder),
+        "trainings": {name: stage.node.folder for name, stage in planned.stages.items()},
+        "report": planned.report.folder,
+    }
+    write_text(folder / RUN, json.dumps(shown, indent=2) + "\n")
+
+
+def describe(dataset: Dataset, statistics=None) -> dict:
+    """What results.json says of the data; with statistics, what data.json says."""
+    d = dataset.description
+    out = {
+        "name": d.name,
+        "windows": len(dataset),
+        "subjects": len(set(dataset.group.tolist())),
+        "classes": [*d.class_names] or [str(i) for i in range(dataset.num_classes)],
+        "modalities": {
+            m: {"kind": kind, "shape": list(dataset.inputs[m].shape[1:]),
+                "rate_hz": d.rate_hz.get(m), "unit": d.unit.get(m, "")}
+            for m, kind in dataset.kinds.items()
+        },
+        "citation": d.citation,
+        "licence": d.licence,
+    }  # fmt: skip
+    if statistics is not None:
+        out["targets"] = {name: [task.kind, task.size] for name, task in dataset.tasks.items()}
+        out["statistics"] = {
+            m: {k: v.tolist() for k, v in s.items()} for m, s in statistics.items()
+        }
+    return out

@@ -1,42 +1,47 @@
-"""Eight simulated devices, strict ranks, and the ways a per-example loss can be called."""
+"""Eight simulated devices, strict ranks, and programs that are compiled quickly, once, and kept."""
 
-import functools
+import os
+import pathlib
+import time
 
 import jax
 import numpy as np
 import pytest
-from jax.sharding import AxisType
 
+
+def _programs():
+    """The folder of compiled programs that all workers, their programs and later runs share.
+
+    MMALIGN_COMPILATION_CACHE as for a run ("off": none), else mmalign/tests in the user's cache
+    folder, where programs of a month ago are dropped: most are of code that has changed since.
+    """
+    given = os.environ.get("MMALIGN_COMPILATION_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    folder = pathlib.Path(given or pathlib.Path(home, "mmalign", "tests"))
+    if given == "off":
+        return ""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in () if given else folder.iterdir():
+            if time.time() - path.stat().st_mtime > 30 * 24 * 3600:
+                path.unlink()
+    except OSError:  # not to be written, or another worker was first
+        pass
+    return str(folder) if os.access(folder, os.W_OK) else ""
+
+
+# Tests compile more than they compute, and so do the programs that they start.
+os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"  # half the time to compile
+for name, value in {
+    "jax_disable_most_optimizations": True,
+    "jax_compilation_cache_dir": _programs(),
+    "jax_persistent_cache_min_compile_time_secs": 0,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}.items():
+    jax.config.update(name, value)
+    os.environ[name.upper()] = str(value)
 jax.config.update("jax_num_cpu_devices", 8)  # before anything touches a device
-jax.config.update("jax_disable_most_optimizations", True)  # tests compile more than they compute
 jax.config.update("jax_numpy_rank_promotion", "raise")  # [n] + [n, 1] is the classic loss bug
-
-
-@pytest.fixture(
-    params=[
-        pytest.param("eager", marks=pytest.mark.slow),
-        "jit",
-        "vmap",
-        "shard_map",
-        "shard_map_8",
-    ]
-)
-def per_example(request):
-    """Calls a per-example loss in five ways, the last three with the batch split over 4 or 8."""
-
-    def call(loss, *arrays):
-        named = functools.partial(loss, axis_name="data")
-        if request.param == "vmap":
-            pieces = [x.reshape(4, -1, *x.shape[1:]) for x in arrays]
-            return jax.vmap(named, axis_name="data")(*pieces).reshape(-1)
-        if request.param.startswith("shard_map"):
-            devices = 8 if request.param.endswith("8") else 4
-            mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
-            rows = jax.P("data")
-            return jax.shard_map(named, mesh=mesh, in_specs=rows, out_specs=rows)(*arrays)
-        return (jax.jit(loss) if request.param == "jit" else loss)(*arrays)
-
-    return call
 
 
 @pytest.fixture

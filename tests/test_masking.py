@@ -2,12 +2,13 @@
 
 import pytest
 
-from experiments import masking
+from experiments import masking, protocol
 
 
 def test_the_grid_is_every_combination_and_no_masks_for_each_weighting():
     config = masking.experiment("stress_predict", 3)
     assert len(config.stages) == 2 * (3 * 3 + 1) and config.data.fold == 3
+    assert config.rows == (*protocol.UNTRAINED, *config.stages)
     cells = {
         (m.mask.strategy, m.mask.keep_prob, m.loss.covariance)
         for m in (config[name].method for name in config.stages)

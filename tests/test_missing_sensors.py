@@ -103,13 +103,15 @@ def test_a_seed_is_another_fold_and_pretrainings_are_shared():
     assert [c.data.fold for c in configs] == [1, 1] and configs[0].data.folds == 5
     config = configs[0]
     assert config.stages == ("simclr", "cocoa", "cpc", "random", "spatial")
-    sources = [config[name].get("source") for name in config.references]
+    assert config.rows[:3] == protocol.UNTRAINED and config.rows[-5:] == config.stages
+    heads = config.rows[3:-5]
+    sources = [config[name].get("source") for name in heads]
     assert [sources.count(name) for name in config.stages] == [2] * 5
     assert sources.count(None) == 2  # from scratch
     steps = {config[name].steps for name in config.stages}
-    assert len(steps) == 1 and len({config[name].steps for name in config.references}) == 1
-    hidden = [name for name in config.references if config[name].view.get("missing")]
-    assert len(hidden) == 6 and all(config[name].view.fraction == 1.0 for name in hidden)
+    assert len(steps) == 1 and len({config[name].steps for name in heads}) == 1
+    hidden = [name for name in heads if config[name].sampler.get("missing")]
+    assert len(hidden) == 6 and all(config[name].sampler.fraction == 1.0 for name in hidden)
 
 
 def test_unknown_strategies_are_refused_by_name():

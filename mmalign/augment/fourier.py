@@ -2,6 +2,7 @@
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -10,7 +11,7 @@ import numpy as np
 _LONGEST_PRODUCT = 256
 
 
-def rdft(x):
+def rdft(x: jax.Array) -> jax.Array:
     """One-sided spectrum: [..., time, channels] -> [..., time // 2 + 1, 2 * channels].
 
     Real parts of all channels, then imaginary parts; a bin is the plain sum over samples.
@@ -24,7 +25,7 @@ def rdft(x):
     return jnp.concatenate(jnp.split(z, 2, axis=-2), axis=-1)
 
 
-def irdft(z, time):
+def irdft(z: jax.Array, time: int) -> jax.Array:
     """Inverse of `rdft`, to `time` samples."""
     re, im = jnp.split(z, 2, axis=-1)
     if time > _LONGEST_PRODUCT:
@@ -42,13 +43,13 @@ def _waves(time):
     return np.stack([np.cos(2 * np.pi * turns), -np.sin(2 * np.pi * turns)])
 
 
-def mirror(z, time):
+def mirror(z: jax.Array, time: int) -> jax.Array:
     """Two-sided from one-sided spectrum: [..., time // 2 + 1, 2c] -> [..., time, 2c]."""
     negative = z[..., 1 : (time + 1) // 2, :][..., ::-1, :]
     return jnp.concatenate([z, _conjugate(negative)], axis=-2)
 
 
-def fold(z):
+def fold(z: jax.Array) -> jax.Array:
     """One-sided spectrum of the real part of the series that two-sided `z` belongs to."""
     bins = z.shape[-2] // 2 + 1
     opposite = jnp.roll(z[..., ::-1, :], 1, axis=-2)  # bin k meets bin -k
@@ -60,7 +61,7 @@ def _conjugate(z):
     return jnp.concatenate([re, -im], axis=-1)
 
 
-def rotate(z, angle):
+def rotate(z: jax.Array, angle: jax.Array) -> jax.Array:
     """Adds `angle`, a scalar, to the phase of every bin."""
     re, im = jnp.split(z, 2, axis=-1)
     cos, sin = jnp.cos(angle), jnp.sin(angle)

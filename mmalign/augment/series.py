@@ -13,87 +13,75 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mmalign.augment.example import checked_share, one_example, white_noise
 from mmalign.augment.fourier import irdft, rdft, rotate
 
 
-def _in_float32(augmentation):
-    """Checks that x is [time, channels] of floats, and computes in float32 at least."""
-
-    @functools.wraps(augmentation)
-    def checked(key, x, **knobs):
-        if x.ndim != 2:
-            raise ValueError(
-                f"{augmentation.__name__} takes one [time, channels] series, got shape {x.shape}; "
-                "use jax.vmap for a batch"
-            )
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise TypeError(f"{augmentation.__name__} takes floating-point values, got {x.dtype}")
-        return augmentation(key, x.astype(jnp.promote_types(x.dtype, jnp.float32)), **knobs).astype(
-            x.dtype
-        )
-
-    return checked
-
-
-@_in_float32
-def permutation(key, x, *, interval=None):
+@one_example("[time, channels] series")
+def permutation(key: jax.Array, x: jax.Array, *, interval=None) -> jax.Array:
     """Cuts time in equal intervals and puts them in a random order, the same for all channels.
 
-    `interval` in samples must divide time. None takes the most intervals, up to ten, that do (the
-    published windows have nine or ten).
+    `interval` in samples must divide time. None takes the most intervals, up to ten, that leave the
+    fewest samples over (the published windows have nine or ten, and leave none); what is left over
+    stays at the end.
 
     The published code permutes intervals after framing, which may overlap by half; here they never
     overlap, so every sample stays in the window exactly once.
     """
     time, channels = x.shape
     if interval is None:
-        interval = min((time // n for n in range(2, 11) if time % n == 0), default=0)
-    if not 0 < interval <= time or time % interval:
+        count = min(range(1, min(time, 10) + 1), key=lambda n: (n == 1, time % n, -n))
+        interval = time // count
+    elif not 0 < interval <= time or time % interval:
         raise ValueError(
             f"interval {interval} does not divide a series of {time} samples; "
             "give `interval` in samples, or crop the window"
         )
-    order = jax.random.permutation(key, time // interval)
-    return x.reshape(-1, interval, channels)[order].reshape(x.shape)
+    else:
+        count = time // interval
+    cut = count * interval
+    order = jax.random.permutation(key, count)
+    moved = x[:cut].reshape(-1, interval, channels)[order].reshape(cut, channels)
+    return jnp.concatenate([moved, x[cut:]]) if cut < time else moved
 
 
-def negation(key, x):
+def negation(key: jax.Array, x: jax.Array) -> jax.Array:
     """-x; for a sensor worn the other way round. Takes a key so that all take one."""
     del key
     return -x
 
 
-def horizontal_flip(key, x):
+def horizontal_flip(key: jax.Array, x: jax.Array) -> jax.Array:
     """Time runs backwards: the order of intervals and of samples within them is reversed."""
     del key
     return x[::-1]
 
 
-@_in_float32
-def scaling(key, x, *, std=0.2):
+@one_example("[time, channels] series")
+def scaling(key: jax.Array, x: jax.Array, *, std=0.2) -> jax.Array:
     """Multiplies all channels by one number ~ N(1, std^2)."""
     return x * (1 + std * jax.random.normal(key, (), x.dtype))
 
 
-@_in_float32
-def jitter(key, x, *, std=0.002, value_range=1.0):
+@one_example("[time, channels] series")
+def jitter(key: jax.Array, x: jax.Array, *, std=0.002, value_range=1.0) -> jax.Array:
     """Adds white noise of standard deviation `std * value_range`.
 
     `value_range` is the span of the modality in the units of x (a 2 g accelerometer in m/s^2:
     19.6); the published noise is 0.2 % of it.
     """
-    return x + std * value_range * jax.random.normal(key, x.shape, x.dtype)
+    return white_noise(key, x, std * value_range)
 
 
-@_in_float32
-def magnitude_warp(key, x, *, std=0.05, order=4):
+@one_example("[time, channels] series")
+def magnitude_warp(key: jax.Array, x: jax.Array, *, std=0.05, order=4) -> jax.Array:
     """Multiplies all channels by one smooth random curve around 1 (`_curve_basis`)."""
     basis, _, limit = _curve_basis(len(x), order)
     return x * (1 + _project(basis, _knots(key, basis, std, limit, x.dtype)))[:, None]
 
 
-@_in_float32
-def time_warp(key, x, *, std=0.2, order=6):
+@one_example("[time, channels] series")
+def time_warp(key: jax.Array, x: jax.Array, *, std=0.2, order=6) -> jax.Array:
     """Reads the series along a random path from its first sample to its last.
 
     The speed of the path is a smooth curve around 1 (`_curve_basis`); its running sum, rescaled to
@@ -157,13 +145,13 @@ def _project(basis, knots):
     return jnp.matmul(basis.astype(knots.dtype), knots, precision="highest")
 
 
-def channel_shuffle(key, x):
+def channel_shuffle(key: jax.Array, x: jax.Array) -> jax.Array:
     """Puts the channels in a random order."""
     return x[:, jax.random.permutation(key, x.shape[1])]
 
 
-@_in_float32
-def rotation(key, x, *, angle=np.pi):
+@one_example("[time, channels] series")
+def rotation(key: jax.Array, x: jax.Array, *, angle=np.pi) -> jax.Array:
     """Turns tri-axial sensors in space: random axis, angle ~ U(-angle, angle) in radians.
 
     Channels are triads (x, y, z), all turned alike, as if sitting on one device. Um et al. 2017,
@@ -184,14 +172,14 @@ def rotation(key, x, *, angle=np.pi):
     return jnp.matmul(triads, turn, precision="highest").reshape(x.shape)
 
 
-def time_shift(key, x, *, fraction=0.5):
+def time_shift(key: jax.Array, x: jax.Array, *, fraction=0.5) -> jax.Array:
     """Rolls time by a random number of samples, up to `fraction` of the length either way."""
-    most = int(_checked_fraction(fraction) * len(x))
+    most = int(checked_share("fraction", fraction) * len(x))
     return jnp.roll(x, jax.random.randint(key, (), -most, most + 1), axis=0)
 
 
-@_in_float32
-def phase_shift(key, x):
+@one_example("[time, channels] series")
+def phase_shift(key: jax.Array, x: jax.Array) -> jax.Array:
     """Adds one angle ~ U(-pi, pi) to the phase of every frequency of the whole series.
 
     For methods that feed series to their encoders; `spectrogram.phase_shift` is the published
@@ -205,29 +193,25 @@ def phase_shift(key, x):
     return irdft(jnp.where(has_phase[:, None], rotate(z, angle), z), time)
 
 
-@_in_float32
-def frequency_mask(key, x, *, fraction=0.3):
+@one_example("[time, channels] series")
+def frequency_mask(key: jax.Array, x: jax.Array, *, fraction=0.3) -> jax.Array:
     """Takes a random band of frequencies out, up to `fraction` of the one-sided spectrum."""
     z = rdft(x)
     masked = random_band(key, len(z), fraction)
     return irdft(jnp.where(masked[:, None], jnp.zeros((), z.dtype), z), len(x))
 
 
-def time_mask(key, x, *, fraction=0.3):
+def time_mask(key: jax.Array, x: jax.Array, *, fraction=0.3) -> jax.Array:
     """Zeroes a random stretch, up to `fraction` of the series."""
     return jnp.where(random_band(key, len(x), fraction)[:, None], jnp.zeros((), x.dtype), x)
 
 
-def random_band(key, size, fraction):
+def random_band(key: jax.Array, size: int, fraction: float) -> jax.Array:
     """One run of True anywhere in [size], its length ~ U{0 .. fraction * size}."""
     key_width, key_start = jax.random.split(key)
-    width = jax.random.randint(key_width, (), 0, int(_checked_fraction(fraction) * size) + 1)
+    width = jax.random.randint(
+        key_width, (), 0, int(checked_share("fraction", fraction) * size) + 1
+    )
     start = jax.random.randint(key_start, (), 0, size - width + 1)
     at = jnp.arange(size)
     return (at >= start) & (at < start + width)
-
-
-def _checked_fraction(fraction):
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"fraction must lie within 0 and 1, got {fraction}")
-    return fraction

@@ -13,7 +13,9 @@ from mmalign.augment.fourier import fold, irdft, mirror, rdft, rotate
 from mmalign.augment.series import random_band
 
 
-def interval_fft(x, *, interval, overlap=0.0, onesided=False):
+def interval_fft(
+    x: jax.Array, *, interval: int, overlap: float = 0.0, onesided: bool = False
+) -> jax.Array:
     """Spectrum of each interval: [time, channels] -> [intervals, bins, 2 * channels].
 
     Args:
@@ -29,14 +31,14 @@ def interval_fft(x, *, interval, overlap=0.0, onesided=False):
     """
     if x.ndim != 2:
         raise ValueError(f"expected one [time, channels] series, got {x.shape}; vmap for a batch")
-    starts = _starts(len(x), interval, overlap)
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    frames = jnp.stack([x[s : s + interval] for s in starts])  # slices beat a gather and its grad
-    z = rdft(frames)
+    z = rdft(intervals(x, interval=interval, overlap=overlap))
     return z if onesided else mirror(z, interval)
 
 
-def interval_ifft(z, *, interval, overlap=0.0, onesided=False):
+def interval_ifft(
+    z: jax.Array, *, interval: int, overlap: float = 0.0, onesided: bool = False
+) -> jax.Array:
     """Inverse of `interval_fft`: [intervals, bins, 2 * channels] -> [time, channels].
 
     An augmented spectrum need not be that of a real series: the real part is taken, and samples
@@ -53,6 +55,12 @@ def interval_ifft(z, *, interval, overlap=0.0, onesided=False):
     at = _starts(time, interval, overlap)[:, None] + np.arange(interval)[None]
     count = np.bincount(at.ravel(), minlength=time).astype(frames.dtype)
     return jnp.zeros((time, frames.shape[-1]), frames.dtype).at[at].add(frames) / count[:, None]
+
+
+def intervals(x: jax.Array, *, interval: int, overlap: float = 0.0) -> jax.Array:
+    """The intervals that `interval_fft` transforms: [time, ...] -> [intervals, interval, ...]."""
+    starts = _starts(len(x), interval, overlap)
+    return jnp.stack([x[s : s + interval] for s in starts])  # slices beat a gather and its grad
 
 
 def _hop(interval, overlap):
@@ -76,7 +84,7 @@ def _starts(time, interval, overlap):
     return np.arange(0, time - interval + 1, hop)
 
 
-def phase_shift(key, z):
+def phase_shift(key: jax.Array, z: jax.Array) -> jax.Array:
     """Adds one angle ~ U(-pi, pi) to the phase of every bin of every interval and channel.
 
     As published this includes mean, Nyquist and negative frequencies, so the result is not the
@@ -86,7 +94,7 @@ def phase_shift(key, z):
     return rotate(z, angle)
 
 
-def frequency_mask(key, z, *, fraction=0.3):
+def frequency_mask(key: jax.Array, z: jax.Array, *, fraction=0.3) -> jax.Array:
     """Zeroes a random band of bins, up to `fraction` of them, in all intervals.
 
     The band lies in the tensor as it is: of a two-sided spectrum it does not mask the mirrored
@@ -95,7 +103,7 @@ def frequency_mask(key, z, *, fraction=0.3):
     return jnp.where(random_band(key, z.shape[1], fraction)[None, :, None], 0, z)
 
 
-def time_mask(key, z, *, fraction=0.3):
+def time_mask(key: jax.Array, z: jax.Array, *, fraction=0.3) -> jax.Array:
     """Zeroes a random run of intervals, up to `fraction` of them.
 
     The published code means this and indexes the frequency axis instead.

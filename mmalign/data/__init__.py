@@ -1,1 +1,1 @@
-"""Data sets, views on them, and batches from both."""
+"""Data sets, samplers of their rows, and batches from both."""

@@ -12,6 +12,9 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Iterator
+
+AnyPath = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,18 +34,18 @@ class Origin:
     aliases: tuple[str, ...] = ()
 
     @property
-    def remedy(self):
+    def remedy(self) -> str:
         return f"Download {self.file!r} from {self.home} and pass --config.data.dir=FOLDER."
 
 
 class Archive:
     """Files of a data set by their path below its root, alike in a zip and unzipped."""
 
-    def __init__(self, path, origin, root):
-        """`path`: what the user has on disk; `root`: a pathlib.Path or a zipfile.Path."""
+    def __init__(self, path: pathlib.Path, origin: Origin, root: pathlib.Path | zipfile.Path):
+        """`path`: what the user has on disk; `root`: the folder in it that the data hang in."""
         self.path, self._origin, self._root = path, origin, root
 
-    def read(self, member):
+    def read(self, member: str) -> bytes:
         """Bytes of one file, its checksum verified. ValueError if it is missing or damaged."""
         try:
             return self._file(member).read_bytes()
@@ -52,18 +55,18 @@ class Archive:
                 f"{self._origin.remedy}"
             ) from error
 
-    def text(self, member):
+    def text(self, member: str) -> io.StringIO:
         """One file as a text stream."""
         return io.StringIO(self.read(member).decode("utf-8", errors="replace"))
 
-    def checksum(self, member):
+    def checksum(self, member: str) -> int:
         """CRC-32 of one file: from the zip's table of contents, or of what was unzipped."""
         file = self._file(member)
         if isinstance(file, zipfile.Path):
             return file.root.getinfo(file.at).CRC
         return zlib.crc32(self.read(member))
 
-    def names(self, pattern):
+    def names(self, pattern: str) -> list[str]:
         """Sorted paths below the root that match a regular expression from end to end."""
         if isinstance(self._root, zipfile.Path):
             root = self._root.at
@@ -84,7 +87,7 @@ class Archive:
         return file
 
 
-def cache_folder(cache_dir=None):
+def cache_folder(cache_dir: AnyPath | None = None) -> pathlib.Path:
     """Where downloaded and prepared data are kept: `cache_dir`, or the user's cache folder."""
     if cache_dir:
         return pathlib.Path(cache_dir).expanduser()
@@ -93,7 +96,9 @@ def cache_folder(cache_dir=None):
 
 
 @contextlib.contextmanager
-def open_archive(origin, folder=None, cache_dir=None):
+def open_archive(
+    origin: Origin, folder: AnyPath | None = None, cache_dir: AnyPath | None = None
+) -> Iterator[Archive]:
     """The `Archive` of a public data set.
 
     Args:
@@ -105,7 +110,7 @@ def open_archive(origin, folder=None, cache_dir=None):
     """
     path = find(origin, folder) if folder else download(origin, cache_folder(cache_dir))
     if path.is_dir():
-        yield Archive(path, origin, root_of(path, origin.marker))
+        yield Archive(path, origin, root_of(path, origin.marker) or path)
         return
     with contextlib.ExitStack() as stack:
         try:
@@ -126,7 +131,7 @@ def open_archive(origin, folder=None, cache_dir=None):
         yield Archive(path, origin, root)
 
 
-def find(origin, folder):
+def find(origin: Origin, folder: AnyPath) -> pathlib.Path:
     """Path of the zip, or of the unzipped folder, that `folder` names or holds."""
     folder = pathlib.Path(folder).expanduser()
     if folder.is_file():
@@ -144,7 +149,7 @@ def find(origin, folder):
     )
 
 
-def root_of(folder, marker):
+def root_of(folder: pathlib.Path, marker: str) -> pathlib.Path | None:
     """The folder, or the only one among its children, that holds `marker`; None if none does."""
     places = [folder, *sorted(child for child in folder.iterdir() if child.is_dir())]
     return next((place for place in places if (place / marker).is_file()), None)
@@ -157,7 +162,7 @@ def _root_in_zip(zipped, marker):
     return None
 
 
-def download(origin, cache):
+def download(origin: Origin, cache: pathlib.Path) -> pathlib.Path:
     """Path of the zip in `cache`/downloads, fetched from its public home if it is not there yet."""
     path = cache / "downloads" / origin.file
     if path.exists():

@@ -2,28 +2,34 @@
 
 import importlib
 import inspect
+from collections.abc import Mapping
 
+from mmalign import options
 from mmalign.data import folds, missingness, standardise
+from mmalign.data.dataset import Dataset, check
 
-# name -> (module, function, keys of the config that are passed to it); imported when asked for
+# name -> module:function; imported when asked for
 SOURCES = {
-    "synthetic": ("mmalign.data.synthetic", "make", ()),
-    "uci_har": ("mmalign.data.uci_har", "load", ("dir", "cache_dir")),
-    "sp_sw_har": ("mmalign.data.sp_sw_har", "load", ("dir", "cache_dir")),
-    "stress_predict": ("mmalign.data.stress_predict", "load", ("dir", "cache_dir")),
-    "ipol_gait": ("mmalign.data.ipol_gait", "load", ("dir", "cache_dir")),
-    "emg_imu_lis": ("mmalign.data.emg_imu_lis", "load", ("dir", "cache_dir")),
-    "pamap2": ("mmalign.data.pamap2", "load", ("dir", "cache_dir")),
-    "wesad": ("mmalign.data.wesad", "load", ("dir", "cache_dir")),
-    "npz": ("mmalign.data.npz", "load", ("path",)),
+    "synthetic": "mmalign.data.synthetic:make",
+    "uci_har": "mmalign.data.uci_har:load",
+    "sp_sw_har": "mmalign.data.sp_sw_har:load",
+    "stress_predict": "mmalign.data.stress_predict:load",
+    "ipol_gait": "mmalign.data.ipol_gait:load",
+    "emg_imu_lis": "mmalign.data.emg_imu_lis:load",
+    "pamap2": "mmalign.data.pamap2:load",
+    "wesad": "mmalign.data.wesad:load",
+    "npz": "mmalign.data.npz:load",
 }
+PLACES = ("dir", "cache_dir", "path")  # arguments of a loader that a config gives by their own keys
 
 
-def load(config):
+def load(config: Mapping) -> Dataset:
     """The `Dataset` that a config names.
 
     Args:
-      config: mapping with `name`, one of SOURCES, and as the data set needs them
+      config: mapping with `name`, one of SOURCES or "package.module:function" of a loader of your
+        own, a function with keyword-only options that returns a `Dataset`; and as the data set
+        needs them
         `dir`: folder with the original zip of a public data set; None downloads it.
         `cache_dir`: where downloaded and prepared data are kept; None is the user's cache folder.
         `path`: .npz file, or folder of them, for "npz".
@@ -36,25 +42,10 @@ def load(config):
         "subject", by each subject's own before that (`standardise.by_subject`).
     Raises: ValueError for an unknown name or option; what the loader raises for its files.
     """
-    name = config["name"]
-    if name not in SOURCES:
-        raise ValueError(f"unknown data set config.data.name={name!r}, expected one of "
-                         f"{', '.join(SOURCES)}")  # fmt: skip
-    if (how := config.get("standardise", "training")) not in ("training", "subject"):
-        raise ValueError(f'config.data.standardise must be "training" or "subject", got {how!r}')
-    module, function, keys = SOURCES[name]
-    loader = getattr(importlib.import_module(module), function)
-    given = {key: config.get(key) for key in keys if config.get(key)}
-    if "path" in keys and "path" not in given:
-        raise ValueError(f"data set {name!r} needs --config.data.path=FILE_OR_FOLDER")
-    options = dict(config.get("options") or {})
-    known = [key for key in inspect.signature(loader).parameters if key not in keys]
-    if unknown := set(options) - set(known):
-        raise ValueError(
-            f"config.data.options: {name!r} has no option {min(unknown)!r}, "
-            f"expected {', '.join(known) or 'none'}"
-        )
-    dataset = loader(**given, **options)
+    how = options.one_of(
+        "config.data.standardise", config.get("standardise", "training"), ("training", "subject")
+    )
+    dataset = _loaded(config)
     if config.get("folds") is not None:
         dataset = folds.hold_out(
             dataset,
@@ -66,3 +57,27 @@ def load(config):
     if config.get("missing"):
         dataset = missingness.incomplete(dataset, config["missing"])
     return standardise.by_subject(dataset) if how == "subject" else dataset
+
+
+def _loaded(config):
+    """The data set as its loader gives it."""
+    name = config["name"]
+    loader = _loader(name)
+    takes = [key for key in PLACES if key in inspect.signature(loader).parameters]
+    given = {key: config[key] for key in takes if config.get(key)}
+    if "path" in takes and "path" not in given:
+        raise ValueError(f"data set {name!r} needs --config.data.path=FILE_OR_FOLDER")
+    chosen = dict(config.get("options") or {})
+    dataset = options.call(f"data set {name!r}", loader, chosen, without=takes, **given)
+    return dataset if name in SOURCES else check(dataset)
+
+
+def _loader(name):
+    """The function that loads a data set, by its name or by "package.module:function"."""
+    if ":" not in name:
+        name = SOURCES[options.known("data set", name, SOURCES)]
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"config.data.name={name!r} cannot be imported: {error}") from error

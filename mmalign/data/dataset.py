@@ -2,16 +2,40 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-TRAIN, TEST = 0, 1  # values of `split`
-UNKNOWN = -1  # of `label` and `group`; also the row of an absent window
+TRAIN, TEST, VALIDATION = 0, 1, 2  # values of `split`
+SPLITS = {"train": TRAIN, "test": TEST, "validation": VALIDATION}
+UNKNOWN = -1  # of `group` and of targets but real ones; also the row of an absent window
+LABEL = "label"  # the task that is meant where none is named
+RANKS = {"series": 3, "image": 4, "vector": 2, "sequence": 3}  # of a modality's array, by its kind
+
+
+class Task(NamedTuple):
+    """What a target says of a window.
+
+    kind: "classes" (int32 [n], -1 = unknown), "real" (float32 [n] or [n, size], NaN = unknown) or
+      "multi_hot" (int8 [n, size] of 0 and 1, -1 = unknown).
+    size: number of classes, or of numbers a window.
+    names: of the classes or numbers; empty where they have none.
+    """
+
+    kind: str
+    size: int
+    names: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a reader of the numbers must know; `rate_hz`, `unit`, `channels` per modality."""
+    """What a reader of the numbers must know.
+
+    rate_hz: of each series; the other kinds have none. unit, channels: of each modality.
+    class_names: of the target "label".
+    kind: {modality: one of RANKS}, those left out are series.
+    targets: {task: Task} of the targets beside "label".
+    """
 
     name: str
     rate_hz: Mapping[str, float]
@@ -20,41 +44,113 @@ class Description:
     class_names: tuple[str, ...] = ()
     citation: str = ""
     licence: str = ""
+    kind: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    targets: Mapping[str, Task] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """Windows of several modalities; row i of every array belongs to window i.
 
-    inputs: {modality: float32 [n, time, channels]}; time may differ between modalities.
+    inputs: {modality: float32 [n, *shape]}, a series [n, time, channels], an image [n, height,
+      width, channels], a vector [n, features] or a sequence [n, tokens, features]; time may differ
+      between modalities.
     present: {modality: bool [n]}; where False the input is zeros and must not be read.
-    label: int32 [n] in [0, classes) or -1 = unknown.
+    targets: {task: [n, ...]}, as `Task` says; "label" is the default one.
     group: int32 [n], the subject; splits never cut through one. -1 = unknown.
-    split: int8 [n], TRAIN or TEST.
+    split: int8 [n], TRAIN, TEST or VALIDATION.
     recording, position: int32 [n], the recording a window was cut from and its place in time there;
       consecutive windows of one recording are neighbours.
+    valid: {modality: bool [n, time]} of series with gaps inside their windows; where False the
+      sample is zeros and must not be read. False throughout where the modality is absent.
+    source: int32 [n], which data set a window came from; None: all from one.
     factors: {name: float32 [n, k]}, the generating factors where they are known (synthetic data).
     """
 
     inputs: Mapping[str, np.ndarray]
     present: Mapping[str, np.ndarray]
-    label: np.ndarray
+    targets: Mapping[str, np.ndarray]
     group: np.ndarray
     split: np.ndarray
     recording: np.ndarray
     position: np.ndarray
     description: Description
+    valid: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    source: np.ndarray | None = None
     factors: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
-    def __len__(self):
-        return len(self.label)
+    def __len__(self) -> int:
+        return len(self.group)
 
     @property
-    def modalities(self):
+    def modalities(self) -> tuple[str, ...]:
         """Names, in the order in which joint embeddings concatenate them."""
         return tuple(self.inputs)
 
     @property
-    def num_classes(self):
-        """Number of classes; 0 where nothing is labelled."""
+    def kinds(self) -> dict[str, str]:
+        """{modality: its kind}, of all modalities."""
+        return {m: self.description.kind.get(m, "series") for m in self.inputs}
+
+    @property
+    def label(self) -> np.ndarray:
+        """The target "label", int32 [n]; all -1 where there is none."""
+        label = self.targets.get(LABEL)
+        return np.full(len(self), UNKNOWN, np.int32) if label is None else label
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of "label"; 0 where nothing is labelled."""
         return len(self.description.class_names) or int(self.label.max(initial=-1)) + 1
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """{task: Task} of all targets."""
+        label = Task("classes", self.num_classes, tuple(self.description.class_names))
+        return {
+            task: label if task == LABEL else self.description.targets[task]
+            for task in self.targets
+        }
+
+    def select(self, rows: np.ndarray) -> "Dataset":
+        """The data set of some rows alone, in their order; `rows`: ints [k] or bool [n]."""
+        columns = {}
+        for field in dataclasses.fields(self):
+            column = getattr(self, field.name)
+            if isinstance(column, Mapping):
+                columns[field.name] = {key: x[rows] for key, x in column.items()}
+            elif isinstance(column, np.ndarray):
+                columns[field.name] = column[rows]
+        return dataclasses.replace(self, **columns)
+
+
+def check(dataset: Dataset) -> Dataset:
+    """The data set, if its arrays fit each other and its description.
+
+    Raises: ValueError that names the first array that does not.
+    """
+    n = len(dataset)
+    for field in dataclasses.fields(dataset):
+        column = getattr(dataset, field.name)
+        arrays = column if isinstance(column, Mapping) else {"": column}
+        for key, x in arrays.items():
+            if isinstance(x, np.ndarray) and len(x) != n:
+                raise ValueError(
+                    f"{field.name} {key!r} has {len(x)} rows where group has {n}: row i of every "
+                    "array belongs to window i"
+                )
+    if set(dataset.present) != set(dataset.inputs):
+        raise ValueError(f"present is given for {[*dataset.present]}, inputs {[*dataset.inputs]}")
+    for m, kind in dataset.kinds.items():
+        if dataset.inputs[m].ndim != RANKS.get(kind):
+            raise ValueError(
+                f"modality {m!r} is called a {kind!r} and has the shape {dataset.inputs[m].shape}; "
+                f"numbers of axes are {RANKS}, the windows' one included"
+            )
+        if kind == "series" and m not in dataset.description.rate_hz:
+            raise ValueError(f"the description gives no rate_hz for the series {m!r}")
+        if m in dataset.valid and dataset.valid[m].shape != dataset.inputs[m].shape[:2]:
+            raise ValueError(f"valid {m!r} must be [n, time], got {dataset.valid[m].shape}")
+    if odd := set(dataset.targets) - {LABEL, *dataset.description.targets}:
+        raise ValueError(f"the description has no Task for the target {min(odd)!r}")
+    return dataset

@@ -6,9 +6,9 @@ import string
 
 import numpy as np
 
-from mmalign.data.archive import Origin, open_archive
-from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Description
-from mmalign.data.gaps import whole
+from mmalign.data import gaps
+from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset, Description
 from mmalign.data.prepared import through_cache
 from mmalign.data.windows import Part, cut, joined
 
@@ -42,7 +42,9 @@ CITATION = (
 )
 
 
-def load(*, dir=None, cache_dir=None):
+def load(
+    *, dir: AnyPath | None = None, cache_dir: AnyPath | None = None, most_lost: float = 0.0
+) -> Dataset:
     """780 gestures of 2 s, 30 of each letter, all streams stored at 200 Hz.
 
     emg: eight electrodes of an armband, 8-bit numbers without a unit [n, 400, 8]; acc:
@@ -57,21 +59,24 @@ def load(*, dir=None, cache_dir=None):
     Args:
       dir: folder with the original zip, the zip, or its unzipped folder; None downloads it.
       cache_dir: where downloaded and prepared data are kept; None is the user's cache folder.
+      most_lost: share of a gesture's samples that a stream may have lost and still be used there,
+        with `valid` saying which are real; 0: a stream with a missing number is absent.
     Returns: Dataset; label is the letter, every gesture is a recording of its own.
     Raises: FileNotFoundError, ValueError where the files are missing or broken.
     """
+    gaps.checked(most_lost)
     with open_archive(ORIGIN, dir, cache_dir) as archive:
         return through_cache(
-            lambda: read(archive),
+            lambda: read(archive, most_lost=most_lost),
             name="emg_imu_lis",
             version=VERSION,
-            key=[(member, archive.checksum(member)) for member in _members(archive)],
+            key=[float(most_lost), [(m, archive.checksum(m)) for m in _members(archive)]],
             cache_dir=cache_dir,
         )
 
 
-def read(archive):
-    """The Dataset from the JSON files of an `Archive`."""
+def read(archive: Archive, *, most_lost: float) -> Dataset:
+    """The Dataset from the JSON files of an `Archive`; arguments as of `load`."""
     members = _members(archive)
     gestures = [_gesture(archive, member) for member in members]
     days = [day for day, _ in gestures]
@@ -79,18 +84,16 @@ def read(archive):
         raise ValueError(
             f"{archive.path} holds gestures of one day only, {days[0]}: another is needed to test"
         )
-    parts = []
-    for member, (day, streams) in zip(members, gestures):
-        windows = {m: whole(x, cut(STEPS, STEPS, STEPS)) for m, x in streams.items()}
-        parts.append(
-            Part(
-                inputs={m: window for m, (window, _) in windows.items()},
-                present={m: there for m, (_, there) in windows.items()},
-                label=np.array([CLASS_NAMES.index(member.split("/")[1])]),
-                group=UNKNOWN,
-                split=TEST if day == max(days) else TRAIN,
-            )
+    at = cut(STEPS, STEPS, STEPS)
+    parts = [
+        Part(
+            windows={m: gaps.cut_out(x, at, most_lost=most_lost) for m, x in streams.items()},
+            label=np.array([CLASS_NAMES.index(member.split("/")[1])]),
+            group=UNKNOWN,
+            split=TEST if day == max(days) else TRAIN,
         )
+        for member, (day, streams) in zip(members, gestures)
+    ]
     description = Description(
         name="emg_imu_lis",
         rate_hz=dict.fromkeys(STREAMS, RATE_HZ),

@@ -1,14 +1,14 @@
 """Leave-subjects-out folds of any data set."""
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 
-from mmalign.data.dataset import TEST, TRAIN, UNKNOWN
+from mmalign import options
+from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset
 
 
-def hold_out(dataset, folds, fold, *, seed=0, of="all"):
+def hold_out(dataset: Dataset, folds: int, fold: int, *, seed: int = 0, of: str = "all") -> Dataset:
     """The data set with the subjects of one fold as its test, in place of its own split.
 
     The subjects are shuffled once and dealt out, so that folds differ by one subject at most and
@@ -19,14 +19,12 @@ def hold_out(dataset, folds, fold, *, seed=0, of="all"):
       folds: number of folds, 2 to the number of subjects.
       fold: 0 to folds - 1.
       seed: of the shuffle; the same for all folds of an experiment.
-      of: "all" subjects, or "train": those of the training split alone, and the windows of the test
-        split are left out. Settings that were chosen on such folds have not seen the test.
+      of: "all" subjects, or "train": those of the training split alone, and all other windows are
+        left out. Settings that were chosen on such folds have not seen the test.
     Raises: ValueError where a subject is unknown or the numbers do not fit.
     """
-    if of not in ("all", "train"):
-        raise ValueError(f'folds_of must be "all" or "train", got {of!r}')
-    if of == "train":
-        dataset = _only(dataset, dataset.split == TRAIN)
+    if options.one_of("folds_of", of, ("all", "train")) == "train":
+        dataset = dataset.select(dataset.split == TRAIN)
     unknown = int(np.sum(dataset.group == UNKNOWN))
     if unknown:
         raise ValueError(
@@ -40,12 +38,3 @@ def hold_out(dataset, folds, fold, *, seed=0, of="all"):
     tested = np.random.default_rng(seed).permutation(subjects)[fold::folds]
     split = np.where(np.isin(dataset.group, tested), TEST, TRAIN).astype(np.int8)
     return dataclasses.replace(dataset, split=split)
-
-
-def _only(dataset, rows):
-    columns = {f.name: getattr(dataset, f.name) for f in dataclasses.fields(dataset)}
-    del columns["description"]
-    for name, column in columns.items():
-        by_name = isinstance(column, Mapping)
-        columns[name] = {k: x[rows] for k, x in column.items()} if by_name else column[rows]
-    return dataclasses.replace(dataset, **columns)

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from mmalign.data.archive import Origin, open_archive
-from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Description
-from mmalign.data.gaps import mend, whole
+from mmalign.data import gaps
+from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset, Description
 from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
 from mmalign.data.windows import Part, cut, hop, joined, majority
@@ -37,7 +37,14 @@ CITATION = (
 )
 
 
-def load(*, dir=None, cache_dir=None, steps=128, overlap=0.5):
+def load(
+    *,
+    dir: AnyPath | None = None,
+    cache_dir: AnyPath | None = None,
+    steps: int = 128,
+    overlap: float = 0.5,
+    most_lost: float = 0.0,
+) -> Dataset:
     """Acceleration, rotation and magnetic field at the lower back and both feet: nine streams.
 
     back_acc, left_foot_acc, right_foot_acc: with gravity in m/s^2; *_gyro: rad/s; *_mag: magnetic
@@ -46,9 +53,9 @@ def load(*, dir=None, cache_dir=None, steps=128, overlap=0.5):
 
     The three sensors of a trial share one packet counter, which is the clock here (the published
     boundaries are counted in it, too). Packets were lost, often many at once. Gaps of up to 5
-    packets are filled on straight lines. A place is absent from a window, with its three streams,
-    if a longer gap or an end of its recording lies in it, or if more than a tenth of its packets
-    were lost.
+    packets are filled on straight lines. A window is not whole at a place, in its three streams, if
+    a longer gap or an end of its recording lies in it, or if more than a tenth of its packets were
+    lost: the place is absent from it, unless `most_lost` allows.
 
     A window's label is its most frequent phase. After the walk people stand; from the first step
     that was marked after that the label is -1, as they then stroll about.
@@ -60,24 +67,27 @@ def load(*, dir=None, cache_dir=None, steps=128, overlap=0.5):
       cache_dir: where downloaded and prepared data are kept; None is the user's cache folder.
       steps: length of a window.
       overlap: share of a window that the next one holds, too.
+      most_lost: share of its samples that a window which is not whole may have lost and still be
+        used, with `valid` saying which are real; 0: such a window is absent.
     Returns: Dataset; group is the published number of the person, recording a trial.
     Raises: FileNotFoundError, ValueError where the files are missing or broken.
     """
     hop(steps, overlap)
+    options = {"steps": steps, "overlap": float(overlap), "most_lost": gaps.checked(most_lost)}
     with open_archive(ORIGIN, dir, cache_dir) as archive:
         members = [member for trial in _trials(archive) for member in _members(trial)]
         return through_cache(
-            lambda: read(archive, steps=steps, overlap=overlap),
+            lambda: read(archive, **options),
             name="ipol_gait",
             version=VERSION,
-            key=[steps, float(overlap), *[(m, archive.checksum(m)) for m in members]],
+            key=[options, [(m, archive.checksum(m)) for m in members]],
             cache_dir=cache_dir,
         )
 
 
-def read(archive, *, steps, overlap):
+def read(archive: Archive, *, steps: int, overlap: float, most_lost: float) -> Dataset:
     """The Dataset from the text files of an `Archive`; arguments as of `load`."""
-    parts = [_part(archive, trial, steps, overlap) for trial in _trials(archive)]
+    parts = [_part(archive, trial, steps, overlap, most_lost) for trial in _trials(archive)]
     description = Description(
         name="ipol_gait",
         rate_hz=dict.fromkeys(MODALITIES, RATE_HZ),
@@ -90,32 +100,31 @@ def read(archive, *, steps, overlap):
     return joined(archive.path, parts, description)
 
 
-def _part(archive, trial, steps, overlap):
+def _part(archive, trial, steps, overlap, most_lost):
     """`Part` of one trial, from its first packet to its last, whichever sensor sent it."""
     about, *members = _members(trial)
     tables = [_sensor(archive, member) for member in members]
     length = int(max(counter.max() for counter, _ in tables)) + 1
     at = cut(length, steps, hop(steps, overlap))
-    inputs, present = {}, {}
+    windows = {}
     for place, (counter, values) in zip(PLACES, tables):
         stream = np.full((length, values.shape[1]), np.nan, np.float32)
         stream[counter] = values  # a packet that came twice counts once
-        stream, lost = mend(stream)
-        windows, there = whole(stream, at, lost)
+        stream, lost = gaps.mend(stream)
+        of_place = gaps.cut_out(stream, at, lost, most_lost=most_lost)
         for i, sensor in enumerate(SENSORS):
-            inputs[f"{place}_{sensor}"] = windows[:, :, 3 * i : 3 * i + 3]
-            present[f"{place}_{sensor}"] = there
+            axes = of_place.values[:, :, 3 * i : 3 * i + 3]
+            windows[f"{place}_{sensor}"] = of_place._replace(values=axes)
     person = int(trial.split("-")[0])
     return Part(
-        inputs=inputs,
-        present=present,
+        windows=windows,
         label=majority(phases(_boundaries(archive, about), length)[at], len(CLASS_NAMES))[0],
         group=person,
         split=TRAIN if person % 3 else TEST,
     )
 
 
-def phases(boundaries, length):
+def phases(boundaries: tuple[int, ...], length: int) -> np.ndarray:
     """Code of the phase at each packet number, int [length]; `boundaries` as of `_boundaries`."""
     start, turn, back, stop, next_step = boundaries
     codes = np.full(length, UNKNOWN)

@@ -13,11 +13,15 @@ A device is a set of sensors that fall out together; a sensor of no device is on
 """
 
 import dataclasses
+import math
 import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from mmalign.data.dataset import TRAIN
+from mmalign import options
+from mmalign.data.dataset import TRAIN, Dataset
 
 KINDS = {
     "independent": ("rate",),
@@ -29,7 +33,9 @@ KINDS = {
 OPTIONAL = ("devices", "keep_one")
 
 
-def devices_of(modalities, groups=None):
+def devices_of(
+    modalities: Sequence[str], groups: Mapping | None = None
+) -> dict[str, tuple[str, ...]]:
     """{device: its modalities}, every modality in one: {} gives each a device of its own.
 
     groups: {device: names of its modalities}, or None.
@@ -39,31 +45,18 @@ def devices_of(modalities, groups=None):
     for device, names in dict(groups or {}).items():
         devices[device] = (names,) if isinstance(names, str) else tuple(names)
         for m in devices[device]:
-            if m not in modalities:
-                raise ValueError(
-                    f"device {device!r} has no modality {m!r}; there is {', '.join(modalities)}"
-                )
+            options.known(f"modality of device {device!r}", m, modalities)
             if m in owner:
                 raise ValueError(f"modality {m!r} is in two devices, {owner[m]!r} and {device!r}")
             owner[m] = device
     return devices | {m: (m,) for m in modalities if m not in owner}
 
 
-def check(config, modalities):
+def check(config: Mapping, modalities: Sequence[str]) -> None:
     """Raises ValueError, naming the option, for what `simulate` could not draw."""
-    kind = config.get("kind")
-    if kind not in KINDS:
-        raise ValueError(f"missing.kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    given, needed = set(config) - {"kind"}, set(KINDS[kind])
-    for problem, options in (
-        ("does not know", given - needed - set(OPTIONAL)),
-        ("needs", needed - given),
-    ):
-        if options:
-            raise ValueError(
-                f"missing {kind!r} {problem} {', '.join(sorted(options))}; its options are "
-                f"{', '.join((*KINDS[kind], *OPTIONAL))}"
-            )
+    kind = options.one_of("missing.kind", config.get("kind"), KINDS)
+    needed = KINDS[kind]
+    options.check(f"missing {kind!r}", set(config) - {"kind"}, (*needed, *OPTIONAL), needed)
     devices = devices_of(modalities, config.get("devices"))
     for device, rate in _rates(config, devices).items():
         if not 0 <= rate <= 1 or (kind == "burst" and rate == 1):
@@ -79,23 +72,38 @@ def check(config, modalities):
             )
 
 
-def levels(dataset):
-    """How much the signal of a window moves, for "value": {modality: [n]}, ranks in (0, 1).
+def levels(dataset: Dataset) -> dict[str, np.ndarray]:
+    """How much a window's input moves, for "value": {modality: [n]}, ranks in (0, 1).
 
-    By the standard deviation over time, its mean over channels; 0.5 where the modality is absent.
+    By the standard deviation over time (over an image's places, a vector's features, a sequence's
+    tokens), its mean over channels; 0.5 where the modality is absent.
     """
     out = {}
-    for m, here in dataset.present.items():
-        moves = np.asarray(dataset.inputs[m])[here].std(axis=1, dtype=np.float64).mean(axis=-1)
-        out[m] = np.full(len(here), 0.5)
-        out[m][here] = (np.argsort(np.argsort(moves, kind="stable")) + 0.5) / max(len(moves), 1)
+    for m, present in dataset.present.items():
+        x = np.asarray(dataset.inputs[m])[present]
+        channels = x.shape[-1] if x.ndim > 2 else 1
+        counts = dataset.valid[m][present][:, :, None] if m in dataset.valid else True
+        places = math.prod(x.shape[1:]) // channels
+        moves = x.reshape(len(x), places, channels).std(axis=1, dtype=np.float64, where=counts)
+        order = np.argsort(np.argsort(moves.mean(axis=-1), kind="stable"))
+        out[m] = np.full(len(present), 0.5)
+        out[m][present] = (order + 0.5) / max(len(x), 1)
     return out
 
 
-def simulate(config, present, *, group, recording, position, seed, step=0, level=None):
+def simulate(
+    config: Mapping,
+    present: Mapping[str, np.ndarray],
+    *,
+    group: np.ndarray,
+    recording: np.ndarray,
+    position: np.ndarray,
+    seed: int,
+    step: int = 0,
+    level: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
     """What is left of the sensors under a pattern; a pure function of its arguments.
 
-    level: of these windows, as `levels` gives it; for "value" alone.
     Where a window would lose all that it has, one device (drawn for the window; for its recording
     in a burst, for its subject when the loss is for good) stays. Among D devices that are all
     there, a device is then absent at rate - rate^D / D.
@@ -108,29 +116,26 @@ def simulate(config, present, *, group, recording, position, seed, step=0, level
       group, recording, position: int [n], of the windows, which may come in any order and more than
         once: neighbours in time are found by the last two, across windows that are left out, too.
       seed, step: of the draw. A subject's loss is the same at every step.
+      level: of these windows, as `levels` gives it; for "value" alone.
     Returns: {modality: bool [n]}, never True where `present` is not.
     """
     devices = devices_of(tuple(present), config.get("devices"))
-    kind, n = config["kind"], len(group)
+    kind, keep_one = config["kind"], config.get("keep_one", True)
     step = 0 if kind == "subject" else step
-    owner = {"burst": recording, "subject": group}.get(kind, np.arange(n))
-    has = np.stack([np.any([present[m] for m in names], axis=0) for names in devices.values()], 1)
+    owner = {"burst": recording, "subject": group}.get(kind, np.arange(len(group)))
     draw = lambda what, device: _uniform(owner, seed, step, what, device)
-    rates = _rates(config, devices)
     if kind == "burst":
-        time = np.lexsort((position, recording))
-        lost = [_burst(np.random.default_rng(_entropy(seed, step, "chain", device)).random(n), rate,
-                       config["duration"], recording, position, time)
-                for device, rate in rates.items()]  # fmt: skip
+        lost = _bursts(config, devices, recording, position, seed, step)
     elif kind == "subsets":
-        kept = _subset(np.random.default_rng(_entropy(seed, step, "sets")), n, len(devices),
-                       config.get("keep_one", True))  # fmt: skip
-        lost = list(~kept.T)
+        rng = np.random.default_rng(_entropy(seed, step, "sets"))
+        lost = ~_subset(rng, len(group), len(devices), keep_one)
     else:
         chance = _by_level(devices, level) if kind == "value" else lambda device, rate: rate
-        lost = [draw("lost", device) < chance(device, rate) for device, rate in rates.items()]
-    left = has & ~np.stack(lost, 1)
-    if config.get("keep_one", True):
+        rates = _rates(config, devices).items()
+        lost = np.stack([draw("lost", device) < chance(device, rate) for device, rate in rates], 1)
+    has = np.stack([np.any([present[m] for m in names], axis=0) for names in devices.values()], 1)
+    left = has & ~lost
+    if keep_one:
         order = np.where(has, np.stack([draw("kept", device) for device in devices], 1), -1.0)
         empty = ~left.any(axis=1)
         left[empty] = (has & (order == order.max(axis=1, keepdims=True)))[empty]
@@ -141,36 +146,42 @@ def simulate(config, present, *, group, recording, position, seed, step=0, level
     }
 
 
-def incomplete(dataset, config):
+def incomplete(dataset: Dataset, config: Mapping) -> Dataset:
     """The data set with training windows that lack sensors, the same ones at every step of a run.
 
-    config: a pattern as `simulate` takes it, and `seed`, 0 if left out. Test windows stay as they
+    config: a pattern as `simulate` takes it, and `seed`, 0 if left out. Other windows stay as they
       are: evaluations hide sensors there themselves.
     """
     pattern = {key: value for key, value in dict(config).items() if key != "seed"}
     check(pattern, dataset.modalities)
-    left = simulate(pattern, dataset.present, group=dataset.group, recording=dataset.recording,
-                    position=dataset.position, seed=config.get("seed", 0),
-                    level=levels(dataset) if pattern["kind"] == "value" else None)  # fmt: skip
+    left = simulate(
+        pattern,
+        dataset.present,
+        group=dataset.group,
+        recording=dataset.recording,
+        position=dataset.position,
+        seed=config.get("seed", 0),
+        level=levels(dataset) if pattern["kind"] == "value" else None,
+    )
     train = dataset.split == TRAIN
-    present = {m: np.where(train, left[m], here) for m, here in dataset.present.items()}
+    present = {m: np.where(train, left[m], x) for m, x in dataset.present.items()}
     inputs = {
-        m: np.where(present[m][:, None, None], x, np.zeros((), x.dtype))
+        m: np.where(present[m].reshape(-1, *[1] * (x.ndim - 1)), x, np.zeros((), x.dtype))
         for m, x in dataset.inputs.items()
     }
-    return dataclasses.replace(dataset, inputs=inputs, present=present)
+    valid = {m: x & present[m][:, None] for m, x in dataset.valid.items()}
+    return dataclasses.replace(dataset, inputs=inputs, present=present, valid=valid)
 
 
-def _rates(config, devices):
+def _rates(config, devices) -> dict[str, float]:
     """{device: its rate}; empty where the kind has none."""
     if "rate" not in config:
         return {}
-    rate = config["rate"]
+    rate: Any = config["rate"]
     if not hasattr(rate, "items"):
-        return dict.fromkeys(devices, rate)
+        return dict.fromkeys(devices, float(rate))
     for device in rate:
-        if device not in devices:
-            raise ValueError(f"missing.rate names {device!r}; there is {', '.join(devices)}")
+        options.known("device of missing.rate", device, devices)
     return {device: rate.get(device, 0.0) for device in devices}
 
 
@@ -200,6 +211,16 @@ def _uniform(owner, seed, step, *words):
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((x ^ (x >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+def _bursts(config, devices, recording, position, seed, step):
+    """Bool [n, devices]: lost, each device by a chain of its own."""
+    time = np.lexsort((position, recording))
+    lost = []
+    for device, rate in _rates(config, devices).items():
+        u = np.random.default_rng(_entropy(seed, step, "chain", device)).random(len(time))
+        lost.append(_burst(u, rate, config["duration"], recording, position, time))
+    return np.stack(lost, 1)
 
 
 def _burst(u, rate, duration, recording, position, time):

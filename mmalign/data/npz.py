@@ -1,26 +1,37 @@
 """The user's own windows: one .npz file, or a folder of them."""
 
+import itertools
+import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
-from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset, Description
-from mmalign.data.npz_file import SPLITS, NpzFile, read_file
+from mmalign.data.dataset import LABEL, SPLITS, TEST, TRAIN, UNKNOWN, Dataset, Description, Task
+from mmalign.data.npz_file import NpzFile, read_file
+from mmalign.data.npz_modality import NpzModality
+from mmalign.data.windows import with_gaps
 
 
-def load(path, *, test_fraction=0.25, split_seed=0):
+def load(path: str | os.PathLike, *, test_fraction: float = 0.25, split_seed: int = 0) -> Dataset:
     """The windows of a .npz file, or of all .npz files of a folder, one file after the other.
 
     Keys of a file:
-      <modality>: [n, time, channels] numbers; two modalities or more. A window that is NaN
-        throughout is a missing sensor.
-      present_<modality>: [n] bool, says it outright; NaN is then allowed only where it is False.
+      <modality>: numbers, a series [n, time, channels], an image [n, height, width, channels] or a
+        vector [n, features]; two modalities or more. A window that is NaN throughout is a missing
+        sensor; a sample of a series with NaN in any channel is not valid, and the rest of its
+        window is used.
+      kind_<modality>: "series", "image", "vector", or "sequence" for [n, tokens, features].
+      present_<modality>: [n] bool, says outright where the sensor is missing.
+      rate_hz_<modality>: a number, of a series; 1 if left out.
       label: [n] integers from 0, -1 = unknown. class_names: [classes] strings.
+      target_<task>: another thing to tell of a window: [n] integers (classes, -1 = unknown), [n] or
+        [n, k] floats (real numbers, NaN = unknown), or [n, k] bool or int8 (several labels at once,
+        -1 = unknown).
       group: [n] integers or strings, the person; -1 = unknown.
-      split: [n] 0 or "train", 1 or "test". No group may be on both sides.
+      split: [n] 0 or "train", 1 or "test", 2 or "validation". A group is in one of them alone.
       recording, position: [n] integers. Without them the windows of one group in one file count
         as one recording, in time order.
-      rate_hz_<modality>: a number; 1 if left out.
 
     Without `split`, a part of the groups is kept for the test; without `group` as well, of the
     recordings; if there is only one recording, of the windows (neighbours that overlap then sit on
@@ -43,20 +54,44 @@ def load(path, *, test_fraction=0.25, split_seed=0):
         columns["split"] = _held_out(
             path, columns["group"], columns["recording"], test_fraction, split_seed
         )
-    _check_split(path, columns["split"], columns["group"], data.present)
+    present = {m: x.present for m, x in data.modalities.items()}
+    _check_split(path, columns["split"], columns["group"], present)
+    targets = dict(data.targets)
+    if LABEL in columns:
+        targets = {LABEL: columns.pop(LABEL).astype(np.int32)} | targets
     types = {"split": np.int8}
+    integers: dict[str, Any] = {
+        key: column.astype(types.get(key, np.int32)) for key, column in columns.items()
+    }
     return Dataset(
-        inputs=data.inputs,
-        present=data.present,
-        description=Description(
-            name=pathlib.Path(path).stem,
-            rate_hz=data.rate_hz,
-            unit=dict.fromkeys(data.inputs, ""),
-            channels={m: tuple(map(str, range(x.shape[2]))) for m, x in data.inputs.items()},
-            class_names=data.class_names,
-        ),
-        **{key: column.astype(types.get(key, np.int32)) for key, column in columns.items()},
+        inputs={m: x.values for m, x in data.modalities.items()},
+        present=present,
+        valid=with_gaps({m: x.valid for m, x in data.modalities.items() if x.valid is not None}),
+        targets=targets,
+        description=_description(pathlib.Path(path).stem, data),
+        **integers,
     )
+
+
+def _description(name, data):
+    modalities = data.modalities.items()
+    return Description(
+        name=name,
+        rate_hz={m: x.rate_hz for m, x in modalities if x.rate_hz is not None},
+        unit=dict.fromkeys(data.modalities, ""),
+        channels={m: tuple(map(str, range(x.values.shape[-1]))) for m, x in modalities},
+        class_names=data.class_names,
+        kind={m: x.kind for m, x in modalities},
+        targets={task: _task(x) for task, x in data.targets.items()},
+    )
+
+
+def _task(target):
+    """`Task` of a target, by its type."""
+    if target.dtype == np.int32:
+        return Task("classes", int(target.max(initial=UNKNOWN)) + 1)
+    size = target.shape[1] if target.ndim == 2 else 1
+    return Task("real" if target.dtype == np.float32 else "multi_hot", size)
 
 
 def _files(path):
@@ -70,7 +105,51 @@ def _files(path):
 
 
 def _joined(files, parts):
-    """All files as one `NpzFile`, every column but `split` filled in."""
+    """All files as one `NpzFile`, every column but `split` and `label` filled in."""
+    _check_layout(files, parts)
+    n = sum(part.length for part in parts)
+    together = lambda name: {
+        key: np.concatenate([getattr(part, name)[key] for part in parts])
+        for key in getattr(parts[0], name)
+    }
+    columns, targets = together("columns"), together("targets")
+    columns.setdefault("group", np.full(n, UNKNOWN))
+    if columns["group"].dtype.kind == "U":
+        columns["group"] = np.unique(columns["group"], return_inverse=True)[1]
+    # a file numbers its recordings on its own
+    file_of = np.repeat(np.arange(len(parts)), [part.length for part in parts])
+    pair = np.stack([file_of, columns.get("recording", columns["group"])])
+    columns["recording"] = np.unique(pair, axis=1, return_inverse=True)[1].ravel()
+    columns.setdefault("position", _count(columns["recording"]))
+    if LABEL in columns and not parts[0].class_names:
+        _check_codes(files, LABEL, columns[LABEL], ", or name them in 'class_names'")
+    for task, x in targets.items():
+        if x.dtype == np.int32:
+            _check_codes(files, f"target_{task}", x)
+    modalities = {m: _stacked([part.modalities[m] for part in parts]) for m in parts[0].modalities}
+    return NpzFile(modalities, columns, targets, parts[0].class_names)
+
+
+def _check_codes(files, key, codes, remedy=""):
+    if codes.max() >= len(codes):
+        raise ValueError(
+            f"{files[0].parent}: {key!r} {codes.max()} is out of range, as there are {len(codes)} "
+            f"windows: number the classes from 0{remedy}"
+        )
+
+
+def _stacked(parts):
+    """One modality of all files."""
+    values, present = (
+        np.concatenate(arrays) for arrays in zip(*((part.values, part.present) for part in parts))
+    )
+    gaps = [part.valid for part in parts if part.valid is not None]
+    valid = np.concatenate(gaps) if gaps else None
+    return NpzModality(values, present, valid, parts[0].kind, parts[0].rate_hz)
+
+
+def _check_layout(files, parts):
+    """Raises ValueError where the files of a folder have not the same in common."""
     first = _layout(parts[0])
     for file, part in zip(files[1:], parts[1:]):
         for what, found in _layout(part).items():
@@ -79,36 +158,18 @@ def _joined(files, parts):
                     f"{what} of {file} differ from those of {files[0]}: {found} against "
                     f"{first[what]}; all files of a folder must agree"
                 )
-    modalities, keys = parts[0].inputs, parts[0].columns
-    inputs = {m: np.concatenate([part.inputs[m] for part in parts]) for m in modalities}
-    present = {m: np.concatenate([part.present[m] for part in parts]) for m in modalities}
-    columns = {key: np.concatenate([part.columns[key] for part in parts]) for key in keys}
-    file_of = np.repeat(np.arange(len(parts)), [part.length for part in parts])
-    n = len(file_of)
-    columns.setdefault("label", np.full(n, UNKNOWN))
-    columns.setdefault("group", np.full(n, UNKNOWN))
-    if columns["group"].dtype.kind == "U":
-        columns["group"] = np.unique(columns["group"], return_inverse=True)[1]
-    # a file numbers its recordings on its own
-    pair = np.stack([file_of, columns.get("recording", columns["group"])])
-    columns["recording"] = np.unique(pair, axis=1, return_inverse=True)[1].ravel()
-    columns.setdefault("position", _count(columns["recording"]))
-    if not parts[0].class_names and columns["label"].max() >= n:
-        raise ValueError(
-            f"{files[0].parent}: 'label' {columns['label'].max()} is out of range, as there are "
-            f"{n} windows: number the classes from 0, or name them in 'class_names'"
-        )
-    return NpzFile(inputs, present, columns, parts[0].rate_hz, parts[0].class_names)
 
 
 def _layout(part):
     """What all files of a folder must have in common."""
+    modalities = part.modalities.items()
     return {
-        "modalities [time, channels]": {m: x.shape[1:] for m, x in part.inputs.items()},
+        "modalities": {m: (x.kind, x.values.shape[1:]) for m, x in modalities},
         "columns": {
             k: "text" if x.dtype.kind == "U" else "integers" for k, x in part.columns.items()
         },
-        "rates": part.rate_hz,
+        "targets": {task: (x.dtype.name, x.shape[1:]) for task, x in part.targets.items()},
+        "rates": {m: x.rate_hz for m, x in modalities},
         "class names": part.class_names,
     }
 
@@ -139,18 +200,18 @@ def _held_out(path, group, recording, fraction, seed):
 
 
 def _check_split(path, split, group, present):
-    for name, code in SPLITS.items():
+    for name, code in (("train", TRAIN), ("test", TEST)):
         if not (split == code).any():
             raise ValueError(f"{path}: 'split' puts no window into {name}")
-    both = np.intersect1d(group[split == TRAIN], group[split == TEST])
-    both = both[both != UNKNOWN]
-    if len(both):
-        raise ValueError(
-            f"{path}: 'split' cuts through group {both[0]} ({len(both)} groups are in train and "
-            "test): a group belongs to one side; change 'split', or leave 'group' out"
-        )
-    for m, there in present.items():
-        if not there[split == TRAIN].any():
+    inside = {name: set(group[split == code]) - {UNKNOWN} for name, code in SPLITS.items()}
+    for one, other in itertools.combinations(SPLITS, 2):
+        if both := sorted(inside[one] & inside[other]):
+            raise ValueError(
+                f"{path}: 'split' cuts through group {both[0]} ({len(both)} groups are in {one} "
+                f"and {other}): a group belongs to one side; change 'split', or leave 'group' out"
+            )
+    for m, windows in present.items():
+        if not windows[split == TRAIN].any():
             raise ValueError(
                 f"{path}: modality {m!r} is present in no training window: leave it out of the "
                 "file, or give it windows of people who are trained on"

@@ -1,33 +1,37 @@
 """One .npz file of a user's windows: read without unpickling, and checked."""
 
+import pathlib
 import zipfile
 import zlib
 from typing import NamedTuple
 
 import numpy as np
 
-from mmalign.data.dataset import TEST, TRAIN
+from mmalign.data.dataset import LABEL
+from mmalign.data.npz_columns import COLUMNS, check_label, read_column, read_target
+from mmalign.data.npz_modality import NpzModality, read_modality
 
-COLUMNS = ("label", "group", "split", "recording", "position")  # [n], all optional
-PRESENT, RATE_HZ, CLASS_NAMES = "present_", "rate_hz_", "class_names"
-SPLITS = {"train": TRAIN, "test": TEST}
+CLASS_NAMES, TARGET = "class_names", "target_"  # the latter before the name of a task
+OF_A_MODALITY = ("present_", "rate_hz_", "kind_")  # before the name of one
 
 
 class NpzFile(NamedTuple):
-    """What a file holds, checked; absent windows are zeros."""
+    """What a file holds, checked.
 
-    inputs: dict  # float32 [n, time, channels]
-    present: dict  # bool [n]
-    columns: dict  # those of COLUMNS that are given
-    rate_hz: dict
-    class_names: tuple
+    columns: {name: [n]}, those of COLUMNS that are given. targets: {task: [n, ...]}.
+    """
+
+    modalities: dict[str, NpzModality]
+    columns: dict[str, np.ndarray]
+    targets: dict[str, np.ndarray]
+    class_names: tuple[str, ...]
 
     @property
-    def length(self):
-        return len(next(iter(self.present.values())))
+    def length(self) -> int:
+        return len(next(iter(self.modalities.values())).present)
 
 
-def read_file(file):
+def read_file(file: pathlib.Path) -> NpzFile:
     """`NpzFile` of a path; its keys are those of `npz.load`. ValueError names what is wrong."""
     return _checked(file, _arrays(file))
 
@@ -65,118 +69,49 @@ def _array(file, stored, key):
 
 def _checked(file, arrays):
     """`NpzFile` of the arrays of one file."""
-    extras = {k for k in arrays if k in (*COLUMNS, CLASS_NAMES) or k.startswith((PRESENT, RATE_HZ))}
-    modalities = [key for key in arrays if key not in extras]
-    if len(modalities) < 2:
-        raise ValueError(
-            f"{file}: alignment needs two modalities or more, got {modalities} (other keys: "
-            f"{sorted(extras)}): add an array [n, time, channels] for each"
-        )
-    for key in extras:
-        modality = key.removeprefix(PRESENT).removeprefix(RATE_HZ)
-        if modality != key and modality not in modalities:
-            raise ValueError(f"{file}: {key!r} belongs to no modality of {modalities}")
-    lengths = {key: len(np.atleast_1d(arrays[key])) for key in modalities}
-    n = lengths[modalities[0]]
+    names = _names(file, arrays)
+    lengths = {m: len(np.atleast_1d(arrays[m])) for m in names}
+    n = lengths[names[0]]
     if set(lengths.values()) != {n}:
         raise ValueError(
             f"{file}: modalities hold unequal numbers of windows, {lengths}: row i of each must "
             "be the same moment; fill missing windows with NaN"
         )
-    inputs, present, rate_hz = {}, {}, {}
-    for m in modalities:
-        given = arrays.get(PRESENT + m)
-        inputs[m], present[m] = _modality(file, m, arrays[m], given)
-        rate_hz[m] = _rate(file, m, arrays.get(RATE_HZ + m, 1.0))
-    nowhere = ~np.any(list(present.values()), axis=0)
+    modalities = {
+        m: read_modality(file, m, arrays[m], *(arrays.get(key + m) for key in OF_A_MODALITY))
+        for m in names
+    }
+    nowhere = ~np.any([x.present for x in modalities.values()], axis=0)
     if nowhere.any():
         raise ValueError(
             f"{file}: window {nowhere.argmax()} has no modality present: leave such windows out"
         )
     class_names = tuple(np.atleast_1d(arrays.get(CLASS_NAMES, ())).astype(str).tolist())
-    columns = {key: _column(file, key, arrays[key], n) for key in COLUMNS if key in arrays}
-    if "label" in columns:
-        _check_label(file, columns["label"], class_names)
-    return NpzFile(inputs, present, columns, rate_hz, class_names)
+    columns = {key: read_column(file, key, arrays[key], n) for key in COLUMNS if key in arrays}
+    if LABEL in columns:
+        check_label(file, columns[LABEL], class_names)
+    targets = {
+        key.removeprefix(TARGET): read_target(file, key, x, n)
+        for key, x in arrays.items()
+        if key.startswith(TARGET)
+    }
+    if LABEL in targets:
+        raise ValueError(f"{file}: {TARGET + LABEL!r} must be called {LABEL!r}")
+    return NpzFile(modalities, columns, targets, class_names)
 
 
-def _modality(file, name, x, given):
-    """(float32 [n, time, channels] with zeros where absent, bool [n] present)."""
-    if x.ndim != 3 or 0 in x.shape:
-        hint = {
-            1: f"; keys that are no modality: {', '.join((*COLUMNS, CLASS_NAMES))}",
-            2: f"; for one channel save {name}[:, :, None]",
-        }.get(x.ndim, "")
+def _names(file, arrays):
+    """Names of the modalities: all keys that mean nothing else."""
+    prefixes = (*OF_A_MODALITY, TARGET)
+    extras = {k for k in arrays if k in (*COLUMNS, CLASS_NAMES) or k.startswith(prefixes)}
+    names = [key for key in arrays if key not in extras]
+    if len(names) < 2:
         raise ValueError(
-            f"{file}: modality {name!r} must be [n, time, channels], none 0, got {x.shape}{hint}"
+            f"{file}: alignment needs two modalities or more, got {names} (other keys: "
+            f"{sorted(extras)}): add an array [n, time, channels] for each"
         )
-    if x.dtype.kind not in "fiu":
-        raise ValueError(f"{file}: modality {name!r} must be real numbers, got {x.dtype}")
-    with np.errstate(over="ignore"):
-        x = x.astype(np.float32)
-    nan = np.isnan(x)
-    if given is None:
-        present = ~nan.all(axis=(1, 2))
-    elif given.shape != x.shape[:1] or given.dtype.kind not in "biuf" or set(given) - {0, 1}:
-        raise ValueError(
-            f"{file}: {PRESENT + name!r} must be bool [{len(x)}], got {given.dtype} {given.shape}"
-        )
-    else:
-        present = given.astype(bool)
-    bad = present & nan.any(axis=(1, 2))
-    if bad.any():
-        raise ValueError(
-            f"{file}: modality {name!r} has NaN in window {bad.argmax()} ({bad.sum()} such "
-            f"windows), which counts as present: fill the gap, or mark the window missing by "
-            f"{PRESENT + name} False or NaN throughout"
-        )
-    bad = present & np.isinf(x).any(axis=(1, 2))
-    if bad.any():
-        raise ValueError(f"{file}: modality {name!r} has infinite values in window {bad.argmax()}")
-    return np.where(present[:, None, None], x, np.float32(0)), present
-
-
-def _rate(file, name, value):
-    value = np.asarray(value)
-    if value.size != 1 or value.dtype.kind not in "fiu" or not 0 < value.item() < np.inf:
-        raise ValueError(
-            f"{file}: {RATE_HZ + name!r} must be one positive number, got {value.tolist()}"
-        )
-    return float(value.item())
-
-
-def _column(file, key, x, n):
-    """[n] integers, or strings for `group`."""
-    if x.shape != (n,):
-        raise ValueError(f"{file}: {key!r} must be [{n}], one entry a window, got {x.shape}")
-    if key == "group" and x.dtype.kind in "US":
-        return x.astype(str)
-    if key == "split" and x.dtype.kind in "US":
-        wrong = sorted(set(x.astype(str).tolist()) - set(SPLITS))
-        if wrong:
-            raise ValueError(f"{file}: 'split' must be 'train' or 'test', got {wrong[0]!r}")
-        return np.where(x.astype(str) == "test", TEST, TRAIN)
-    if x.dtype.kind not in "iu" and not (key == "split" and x.dtype.kind == "b"):
-        hint = (
-            "; number strings by np.unique(x, return_inverse=True)" if x.dtype.kind in "US" else ""
-        )
-        raise ValueError(f"{file}: {key!r} must be integers, got {x.dtype}{hint}")
-    low, high = {"split": (TRAIN, TEST), "label": (-1, 2**31 - 1), "group": (-1, 2**31 - 1)}.get(
-        key, (0, 2**31 - 1)
-    )
-    bad = (x < low) | (x > high)
-    if bad.any():
-        raise ValueError(
-            f"{file}: {key!r} must be in {low}..{high}{' (-1 = unknown)' if low < 0 else ''}, "
-            f"got {x[bad][0]} in window {bad.argmax()}"
-        )
-    return x.astype(np.int64)
-
-
-def _check_label(file, label, class_names):
-    bad = label >= (len(class_names) or np.inf)
-    if bad.any():
-        raise ValueError(
-            f"{file}: 'label' {label[bad][0]} in window {bad.argmax()} is out of range: "
-            f"'class_names' names {len(class_names)} classes, 0..{len(class_names) - 1}"
-        )
+    for key in extras:
+        for prefix in OF_A_MODALITY:
+            if key.startswith(prefix) and key.removeprefix(prefix) not in names:
+                raise ValueError(f"{file}: {key!r} belongs to no modality of {names}")
+    return names

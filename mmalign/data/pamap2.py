@@ -1,10 +1,13 @@
 """PAMAP2: three inertial sensors and a heart rate monitor on 8 people, 12 activities."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from mmalign.data.archive import Origin, open_archive
-from mmalign.data.dataset import TEST, TRAIN, Description
-from mmalign.data.gaps import LONGEST_GAP, mend, whole
+from mmalign import options
+from mmalign.data import gaps
+from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
 from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
 from mmalign.data.windows import Part, cut, hop, joined, segments
@@ -39,9 +42,17 @@ CITATION = (
 
 
 def load(
-    *, dir=None, cache_dir=None, fold=0, heart_rate=False, places=("hand", "ankle", "chest"),
-    sensors=("acc", "gyro"), steps=512, overlap=0.0,
-):  # fmt: skip
+    *,
+    dir: AnyPath | None = None,
+    cache_dir: AnyPath | None = None,
+    fold: int = 0,
+    heart_rate: bool = False,
+    places: Sequence[str] = ("hand", "ankle", "chest"),
+    sensors: Sequence[str] = ("acc", "gyro"),
+    steps: int = 512,
+    overlap: float = 0.0,
+    most_lost: float = 0.0,
+) -> Dataset:
     """PAMAP2's protocol recordings as CroSSL takes them: six streams, 5.12 s, one person to test.
 
     hand_acc, ankle_acc, chest_acc: acceleration with gravity in m/s^2 (the sensor of 16 g); *_gyro:
@@ -49,9 +60,9 @@ def load(
     heart_rate: beats a minute [n, steps, 1], on straight lines between the values that the monitor
     sent. Windows lie within one activity; what is labelled "transient" is left out.
 
-    A sensor's gaps of up to 5 samples are filled on straight lines. It is absent from a window in
-    which a longer one lies or more than a tenth was lost; so is the heart rate after a second
-    without a value.
+    A sensor's gaps of up to 5 samples are filled on straight lines. A window is not whole in which
+    a longer one lies or more than a tenth was lost (for the heart rate, in which a second passed
+    without a value): the sensor is absent from it, unless `most_lost` allows.
 
     CroSSL's code reads windows cut before, so that overlap, filters and the treatment of missing
     samples are choices made here. It tests on one person, `fold`, and keeps another for validation;
@@ -65,31 +76,50 @@ def load(
       places, sensors: whose products are the modalities; of PLACES and SENSORS.
       steps: length of a window.
       overlap: share of a window that the next one of the same activity holds, too.
+      most_lost: share of its samples that a window which is not whole may have lost and still be
+        used, with `valid` saying which are real; 0: such a window is absent.
     Returns: Dataset; group is the published number of the person, recording a stretch of one
       activity.
     Raises: FileNotFoundError, ValueError where the files are missing or broken.
     """
     if fold not in range(len(PEOPLE)):
         raise ValueError(f"fold must be in 0..{len(PEOPLE) - 1}, got {fold}")
-    for what, given, known in (("places", places, PLACES), ("sensors", sensors, SENSORS)):
-        if not given or set(given) - set(known):
-            raise ValueError(f"{what} must be some of {', '.join(known)}, got {tuple(given)}")
+    for what, given, there_is in (("place", places, PLACES), ("sensor", sensors, SENSORS)):
+        for name in given:
+            options.known(what, name, there_is)
+        if not given:
+            raise ValueError(f"{what}s is empty; there is {options.listed(there_is)}")
     hop(steps, overlap)
-    options = {
-        "fold": fold, "heart_rate": bool(heart_rate), "places": list(places),
-        "sensors": list(sensors), "steps": steps, "overlap": float(overlap),
-    }  # fmt: skip
+    choices = {
+        "fold": fold,
+        "heart_rate": bool(heart_rate),
+        "places": list(places),
+        "sensors": list(sensors),
+        "steps": steps,
+        "overlap": float(overlap),
+        "most_lost": gaps.checked(most_lost),
+    }
     with open_archive(ORIGIN, dir, cache_dir) as archive:
         return through_cache(
-            lambda: read(archive, **options),
+            lambda: read(archive, **choices),
             name="pamap2",
             version=VERSION,
-            key=[options, [archive.checksum(_member(person)) for person in PEOPLE]],
+            key=[choices, [archive.checksum(_member(person)) for person in PEOPLE]],
             cache_dir=cache_dir,
         )
 
 
-def read(archive, *, fold, heart_rate, places, sensors, steps, overlap):
+def read(
+    archive: Archive,
+    *,
+    fold: int,
+    heart_rate: bool,
+    places: Sequence[str],
+    sensors: Sequence[str],
+    steps: int,
+    overlap: float,
+    most_lost: float,
+) -> Dataset:
     """The Dataset from the text files of an `Archive`; arguments as of `load`."""
     columns = {
         f"{place}_{sensor}": [PLACES[place] + SENSORS[sensor][0] + axis for axis in range(3)]
@@ -97,14 +127,14 @@ def read(archive, *, fold, heart_rate, places, sensors, steps, overlap):
         for sensor in sensors
     }
     unit = {m: SENSORS[m.split("_")[1]][1] for m in columns}
-    channels = dict.fromkeys(columns, ("x", "y", "z"))
+    channels: dict[str, tuple[str, ...]] = dict.fromkeys(columns, ("x", "y", "z"))
     if heart_rate:
         columns["heart_rate"] = [HEART_RATE]
         unit["heart_rate"], channels["heart_rate"] = "1/min", ("heart_rate",)
     parts = []
     for i, person in enumerate(PEOPLE):
         split = TEST if i == fold else TRAIN
-        parts += _parts(archive, person, split, columns, steps, overlap)
+        parts += _parts(archive, person, split, columns, steps, overlap, most_lost)
     description = Description(
         name="pamap2",
         rate_hz=dict.fromkeys(columns, RATE_HZ),
@@ -117,33 +147,38 @@ def read(archive, *, fold, heart_rate, places, sensors, steps, overlap):
     return joined(archive.path, parts, description)
 
 
-def _parts(archive, person, split, columns, steps, overlap):
+def _parts(archive, person, split, columns, steps, overlap, most_lost):
     """`Part` of each stretch of one activity of one person."""
     time, activity, streams = _recording(archive, person, columns)
     jump = np.diff(time, prepend=time[:1])
     run = np.cumsum((jump > JUMP_S) | (jump < 0))
-    lost = {}
-    for m, stream in streams.items():
-        longest = LONGEST_BEAT_GAP if m == "heart_rate" else LONGEST_GAP
-        pieces = [mend(stream[a:b], longest) for a, b in segments(run)]
-        streams[m], lost[m] = (np.concatenate(piece) for piece in zip(*pieces))
-    lost["heart_rate"] = None  # most of its samples lie between two values
+    mended = {m: _mended(m, stream, run) for m, stream in streams.items()}
     codes, parts = list(ACTIVITIES), []
     for first, last in segments(run, activity):
         if activity[first] not in ACTIVITIES or last - first < steps:
             continue
         at = first + cut(last - first, steps, hop(steps, overlap))
-        windows = {m: whole(x, at, lost[m]) for m, x in streams.items()}
         parts.append(
             Part(
-                inputs={m: window for m, (window, _) in windows.items()},
-                present={m: there for m, (_, there) in windows.items()},
+                windows={
+                    m: gaps.cut_out(x, at, lost, most_lost=most_lost)
+                    for m, (x, lost) in mended.items()
+                },
                 label=np.full(len(at), codes.index(activity[first])),
                 group=person,
                 split=split,
             )
         )
     return parts
+
+
+def _mended(modality, stream, run):
+    """(float32 [n, channels], bool [n] lost or None) of a stream, each run of rows on its own."""
+    beats = modality == "heart_rate"
+    longest = LONGEST_BEAT_GAP if beats else gaps.LONGEST_GAP
+    pieces = [gaps.mend(stream[a:b], longest) for a, b in segments(run)]
+    values, lost = (np.concatenate(piece) for piece in zip(*pieces))
+    return values, None if beats else lost  # most samples of it lie between two values
 
 
 def _recording(archive, person, columns):

@@ -9,11 +9,12 @@ import io
 import math
 import pickle
 import re
+from typing import Any
 
 import numpy as np
 
 
-def loads(content):
+def loads(content: bytes) -> Any:
     """What a pickle of dicts, lists, tuples, numbers, strings, None and arrays of numbers holds.
 
     Strings that Python 2 wrote are taken as latin-1, as its arrays need.

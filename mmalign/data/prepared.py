@@ -7,34 +7,50 @@ import functools
 import hashlib
 import io
 import json
+import operator
 import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmalign.data.archive import cache_folder
-from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+from mmalign.data.archive import AnyPath, cache_folder
+from mmalign.data.dataset import SPLITS, Dataset, Description, Task
 
-SPLITS = {"train": TRAIN, "test": TEST}
-SCALARS = ("label", "group", "recording", "position")
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+FORMAT = 2  # of what is stored: another one is prepared anew
+# what is stored of a Dataset: {name: array} each, and one array each; what is empty is left out
+BY_NAME = ("inputs", "present", "valid", "targets", "factors")
+SINGLE = ("group", "recording", "position", "source")
 MANIFEST = "complete.json"  # {file: bytes}, written last
 
 
-def through_cache(make, *, name, version, key, cache_dir=None):
+def through_cache(
+    make: Callable[[], Dataset],
+    *,
+    name: str,
+    version: str,
+    key: Any,
+    cache_dir: AnyPath | None = None,
+) -> Dataset:
     """`make()`, or what an earlier call of it left in the cache folder.
 
     Args:
-      make: () -> Dataset with both splits.
+      make: () -> Dataset.
       name: snake_case name of the data set.
       version: "x.y.z" of the code that reads it; a new one prepares anew.
       key: anything JSON can hold that the result depends on: checksums of files, options.
       cache_dir: None is the user's cache folder.
-    Returns: the Dataset, training windows first, in the order in which `make` gave them.
+    Returns: the Dataset, training windows first, then those of the test and of the validation, each
+      in the order in which `make` gave them.
     Raises: OSError where the cache folder cannot be written.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([FORMAT, key], sort_keys=True).encode()).hexdigest()[:16]
     home = cache_folder(cache_dir) / "datasets" / name
     folder = home / f"{version}-{digest}"
     try:
@@ -73,8 +89,10 @@ def _prepare(dataset, name, version, folder):
     os.replace(partial, folder)
 
 
-def builder(dataset, name, version, data_dir):
-    """`tfds.core.GeneratorBasedBuilder` that writes `dataset` as array_record, a window an example.
+def builder(
+    dataset: Dataset, name: str, version: str, data_dir: AnyPath
+) -> "tfds.core.GeneratorBasedBuilder":
+    """What writes `dataset` as array_record, a window an example.
 
     What it wrote needs no code of ours to be read: `tfds.builder_from_directory(folder)`.
     """
@@ -84,8 +102,6 @@ def builder(dataset, name, version, data_dir):
 @functools.cache
 def _builder_class(dataset_name, version):
     import tensorflow_datasets as tfds
-
-    tensor = functools.partial(tfds.features.Tensor, encoding="bytes")  # 3 x faster than floats
 
     class Windows(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Aligned windows of several modalities."""
@@ -98,43 +114,67 @@ def _builder_class(dataset_name, version):
             super().__init__(data_dir=data_dir, file_format="array_record")
 
         def _info(self):
-            inputs = self._dataset.inputs.items()
-            features = {
-                "inputs": {m: tensor(shape=x.shape[1:], dtype=x.dtype) for m, x in inputs},
-                "present": {m: np.bool_ for m, _ in inputs},
-                **dict.fromkeys(SCALARS, np.int32),
-            }
             description = self._dataset.description
             return tfds.core.DatasetInfo(
                 builder=self,
                 description=f"{description.name}: {self.__doc__}",
                 citation=description.citation,
                 license=description.licence,
-                features=tfds.features.FeaturesDict(features),
-                metadata=tfds.core.MetadataDict(dataclasses.asdict(description)),
-                disable_shuffling=True,  # keeps consecutive windows together; views shuffle
+                features=_features(self._dataset),
+                metadata=tfds.core.MetadataDict(_metadata(self._dataset)),
+                disable_shuffling=True,  # keeps consecutive windows together; samplers shuffle
             )
 
         def _split_generators(self, dl_manager):
             del dl_manager  # the files were found before
+            split = self._dataset.split
             return {
-                name: self._generate_examples(np.flatnonzero(self._dataset.split == code))
+                name: self._generate_examples(np.flatnonzero(split == code))
                 for name, code in SPLITS.items()
+                if (split == code).any()
             }
 
         def _generate_examples(self, rows):
-            data = self._dataset
+            columns = _columns(self._dataset)
             for i in rows.tolist():
-                yield (
-                    i,
-                    {
-                        "inputs": {m: x[i] for m, x in data.inputs.items()},
-                        "present": {m: x[i] for m, x in data.present.items()},
-                        **{name: getattr(data, name)[i] for name in SCALARS},
-                    },
-                )
+                yield i, _each(operator.itemgetter(i), columns)
 
     return Windows
+
+
+def _columns(dataset):
+    """{name: array or {name: array}} of what is stored of each window."""
+    columns = {name: dict(getattr(dataset, name)) for name in BY_NAME}
+    columns |= {name: getattr(dataset, name) for name in SINGLE}
+    return {name: column for name, column in columns.items() if column is not None and len(column)}
+
+
+def _each(function, columns):
+    """What a function says of each array, in the place of the array."""
+    return {
+        name: _each(function, column) if isinstance(column, dict) else function(column)
+        for name, column in columns.items()
+    }
+
+
+def _features(dataset):
+    import tensorflow_datasets as tfds
+
+    def feature(x):
+        if x.ndim == 1:
+            return tfds.features.Scalar(x.dtype)
+        # bytes are 3 x faster than numbers one by one
+        return tfds.features.Tensor(shape=x.shape[1:], dtype=x.dtype, encoding="bytes")
+
+    return tfds.features.FeaturesDict(_each(feature, _columns(dataset)))
+
+
+def _metadata(dataset):
+    """What JSON keeps: the description, the columns' types and, unlike features, their order."""
+    return {
+        "description": dataclasses.asdict(dataset.description),
+        "columns": _each(lambda x: x.dtype.name, _columns(dataset)),
+    }
 
 
 def _read(folder):
@@ -142,19 +182,39 @@ def _read(folder):
     import tensorflow_datasets as tfds
 
     stored = tfds.builder_from_directory(folder)
-    parts = [stored.as_data_source(split=name) for name in SPLITS]
+    splits = {name: code for name, code in SPLITS.items() if name in (stored.info.splits or {})}
+    source: Any = stored.as_data_source
+    parts = [source(split=name) for name in splits]
     rows = [row for part in parts for row in part.__getitems__(range(len(part)))]
-    description = dict(stored.info.metadata)
-    description["channels"] = {m: tuple(c) for m, c in description["channels"].items()}
-    description["class_names"] = tuple(description["class_names"])
-    modalities = tuple(description["rate_hz"])  # JSON keeps their order, features do not
+    sizes = [len(part) for part in parts]
+
+    def column(name, dtype, of):
+        if isinstance(dtype, dict):
+            return {key: column(key, x, [row[name] for row in of]) for key, x in dtype.items()}
+        return np.stack([row[name] for row in of]).astype(dtype, copy=False)
+
+    metadata: Any = stored.info.metadata
+    columns: dict[str, Any] = {
+        name: column(name, x, rows) for name, x in metadata["columns"].items()
+    }
     return Dataset(
-        inputs={m: np.stack([row["inputs"][m] for row in rows]) for m in modalities},
-        present={m: np.array([row["present"][m] for row in rows], bool) for m in modalities},
-        split=np.repeat(np.array(list(SPLITS.values()), np.int8), [len(part) for part in parts]),
-        description=Description(**description),
-        **{name: np.array([row[name] for row in rows], np.int32) for name in SCALARS},
+        split=np.repeat(np.array([*splits.values()], np.int8), sizes),
+        description=_description(metadata["description"]),
+        **columns,
     )
+
+
+def _description(stored):
+    """`Description` of what JSON made of it: tuples became lists."""
+    tuples = {
+        "channels": {m: tuple(names) for m, names in stored["channels"].items()},
+        "class_names": tuple(stored["class_names"]),
+        "targets": {
+            task: Task(kind, size, tuple(names))
+            for task, (kind, size, names) in stored["targets"].items()
+        },
+    }
+    return Description(**stored | tuples)
 
 
 def _is_whole(folder):

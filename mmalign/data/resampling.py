@@ -8,7 +8,7 @@ EARLY = 0.25  # of the stamps; on sp-sw-har the rates then differ half as much a
 JITTER_S = 0.5  # stamps further than this from an even clock mean lost samples
 
 
-def even_clock(stamps_s):
+def even_clock(stamps_s: np.ndarray) -> tuple[float, float]:
     """(start_s, rate_hz) of the even clock behind jittered stamps.
 
     Sensors sample evenly, but a stamp is written when the sample is delivered: in bursts, several
@@ -38,7 +38,9 @@ def even_clock(stamps_s):
     return stamps_s[0] + start, 1 / period
 
 
-def resample(values, start_s, rate_hz, times_s, new_rate_hz):
+def resample(
+    values: np.ndarray, start_s: float, rate_hz: float, times_s: np.ndarray, new_rate_hz: float
+) -> np.ndarray:
     """Evenly sampled values at other times, after a low-pass that keeps aliases out.
 
     Args:
@@ -59,7 +61,7 @@ def resample(values, start_s, rate_hz, times_s, new_rate_hz):
     )
 
 
-def decimate(values, rate_hz, factor):
+def decimate(values: np.ndarray, rate_hz: float, factor: int) -> np.ndarray:
     """Every `factor`-th sample, from the first, after a low-pass that keeps aliases out.
 
     Args:

@@ -2,11 +2,12 @@
 
 import io
 import re
+from typing import Any
 
 import numpy as np
 
-from mmalign.data.archive import Origin, open_archive
-from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.dataset import LABEL, TEST, TRAIN, Dataset, Description
 from mmalign.data.prepared import through_cache
 from mmalign.data.resampling import even_clock, resample
 from mmalign.data.windows import cut, majority
@@ -21,6 +22,7 @@ COLUMNS = np.dtype(
     [(name, np.float32) for names in SENSORS.values() for name in names]
     + [("timestamp", np.float64), ("label", "U16")]
 )
+NAMES = COLUMNS.names or ()
 _COMMIT = "1408d85a512a53861de7bc4729dee283fff2ea9d"
 ORIGIN = Origin(
     name="sp_sw_har",
@@ -37,7 +39,13 @@ CITATION = (
 )
 
 
-def load(*, dir=None, cache_dir=None, steps=128, purity=0.0):
+def load(
+    *,
+    dir: AnyPath | None = None,
+    cache_dir: AnyPath | None = None,
+    steps: int = 128,
+    purity: float = 0.0,
+) -> Dataset:
     """Phone and watch on one 50 Hz clock, in half overlapping windows.
 
     phone_acc, watch_acc: acceleration with gravity in m/s^2; phone_gyro, watch_gyro: rotation in
@@ -71,7 +79,7 @@ def load(*, dir=None, cache_dir=None, steps=128, purity=0.0):
         )
 
 
-def read(archive, *, steps, purity):
+def read(archive: Archive, *, steps: int, purity: float) -> Dataset:
     """The Dataset from the CSV files of an `Archive`; arguments as of `load`."""
     parts = []
     for number, (execution, members) in enumerate(_executions(archive).items()):
@@ -83,7 +91,9 @@ def read(archive, *, steps, purity):
         part["split"] = np.full(kept, TRAIN if person % 3 else TEST, np.int8)
         part["recording"] = np.full(kept, number, np.int32)
         parts.append(part)
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns: dict[str, Any] = {
+        name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+    }
     if len(np.unique(columns["split"])) < 2:
         raise ValueError(
             f"{archive.path}: no window is left for training or test with steps={steps}, "
@@ -92,6 +102,7 @@ def read(archive, *, steps, purity):
     return Dataset(
         inputs={m: columns.pop(m) for m in MODALITIES},
         present={m: np.ones(len(columns["label"]), bool) for m in MODALITIES},
+        targets={LABEL: columns.pop("label")},
         description=Description(
             name="sp_sw_har",
             rate_hz=dict.fromkeys(MODALITIES, RATE_HZ),
@@ -105,7 +116,7 @@ def read(archive, *, steps, purity):
     )
 
 
-def align(*recordings):
+def align(*recordings: tuple) -> tuple[list[np.ndarray], np.ndarray]:
     """Recordings of one execution on one clock of RATE_HZ, in the time that all of them cover.
 
     Args:
@@ -156,9 +167,9 @@ def _recording(archive, member):
     """(array of COLUMNS, start_s, rate_hz) of one device, checked."""
     text = archive.read(member).decode("utf-8", errors="replace")
     header, _, body = text.partition("\n")
-    if tuple(header.strip().split(",")) != COLUMNS.names:
+    if tuple(header.strip().split(",")) != NAMES:
         raise ValueError(
-            f"{archive.path}: {member} must have the columns {', '.join(COLUMNS.names)}, "
+            f"{archive.path}: {member} must have the columns {', '.join(NAMES)}, "
             f"got {header.strip()[:200]}"
         )
     try:
@@ -166,7 +177,7 @@ def _recording(archive, member):
     except ValueError as error:
         raise ValueError(f"{archive.path}: {member} cannot be read: {error}") from error
     unknown = set(table["label"]) - set(CLASS_NAMES)
-    numbers = [table[name] for name in COLUMNS.names[:-1]]
+    numbers = [table[name] for name in NAMES[:-1]]
     if unknown or not np.isfinite(numbers).all():
         raise ValueError(
             f"{archive.path}: {member} must hold finite numbers and the labels "

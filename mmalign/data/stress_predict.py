@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from mmalign.data.archive import Origin, open_archive
-from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Description
-from mmalign.data.gaps import whole
+from mmalign.data import gaps
+from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset, Description
 from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
-from mmalign.data.windows import Part, cut, hop, joined, majority, samples
+from mmalign.data.windows import Part, Windows, cut, hop, joined, majority, samples
 
 VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
 CLASS_NAMES = ("baseline", "stress")
@@ -36,7 +36,14 @@ CITATION = (
 )
 
 
-def load(*, dir=None, cache_dir=None, window_s=10.0, overlap=0.0):
+def load(
+    *,
+    dir: AnyPath | None = None,
+    cache_dir: AnyPath | None = None,
+    window_s: float = 10.0,
+    overlap: float = 0.0,
+    most_lost: float = 0.0,
+) -> Dataset:
     """Pulse, skin conductance, skin temperature and motion of the wrist, each at its own rate.
 
     With windows of 10 s: bvp [n, 640, 1] (photoplethysmograph, 64 Hz, no unit published), eda
@@ -58,28 +65,35 @@ def load(*, dir=None, cache_dir=None, window_s=10.0, overlap=0.0):
       cache_dir: where downloaded and prepared data are kept; None is the user's cache folder.
       window_s: length of a window, a multiple of 0.25.
       overlap: share of a window that the next one holds, too.
+      most_lost: share of a window's samples that a stream may have lost and still be used there,
+        with `valid` saying which are real; 0: a stream with a missing number is absent.
     Returns: Dataset; group is the published number of the person, each of whom is one recording.
     Raises: FileNotFoundError, ValueError where the files are missing or broken.
     """
     for m, (_, rate_hz, *_) in STREAMS.items():
         hop(samples(window_s, rate_hz, f"window_s of {m}"), overlap)
+    options = {
+        "window_s": float(window_s),
+        "overlap": float(overlap),
+        "most_lost": gaps.checked(most_lost),
+    }
     with open_archive(ORIGIN, dir, cache_dir) as archive:
         people = _people(archive)
         members = [LABELS, *(_member(person, m) for person in people for m in STREAMS)]
         return through_cache(
-            lambda: read(archive, window_s=window_s, overlap=overlap),
+            lambda: read(archive, **options),
             name="stress_predict",
             version=VERSION,
-            key=[float(window_s), float(overlap), *[(m, archive.checksum(m)) for m in members]],
+            key=[options, [(m, archive.checksum(m)) for m in members]],
             cache_dir=cache_dir,
         )
 
 
-def read(archive, *, window_s, overlap):
+def read(archive: Archive, *, window_s: float, overlap: float, most_lost: float) -> Dataset:
     """The Dataset from the CSV files of an `Archive`; arguments as of `load`."""
     table = _label_table(archive)
     parts = [
-        _part(archive, person, table[table[:, 0] == person, 1:], window_s, overlap)
+        _part(archive, person, table[table[:, 0] == person, 1:], window_s, overlap, most_lost)
         for person in _people(archive)
     ]
     description = Description(
@@ -94,22 +108,21 @@ def read(archive, *, window_s, overlap):
     return joined(archive.path, parts, description)
 
 
-def _part(archive, person, labels, window_s, overlap):
+def _part(archive, person, labels, window_s, overlap, most_lost):
     """`Part` of one person in the time that all streams cover."""
     streams = {m: _stream(archive, person, m) for m in STREAMS}
     begin = max(start for start, _ in streams.values())
-    at, inputs, present = {}, {}, {}
+    at, windows = {}, {}
     for m, (start, values) in streams.items():
         rate_hz = STREAMS[m][1]
         steps = samples(window_s, rate_hz, m)
         values = values[round((begin - start) * rate_hz) :]
         at[m] = cut(len(values), steps, hop(steps, overlap))
-        inputs[m], present[m] = whole(values, at[m])
-    n = min(len(x) for x in inputs.values())
+        windows[m] = gaps.cut_out(values, at[m], most_lost=most_lost)
+    n = min(len(x.present) for x in windows.values())
     second = np.floor(begin + at[CLOCK][:n] / STREAMS[CLOCK][1])
     return Part(
-        inputs={m: x[:n] for m, x in inputs.items()},
-        present={m: x[:n] for m, x in present.items()},
+        windows={m: Windows(*(column[:n] for column in x)) for m, x in windows.items()},
         label=majority(_codes(labels, second), len(CLASS_NAMES))[0],
         group=person,
         split=TRAIN if person % 3 else TEST,
@@ -122,8 +135,8 @@ def _codes(labels, second):
     if len(labels):
         labels = labels[np.argsort(labels[:, 0], kind="stable")]
         found = np.searchsorted(labels[:, 0], second).clip(0, len(labels) - 1)
-        known = labels[found, 0] == second
-        codes[known] = labels[found[known], 1]
+        labelled = labels[found, 0] == second
+        codes[labelled] = labels[found[labelled], 1]
     return codes
 
 

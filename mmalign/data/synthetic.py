@@ -11,7 +11,7 @@ shared factors. As phases are random, no linear function of the samples knows an
 
 import numpy as np
 
-from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+from mmalign.data.dataset import LABEL, TEST, TRAIN, Dataset, Description
 
 WINDOW_S = 2.56
 SHARED, PRIVATE = 2, 2  # factors of each kind; private ones per modality
@@ -26,7 +26,16 @@ _SPREAD = 0.8  # log-amplitude per unit of a factor
 _LOUDNESS = {"shared": 1.0, "private": 1.2, "sign": 0.5}
 
 
-def make(*, seed=0, subjects=30, windows=320, test_subjects=8, classes=6, noise=0.15, drift=0.7):
+def make(
+    *,
+    seed: int = 0,
+    subjects: int = 30,
+    windows: int = 320,
+    test_subjects: int = 8,
+    classes: int = 6,
+    noise: float = 0.15,
+    drift: float = 0.7,
+) -> Dataset:
     """The synthetic data set, the same for the same arguments.
 
     Args:
@@ -37,6 +46,32 @@ def make(*, seed=0, subjects=30, windows=320, test_subjects=8, classes=6, noise=
       noise: standard deviation of the white noise; an oscillation's typical amplitude is about 1.
       drift: of the factors between neighbouring windows; 0 is a constant, 1 independent windows.
     """
+    _check(subjects, windows, test_subjects, classes, drift)
+    rng = np.random.default_rng(seed)
+    n, length = subjects * windows, windows // 4
+    names = ("shared", *(f"private_{m}" for m in SENSORS))
+    size = lambda name: SHARED if name == "shared" else PRIVATE
+    factors = {name: _drifting(rng, n, length, size(name), drift) for name in names}
+    signs = {m: rng.choice([-1.0, 1.0], n) for m in SENSORS}
+    subject = np.repeat(np.arange(subjects), windows)
+    inputs = {m: _sensor(rng, m, factors, signs[m], subject, noise) for m in SENSORS}
+    angle = np.arctan2(factors["shared"][:, 1], factors["shared"][:, 0])
+    label = np.floor((angle / (2 * np.pi) + 0.5) * classes) % classes
+    factors["synergy"] = np.prod(list(signs.values()), axis=0)[:, None]
+    return Dataset(
+        inputs=inputs,
+        present={m: np.ones(n, bool) for m in SENSORS},
+        targets={LABEL: label.astype(np.int32)},
+        group=subject.astype(np.int32),
+        split=np.where(subject < subjects - test_subjects, TRAIN, TEST).astype(np.int8),
+        recording=(np.arange(n) // length).astype(np.int32),
+        position=(np.arange(n) % length).astype(np.int32),
+        description=_description(classes),
+        factors={name: value.astype(np.float32) for name, value in factors.items()},
+    )
+
+
+def _check(subjects, windows, test_subjects, classes, drift):
     if not 0 < test_subjects < subjects:
         raise ValueError(f"test_subjects must be in 1..{subjects - 1}, got {test_subjects}")
     if windows < 4 or windows % 4:
@@ -45,57 +80,43 @@ def make(*, seed=0, subjects=30, windows=320, test_subjects=8, classes=6, noise=
         raise ValueError(f"classes must be 2 or more, got {classes}")
     if not 0 <= drift <= 1:
         raise ValueError(f"drift must be in [0, 1], got {drift}")
-    rng = np.random.default_rng(seed)
-    n, length = subjects * windows, windows // 4
-    names = ("shared", *(f"private_{m}" for m in SENSORS))
-    size = lambda name: SHARED if name == "shared" else PRIVATE
-    factors = {name: _drifting(rng, n, length, size(name), drift) for name in names}
-    signs = {m: rng.choice([-1.0, 1.0], n) for m in SENSORS}
-    subject = np.repeat(np.arange(subjects), windows)
 
-    inputs = {}
-    for m, (rate_hz, channels, _, *bands) in SENSORS.items():
-        levels = {
-            "shared": np.exp(_SPREAD * factors["shared"]),
-            "private": np.exp(_SPREAD * factors[f"private_{m}"]),
-            "sign": np.ones((n, 1)),
-        }
-        pace = 1 + 0.01 * rng.standard_normal((subjects, 1))[subject]
-        time_s = np.arange(round(WINDOW_S * rate_hz)) / rate_hz
-        x = noise * rng.standard_normal((n, len(time_s), channels))
-        for (kind, level), band in zip(levels.items(), bands):
-            for j, hertz in enumerate(np.atleast_1d(band)):
-                # the chirp moves by a quarter of its frequency over the window, up or down
-                slope = 0.1 * hertz * signs[m][:, None] if kind == "sign" else 0.0
-                phase = 2 * np.pi * rng.random((n, 1))
-                angle = 2 * np.pi * (hertz * pace + slope * (time_s - WINDOW_S / 2)) * time_s
-                wave = _LOUDNESS[kind] * level[:, j, None] * np.sin(angle + phase)
-                x += wave[..., None] * _unit(rng.standard_normal(channels))
-        gain = np.exp(0.1 * rng.standard_normal((subjects, channels)))[subject]
-        offset = 0.1 * rng.standard_normal((subjects, channels))[subject]
-        inputs[m] = (x * gain[:, None] + offset[:, None]).astype(np.float32)
 
-    angle = np.arctan2(factors["shared"][:, 1], factors["shared"][:, 0])
-    factors["synergy"] = np.prod(list(signs.values()), axis=0)[:, None]
-    return Dataset(
-        inputs=inputs,
-        present={m: np.ones(n, bool) for m in SENSORS},
-        label=(np.floor((angle / (2 * np.pi) + 0.5) * classes) % classes).astype(np.int32),
-        group=subject.astype(np.int32),
-        split=np.where(subject < subjects - test_subjects, TRAIN, TEST).astype(np.int8),
-        recording=(np.arange(n) // length).astype(np.int32),
-        position=(np.arange(n) % length).astype(np.int32),
-        description=Description(
-            name="synthetic",
-            rate_hz={m: sensor[0] for m, sensor in SENSORS.items()},
-            unit={m: sensor[2] for m, sensor in SENSORS.items()},
-            channels={m: tuple("xyz"[: sensor[1]]) for m, sensor in SENSORS.items()},
-            class_names=tuple(f"sector {i}" for i in range(classes)),
-            citation="generated by mmalign",
-            licence="Apache-2.0",
-        ),
-        factors={name: value.astype(np.float32) for name, value in factors.items()},
+def _description(classes):
+    return Description(
+        name="synthetic",
+        rate_hz={m: sensor[0] for m, sensor in SENSORS.items()},
+        unit={m: sensor[2] for m, sensor in SENSORS.items()},
+        channels={m: tuple("xyz"[: sensor[1]]) for m, sensor in SENSORS.items()},
+        class_names=tuple(f"sector {i}" for i in range(classes)),
+        citation="generated by mmalign",
+        licence="Apache-2.0",
     )
+
+
+def _sensor(rng, modality, factors, sign, subject, noise):
+    """Windows float32 [n, time, channels] of a sensor whose chirp goes up or down by `sign` [n]."""
+    rate_hz, channels, _, *bands = SENSORS[modality]
+    n, subjects = len(subject), subject.max() + 1
+    levels = {
+        "shared": np.exp(_SPREAD * factors["shared"]),
+        "private": np.exp(_SPREAD * factors[f"private_{modality}"]),
+        "sign": np.ones((n, 1)),
+    }
+    pace = 1 + 0.01 * rng.standard_normal((subjects, 1))[subject]
+    time_s = np.arange(round(WINDOW_S * rate_hz)) / rate_hz
+    x = noise * rng.standard_normal((n, len(time_s), channels))
+    for (kind, level), band in zip(levels.items(), bands):
+        for j, hertz in enumerate(np.atleast_1d(band)):
+            # the chirp moves by a quarter of its frequency over the window, up or down
+            slope = 0.1 * hertz * sign[:, None] if kind == "sign" else 0.0
+            phase = 2 * np.pi * rng.random((n, 1))
+            angle = 2 * np.pi * (hertz * pace + slope * (time_s - WINDOW_S / 2)) * time_s
+            wave = _LOUDNESS[kind] * level[:, j, None] * np.sin(angle + phase)
+            x += wave[..., None] * _unit(rng.standard_normal(channels))
+    gain = np.exp(0.1 * rng.standard_normal((subjects, channels)))[subject]
+    offset = 0.1 * rng.standard_normal((subjects, channels))[subject]
+    return (x * gain[:, None] + offset[:, None]).astype(np.float32)
 
 
 def _drifting(rng, n, length, size, drift):

@@ -1,16 +1,27 @@
 """Tables of numbers in the text files of an archive, read and checked."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
+
+from mmalign.data.archive import Archive
 
 _TOP = 1 << 16  # bytes in which the header and the first row end
 
 
 def numbers(
-    archive, member, *, columns, rows=None, header=(), delimiter=None, only=None, missing=False,
-    dtype=np.float32,
-):  # fmt: skip
+    archive: Archive,
+    member: str,
+    *,
+    columns: int,
+    rows: int | None = None,
+    header: Sequence[str] = (),
+    delimiter: str | None = None,
+    only: Sequence[int] | None = None,
+    missing: bool = False,
+    dtype: type = np.float32,
+) -> np.ndarray:
     """A text file of numbers as an array.
 
     Args:

@@ -1,9 +1,11 @@
 """UCI HAR: acceleration and rotation of a phone at the waist, 30 people, 6 activities."""
 
+from typing import Any
+
 import numpy as np
 
-from mmalign.data.archive import Origin, open_archive
-from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.dataset import LABEL, TEST, TRAIN, Dataset, Description
 from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
 
@@ -30,7 +32,7 @@ LICENCE = (
 )
 
 
-def load(*, dir=None, cache_dir=None):
+def load(*, dir: AnyPath | None = None, cache_dir: AnyPath | None = None) -> Dataset:
     """UCI HAR with its official split by people (21 train, 9 test).
 
     acc: total acceleration [n, 128, 3] in g; gyro: rotation [n, 128, 3] in rad/s; both at 50 Hz,
@@ -53,16 +55,20 @@ def load(*, dir=None, cache_dir=None):
         )
 
 
-def read(archive):
+def read(archive: Archive) -> Dataset:
     """The Dataset from the text files of an `Archive`."""
     class_names = _class_names(archive)
     parts = [_read_split(archive, split, len(class_names)) for split in SPLITS]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns: dict[str, Any] = {
+        name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+    }
     inputs = {m: columns.pop(m) for m in SIGNALS}
-    recording, position = runs(inputs["acc"], columns["group"], columns["label"])
+    label = columns.pop("label")
+    recording, position = runs(inputs["acc"], columns["group"], label)
     return Dataset(
         inputs=inputs,
         present={m: np.ones(len(recording), bool) for m in SIGNALS},
+        targets={LABEL: label},
         recording=recording,
         position=position,
         description=Description(
@@ -78,7 +84,7 @@ def read(archive):
     )
 
 
-def runs(windows, *same):
+def runs(windows: np.ndarray, *same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which windows follow each other half overlapping: int32 (run, position in it) of each.
 
     A window continues a run if its first half is the second half of the window before, sample by

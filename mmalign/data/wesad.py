@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from mmalign.data import pickled
-from mmalign.data.archive import Origin, open_archive
-from mmalign.data.dataset import TEST, TRAIN, Description
-from mmalign.data.gaps import mend, whole
+from mmalign.data import gaps, pickled
+from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
 from mmalign.data.prepared import through_cache
 from mmalign.data.resampling import decimate
 from mmalign.data.windows import Part, cut, hop, joined, segments
@@ -31,7 +30,16 @@ CITATION = (
 )
 
 
-def load(*, dir=None, cache_dir=None, fold=0, rate_hz=100, steps=1000, overlap=0.0):
+def load(
+    *,
+    dir: AnyPath | None = None,
+    cache_dir: AnyPath | None = None,
+    fold: int = 0,
+    rate_hz: int = 100,
+    steps: int = 1000,
+    overlap: float = 0.0,
+    most_lost: float = 0.0,
+) -> Dataset:
     """WESAD's chest signals as CroSSL takes them: ECG, EMG and skin conductance, 1000 samples.
 
     ecg, emg in mV, eda in microsiemens; each [n, steps, 1] at `rate_hz`. Windows lie within one
@@ -54,6 +62,8 @@ def load(*, dir=None, cache_dir=None, fold=0, rate_hz=100, steps=1000, overlap=0
       rate_hz: 700 or a whole fraction of it; lower ones after a low-pass.
       steps: length of a window.
       overlap: share of a window that the next one of the same condition holds, too.
+      most_lost: share of a window's samples that a stream may have lost and still be used there,
+        with `valid` saying which are real; 0: a stream with a missing number is absent.
     Returns: Dataset; group is the published number of the person, recording a stretch of one
       condition.
     Raises: FileNotFoundError, ValueError where the files are missing or broken, or hold more than
@@ -64,7 +74,13 @@ def load(*, dir=None, cache_dir=None, fold=0, rate_hz=100, steps=1000, overlap=0
     if rate_hz <= 0 or STORED_HZ % rate_hz:
         raise ValueError(f"rate_hz must be {STORED_HZ} or a whole fraction of it, got {rate_hz}")
     hop(steps, overlap)
-    options = {"fold": fold, "rate_hz": rate_hz, "steps": steps, "overlap": float(overlap)}
+    options = {
+        "fold": fold,
+        "rate_hz": rate_hz,
+        "steps": steps,
+        "overlap": float(overlap),
+        "most_lost": gaps.checked(most_lost),
+    }
     with open_archive(ORIGIN, dir, cache_dir) as archive:
         return through_cache(
             lambda: read(archive, **options),
@@ -75,13 +91,18 @@ def load(*, dir=None, cache_dir=None, fold=0, rate_hz=100, steps=1000, overlap=0
         )
 
 
-def read(archive, *, fold, rate_hz, steps, overlap):
+def read(
+    archive: Archive, *, fold: int, rate_hz: int, steps: int, overlap: float, most_lost: float
+) -> Dataset:
     """The Dataset from the pickles of an `Archive`; arguments as of `load`."""
     tested = PEOPLE[FOLD * fold : FOLD * (fold + 1)]
     parts = []
     for person in PEOPLE:
         split = TEST if person in tested else TRAIN
-        parts += _parts(archive, person, split, round(STORED_HZ / rate_hz), steps, overlap)
+        label, streams = _slower(*_recording(archive, person), round(STORED_HZ / rate_hz))
+        for condition, at in _stretches(label, steps, overlap):
+            windows = {m: gaps.cut_out(x, at, most_lost=most_lost) for m, x in streams.items()}
+            parts.append(Part(windows, np.full(len(at), condition - 1), person, split))
     description = Description(
         name="wesad",
         rate_hz=dict.fromkeys(STREAMS, float(rate_hz)),
@@ -94,35 +115,21 @@ def read(archive, *, fold, rate_hz, steps, overlap):
     return joined(archive.path, parts, description)
 
 
-def _parts(archive, person, split, factor, steps, overlap):
-    """`Part` of each stretch of one condition of one person."""
-    label, streams = _recording(archive, person)
-    label = label[::factor]
-    streams = {m: _slower(x, factor) for m, x in streams.items()}
-    parts = []
+def _stretches(label, steps, overlap):
+    """Yields (code of a condition, rows [windows, steps]) of each stretch of one condition."""
     for first, last in segments(label):
-        if not 1 <= label[first] <= len(CLASS_NAMES) or last - first < steps:
-            continue
-        at = first + cut(last - first, steps, hop(steps, overlap))
-        windows = {m: whole(x, at) for m, x in streams.items()}
-        parts.append(
-            Part(
-                inputs={m: window for m, (window, _) in windows.items()},
-                present={m: there for m, (_, there) in windows.items()},
-                label=np.full(len(at), label[first] - 1),
-                group=person,
-                split=split,
-            )
-        )
-    return parts
+        if 1 <= label[first] <= len(CLASS_NAMES) and last - first >= steps:
+            yield label[first], first + cut(last - first, steps, hop(steps, overlap))
 
 
-def _slower(values, factor):
+def _slower(label, streams, factor):
     """Every `factor`-th sample after a low-pass, NaN where one that was lost lies next to it."""
-    filled, lost = mend(values, longest=len(values))
-    slow = decimate(np.nan_to_num(filled), STORED_HZ, factor)
-    slow[np.add.reduceat(lost, np.arange(0, len(lost), factor)) > 0] = np.nan
-    return slow
+    slower = {}
+    for m, values in streams.items():
+        filled, lost = gaps.mend(values, longest=len(values))
+        slower[m] = decimate(np.nan_to_num(filled), STORED_HZ, factor)
+        slower[m][np.add.reduceat(lost, np.arange(0, len(lost), factor)) > 0] = np.nan
+    return label[::factor], slower
 
 
 def _recording(archive, person):

@@ -2,28 +2,42 @@
 
 import itertools
 import math
+import os
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset
+from mmalign.data.dataset import LABEL, TEST, TRAIN, UNKNOWN, Dataset, Description
+
+
+class Windows(NamedTuple):
+    """Windows of one modality of a recording, in time order.
+
+    values: float32 [n, time, channels], zeros where not valid.
+    present: bool [n].
+    valid: bool [n, time], the samples that are real; False throughout where absent.
+    """
+
+    values: np.ndarray
+    present: np.ndarray
+    valid: np.ndarray
 
 
 class Part(NamedTuple):
     """The windows of one recording, in time order.
 
-    inputs: {modality: float32 [n, time, channels]}; present: {modality: bool [n]}.
-    label: int [n], -1 = unknown. group: the subject. split: TRAIN or TEST.
+    windows: {modality: Windows}. label: int [n], -1 = unknown. group: the subject. split: TRAIN or
+    TEST.
     """
 
-    inputs: dict
-    present: dict
+    windows: dict[str, Windows]
     label: np.ndarray
     group: int
     split: int
 
 
-def cut(length, steps, hop):
+def cut(length: int, steps: int, hop: int) -> np.ndarray:
     """Rows of the windows of a recording: int [windows, steps].
 
     Args:
@@ -34,7 +48,7 @@ def cut(length, steps, hop):
     return np.arange(0, length - steps + 1, hop)[:, None] + np.arange(steps)
 
 
-def samples(duration_s, rate_hz, what):
+def samples(duration_s: float, rate_hz: float, what: str) -> int:
     """`duration_s` as a number of samples at `rate_hz`; ValueError if that is not a whole one."""
     count = duration_s * rate_hz
     if round(count) < 1 or abs(count - round(count)) > 1e-6:
@@ -42,14 +56,14 @@ def samples(duration_s, rate_hz, what):
     return round(count)
 
 
-def hop(steps, overlap):
+def hop(steps: int, overlap: float) -> int:
     """Rows between windows of `steps` rows that share the part `overlap` of them."""
     if not 0 <= overlap < 1:
         raise ValueError(f"overlap must be in [0, 1), got {overlap}")
     return samples(steps, 1 - overlap, f"windows of {steps} rows with overlap={overlap}")
 
 
-def majority(codes, classes):
+def majority(codes: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """(label int32 [windows], its share of the window [windows]), each window's most frequent code.
 
     Args:
@@ -63,32 +77,29 @@ def majority(codes, classes):
     return (counts.argmax(axis=1) + UNKNOWN).astype(np.int32), share
 
 
-def segments(*columns):
+def segments(*columns: np.ndarray) -> list[tuple[int, int]]:
     """[(first row, row after the last)] of the stretches in which no column [n] changes."""
     change = np.any([column[1:] != column[:-1] for column in columns], axis=0)
     edges = [0, *(np.flatnonzero(change) + 1).tolist(), len(columns[0])]
     return list(itertools.pairwise(edges))
 
 
-def joined(path, parts, description):
+def joined(path: str | os.PathLike, parts: Sequence[Part], description: Description) -> Dataset:
     """The Dataset of the windows of all recordings, numbered in the order in which they come.
 
     A window in which no modality is present is left out; its place in time stays empty.
 
     Args:
       path: of the data set, for the message.
-      parts: `Part` of each recording.
+      parts: of all recordings.
       description: of the data set.
     Raises: ValueError if a split, or a modality in training, is left without a window.
     """
-    there = [np.any(list(part.present.values()), axis=0) for part in parts]
-    sizes = [np.count_nonzero(keep) for keep in there]
+    kept = [np.any([x.present for x in part.windows.values()], axis=0) for part in parts]
+    sizes = [np.count_nonzero(rows) for rows in kept]
 
     def column(values, dtype):
         return np.repeat(np.array(values, dtype), sizes)
-
-    def stacked(name, m):
-        return np.concatenate([getattr(part, name)[m][keep] for part, keep in zip(parts, there)])
 
     split = column([part.split for part in parts], np.int8)
     for name, code in (("training", TRAIN), ("test", TEST)):
@@ -97,17 +108,31 @@ def joined(path, parts, description):
                 f"{path}: no window is left for {name}: the recordings are shorter than a window, "
                 "or incomplete throughout; take shorter windows"
             )
-    present = {m: stacked("present", m) for m in parts[0].present}
-    for m, value in present.items():
-        if not value[split == TRAIN].any():
+    windows = {m: _stacked([part.windows[m] for part in parts], kept) for m in parts[0].windows}
+    for m, x in windows.items():
+        if not x.present[split == TRAIN].any():
             raise ValueError(f"{path}: {m} is present in no training window; take shorter windows")
+    label = np.concatenate([part.label[rows] for part, rows in zip(parts, kept)])
     return Dataset(
-        inputs={m: stacked("inputs", m) for m in parts[0].inputs},
-        present=present,
-        label=np.concatenate([p.label[keep] for p, keep in zip(parts, there)]).astype(np.int32),
+        inputs={m: x.values for m, x in windows.items()},
+        present={m: x.present for m, x in windows.items()},
+        valid=with_gaps({m: x.valid for m, x in windows.items()}),
+        targets={LABEL: label.astype(np.int32)},
         group=column([part.group for part in parts], np.int32),
         split=split,
         recording=column(range(len(parts)), np.int32),
-        position=np.concatenate([np.flatnonzero(keep) for keep in there]).astype(np.int32),
+        position=np.concatenate([np.flatnonzero(rows) for rows in kept]).astype(np.int32),
         description=description,
+    )
+
+
+def with_gaps(valid: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of {modality: bool [n, time]} in which a window is valid in a part of its samples."""
+    return {m: x for m, x in valid.items() if (x.any(axis=1) & ~x.all(axis=1)).any()}
+
+
+def _stacked(parts, kept):
+    """The `Windows` of all recordings, those alone of which `kept`, bool [n] of each, is True."""
+    return Windows(
+        *(np.concatenate([x[rows] for x, rows in zip(column, kept)]) for column in zip(*parts))
     )

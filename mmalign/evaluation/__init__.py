@@ -1,8 +1,8 @@
 """Embeddings in, numbers out: probes, reference rows, missing sensors, factors read back."""
 
 from mmalign.evaluation.embedding import embed_all
-from mmalign.evaluation.fallback import side_by_side
-from mmalign.evaluation.information import factor_r2
+from mmalign.evaluation.factors import factor_r2
+from mmalign.evaluation.held_out import HeldOut, hold_out_groups
 from mmalign.evaluation.missing import (
     HEADS,
     Contender,
@@ -13,9 +13,9 @@ from mmalign.evaluation.missing import (
 )
 from mmalign.evaluation.probe import fit_linear, knn_probe, linear_probe, scores
 from mmalign.evaluation.protocols import (
-    CHANCE,
     FRACTIONS,
     Cell,
+    chance,
     default_cells,
     evaluate,
     labelled_rows,
@@ -24,15 +24,14 @@ from mmalign.evaluation.protocols import (
 )
 from mmalign.evaluation.reference import majority, raw_features
 from mmalign.evaluation.sensor_sets import sensor_sets
-from mmalign.evaluation.splits import HeldOut, hold_out_groups
 
 __all__ = [
-    "CHANCE",
     "FRACTIONS",
     "HEADS",
     "Cell",
     "Contender",
     "HeldOut",
+    "chance",
     "default_cells",
     "embed_all",
     "evaluate",
@@ -50,7 +49,6 @@ __all__ = [
     "record",
     "scores",
     "sensor_sets",
-    "side_by_side",
     "summarise",
     "test_rows",
 ]

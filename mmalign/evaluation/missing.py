@@ -160,7 +160,7 @@ def _answers(row, contender, dataset, shown, heads, seed):
             "test_windows": len(test),
             "seed": int(seed),
         }
-        if contender.network:
+        if complete is None:
             found = probe.scores(label[test], z.argmax(axis=-1))
             yield {"row": row, "head": NETWORK, **found, **protocol}
             continue

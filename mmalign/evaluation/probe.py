@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmalign.evaluation import splits
+from mmalign.evaluation import held_out
 from mmalign.evaluation.threads import one_thread
 
 # Inverse strengths C of the penalty, strongest penalty first: each fit starts from the one before.
@@ -18,7 +18,7 @@ _ITERATIONS = 300  # of the fit that counts; `converged` tells whether they suff
 
 
 class LinearProbe(NamedTuple):
-    """A fitted probe. `held_out` tells what the strength was chosen on, see splits.HeldOut."""
+    """A fitted probe. `held_out` tells what the strength was chosen on, see held_out.HeldOut."""
 
     scaler: Any
     model: Any
@@ -58,7 +58,7 @@ def fit_linear(features, label, group, *, strengths=STRENGTHS, seed=0):
     strengths = tuple(sorted(strengths))
     if not strengths:
         raise ValueError("strengths is empty; give at least one value of C")
-    held = splits.hold_out_groups(group, np.arange(len(label)), seed, label=label)
+    held = held_out.hold_out_groups(group, np.arange(len(label)), seed, label=label)
     model = LogisticRegression(max_iter=_TRIAL_ITERATIONS, tol=5e-4, warm_start=True)
     with one_thread():
         scaler = StandardScaler().fit(features)
@@ -66,13 +66,13 @@ def fit_linear(features, label, group, *, strengths=STRENGTHS, seed=0):
         strength = strengths[len(strengths) // 2]
         if len(held.validation) and len(strengths) > 1:
             fit, validation = scaled[held.fit], scaled[held.validation]
-            best = -1.0
+            best, start = -1.0, (np.zeros(0), np.zeros(0))
             for c in strengths:
                 _fit(model.set_params(C=c), fit, label[held.fit])
                 score = np.mean(model.predict(validation) == label[held.validation])
                 if score > best:
                     best, strength = score, c
-                    start = model.coef_.copy(), model.intercept_.copy()
+                    start = np.array(model.coef_), np.array(model.intercept_)
             model.coef_, model.intercept_ = start
         converged = _fit(model.set_params(C=strength, max_iter=_ITERATIONS), scaled, label)
     return LinearProbe(scaler, model, float(strength), held.by, converged)
@@ -134,8 +134,9 @@ def scores(label_test, predictions):
             f"got {label_test.shape} and {predictions.shape}"
         )
     f1 = f1_score(
-        label_test, predictions, labels=np.unique(label_test), average="macro", zero_division=0
-    )
+        label_test, predictions, labels=np.unique(label_test), average="macro",
+        zero_division=0,  # pyright: ignore[reportArgumentType] its stub knows the word "warn" alone
+    )  # fmt: skip
     return {"accuracy": float(np.mean(label_test == predictions)), "macro_f1": float(f1)}
 
 

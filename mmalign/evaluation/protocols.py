@@ -17,11 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mmalign.data.dataset import TEST, TRAIN
-from mmalign.data.views import labelled_subset
+from mmalign.data.samplers import labelled_subset
 from mmalign.defaults import FRACTIONS
 from mmalign.evaluation import probe, reference
 
-CHANCE = "Chance"
 FORMS = ("latents", "global")  # of a joint embedding, where a method has two: see CroSSL
 
 
@@ -50,7 +49,7 @@ def evaluate(rows, dataset, *, cells=None, fractions=FRACTIONS, seed=0, progress
       fractions: of the labels, for the default cells.
       seed: of the labelled subsets and of the held-out subjects.
       progress: called with each record as it is ready, or None.
-    Returns: list of records, a chance record for each fraction first.
+    Returns: list of records; `chance` has those of a guess.
     Raises: ValueError when the training or the test windows hold no label, or sizes differ.
     """
     rows = {row: dict(parts) for row, parts in rows.items()}
@@ -61,7 +60,6 @@ def evaluate(rows, dataset, *, cells=None, fractions=FRACTIONS, seed=0, progress
             )
     if cells is None:
         cells = default_cells(dataset.modalities, fractions)
-    cells = [Cell(*cell) for cell in cells]
     label, test = np.asarray(dataset.label), test_rows(dataset)
     subsets = {
         fraction: labelled_rows(dataset, fraction, seed)
@@ -75,14 +73,24 @@ def evaluate(rows, dataset, *, cells=None, fractions=FRACTIONS, seed=0, progress
         if progress:
             progress(made)
 
-    for fraction, train in subsets.items():
-        guess = {"predictions": reference.majority(label[train], len(test))}
-        add(CHANCE, Cell("joint", "majority", fraction), guess, train)
     for row, parts in rows.items():
         for cell in cells:
             if cell.part in parts:
                 train = subsets[cell.fraction]
                 add(row, cell, _run(cell, parts[cell.part], dataset, train, test, seed), train)
+    return records
+
+
+def chance(row, dataset, fractions=FRACTIONS, seed=0):
+    """Records of always guessing the most frequent class, one for each fraction of the labels."""
+    label, test = np.asarray(dataset.label), test_rows(dataset)
+    records = []
+    for fraction in sorted(fractions):
+        train = labelled_rows(dataset, fraction, seed)
+        guess = {"predictions": reference.majority(label[train], len(test))}
+        cell = Cell("joint", "majority", fraction)
+        classes = dataset.num_classes
+        records.append(record(row, cell, label[test], guess, len(train), seed, classes))
     return records
 
 

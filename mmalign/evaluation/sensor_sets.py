@@ -41,5 +41,5 @@ def sensor_sets(modalities, *, devices=None, limit=defaults.SETS, seed=0):
         pick = rng.choice(len(names), size=next(sizes), replace=False)
         chosen.setdefault(frozenset(names[i] for i in pick))
     place = {m: i for i, m in enumerate(names)}
-    ordered = [tuple(sorted(kept, key=place.get)) for kept in chosen]
+    ordered = [tuple(sorted(kept, key=place.__getitem__)) for kept in chosen]
     return sorted(ordered, key=lambda kept: (-len(kept), [place[m] for m in kept]))

@@ -1,6 +1,7 @@
 """Sums over the rows of one label, without a look at all pairs."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,9 @@ from jax import lax
 from mmalign.losses.ring import axis_devices, round_the_ring
 
 
-def partner_sums(rows, label, *, axis_name=None):
+def partner_sums(
+    rows: jax.Array, label: jax.Array, *, axis_name: str | None = None
+) -> tuple[jax.Array, jax.Array]:
     """Sum of the other rows of each row's label, [n, dim], and their number, [n].
 
     A sole partner comes out to the last digit but one, as no matrix product would have it.
@@ -20,11 +23,12 @@ def partner_sums(rows, label, *, axis_name=None):
       axis_name: mapped axis that splits the rows.
     """
     one = jnp.where(label >= 0, jnp.ones_like(rows[:, 0]), 0)[:, None]
-    sums = _others(jnp.concatenate([rows, one], axis=1), label, axis_name, axis_devices(axis_name))
+    rows = jnp.concatenate([rows, one], axis=1)
+    sums: Any = _others(rows, label, axis_name, axis_devices(axis_name))
     return sums[:, :-1], lax.stop_gradient(sums[:, -1])
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+@functools.partial(jax.custom_vjp[jax.Array], nondiff_argnums=(2, 3))
 def _others(rows, label, axis_name, devices):
     order = jnp.argsort(label)
     ordered = label[order]

@@ -1,12 +1,16 @@
 """Contrastive losses of two views: paired embeddings attract, the rest of the batch repels."""
 
 import math
+from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
-from mmalign.losses.negatives import check_temperature, cross_entropy, negative_totals
+from mmalign.losses.negatives import Total, check_temperature, cross_entropy, negative_totals
 from mmalign.losses.numerics import (
+    Scalar,
     global_rows,
     mean_over_counted,
     paired_rows,
@@ -17,7 +21,16 @@ from mmalign.losses.numerics import (
 from mmalign.losses.tiles import product_dtype, tile_for, unit_side
 
 
-def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None, axis_name=None):
+def info_nce(
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    *,
+    temperature: Scalar = 0.1,
+    symmetric: bool = True,
+    tile: int | None = None,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """InfoNCE of paired embeddings.
 
     Row i of z_a and row i of z_b are a pair; the other rows of the global batch's z_b are negatives
@@ -51,7 +64,15 @@ def info_nce(z_a, z_b, *, temperature=0.1, symmetric=True, tile=None, where=None
     )  # fmt: skip
 
 
-def nt_xent(z_a, z_b, *, temperature=0.1, tile=None, where=None, axis_name=None):
+def nt_xent(
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    *,
+    temperature: Scalar = 0.1,
+    tile: int | None = None,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """NT-Xent, SimCLR's loss of two views: the other rows of both views are negatives.
 
     For z_a's row i the positive is z_b's row i, the negatives are all other rows of z_a and of z_b
@@ -78,7 +99,16 @@ def nt_xent(z_a, z_b, *, temperature=0.1, tile=None, where=None, axis_name=None)
     )  # fmt: skip
 
 
-def clip(z_a, z_b, log_scale, *, max_scale=100.0, tile=None, where=None, axis_name=None):
+def clip(
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    log_scale: Scalar,
+    *,
+    max_scale: float = 100.0,
+    tile: int | None = None,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """CLIP's loss: symmetric InfoNCE with a learned, bounded scale in place of a temperature.
 
     Args:
@@ -108,9 +138,18 @@ def clip(z_a, z_b, log_scale, *, max_scale=100.0, tile=None, where=None, axis_na
 
 
 def contrast(
-    z_a, z_b, *, own_view, temperature, tile, where, axis_name, symmetric=True, powers=(1,),
-    finish=None,
-):  # fmt: skip
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    *,
+    own_view: bool,
+    temperature: Scalar,
+    tile: int | None,
+    where: ArrayLike | None,
+    axis_name: str | None,
+    symmetric: bool = True,
+    powers: tuple[float, ...] = (1,),
+    finish: Callable[[Total, jax.Array, jax.Array], Total] | None = None,
+) -> jax.Array:
     """What the losses of two views have in common: [batch].
 
     Args:

@@ -6,8 +6,12 @@ Each is a statistic of the batch and not a mean over examples, so it is one scal
 is no distribution, and all are 0.
 """
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from mmalign.losses.numerics import (
     centred,
@@ -23,7 +27,15 @@ from mmalign.losses.numerics import (
 _OCTAVES = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the mean squared distance
 
 
-def mmd(x, y, *, bandwidths=None, unbiased=True, where=None, axis_name=None):
+def mmd(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    bandwidths: ArrayLike | Sequence[float] | None = None,
+    unbiased: bool = True,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Squared maximum mean discrepancy under a mean of Gaussian kernels.
 
     With k(a, b) the mean over bandwidths s of exp(-|a - b|^2 / (2 s^2)), the mean over pairs of
@@ -67,7 +79,9 @@ def mmd(x, y, *, bandwidths=None, unbiased=True, where=None, axis_name=None):
     return jnp.where(count >= 2, total / jnp.maximum(count * (count - int(unbiased)), 1), 0)
 
 
-def coral(x, y, *, where=None, axis_name=None):
+def coral(
+    x: ArrayLike, y: ArrayLike, *, where: ArrayLike | None = None, axis_name: str | None = None
+) -> jax.Array:
     """Squared distance of covariances, summed over their entries, over 4 dim^2.
 
     Blind to means and to everything but second moments. 0 if the covariances are equal; two batches
@@ -93,7 +107,14 @@ def coral(x, y, *, where=None, axis_name=None):
     return jnp.square(gap).sum() / (4 * x.shape[1] ** 2)
 
 
-def sliced_wasserstein(x, y, directions, *, where=None, axis_name=None):
+def sliced_wasserstein(
+    x: ArrayLike,
+    y: ArrayLike,
+    directions: ArrayLike,
+    *,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Squared 2-Wasserstein distance of one-dimensional projections, mean over directions.
 
     In one dimension the cheapest transport keeps the order, so it is the mean squared difference of

@@ -14,12 +14,20 @@ serve the critic alone.
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from mmalign.losses.logits import check_rows, stacked, two_sides
-from mmalign.losses.numerics import mean_over_counted, rows_that_count, softplus, widen
+from mmalign.losses.numerics import Scalar, mean_over_counted, rows_that_count, softplus, widen
 
 
-def density_ratio(joint, product, *, where=None, product_where=None, axis_name=None):
+def density_ratio(
+    joint: ArrayLike,
+    product: ArrayLike,
+    *,
+    where: ArrayLike | None = None,
+    product_where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """What a critic minimises so that its logit becomes log p(joint) / p(product of marginals).
 
     Balanced binary cross-entropy with logits: mean softplus(-joint) + mean softplus(product). Both
@@ -48,8 +56,15 @@ def density_ratio(joint, product, *, where=None, product_where=None, axis_name=N
 
 
 def shared_information(
-    own, other, joint=None, *, beta, form="two_ratio", where=None, axis_name=None
-):
+    own: ArrayLike,
+    other: ArrayLike,
+    joint: ArrayLike | None = None,
+    *,
+    beta: Scalar,
+    form: str = "two_ratio",
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """What an encoder minimises so that u_i holds what its modality shares, and no more.
 
     With u_i a function of modality i's input x_i, and x_o another modality's:
@@ -118,7 +133,15 @@ def shared_information(
     return mean_over_counted(loss, where, axis_name)
 
 
-def private_information(own, shared, *, gamma, epsilon, where=None, axis_name=None):
+def private_information(
+    own: ArrayLike,
+    shared: ArrayLike,
+    *,
+    gamma: Scalar,
+    epsilon: Scalar,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """What an encoder minimises so that v_i is small and independent of u_i.
 
     gamma * own + epsilon * shared, whose mean estimates gamma I(x_i; v_i) + epsilon I(v_i; u_i);
@@ -147,7 +170,7 @@ def private_information(own, shared, *, gamma, epsilon, where=None, axis_name=No
     return mean_over_counted(gamma * own + epsilon * shared, where, axis_name)
 
 
-def gaussian_mutual_information(correlation):
+def gaussian_mutual_information(correlation: ArrayLike) -> jax.Array:
     """Mutual information of jointly Gaussian scalars, -log(1 - correlation^2) / 2, in nats.
 
     Elementwise; infinite at correlation 1 and -1.
@@ -156,13 +179,13 @@ def gaussian_mutual_information(correlation):
     return -0.5 * jnp.log1p(-jnp.square(correlation))
 
 
-def entropy(table):
+def entropy(table: ArrayLike) -> jax.Array:
     """Entropy in nats of the distribution over all cells of `table`, which sum to 1."""
     (table,) = widen(table)
     return jnp.sum(jax.scipy.special.entr(table))
 
 
-def total_correlation(table):
+def total_correlation(table: ArrayLike) -> jax.Array:
     """Total correlation in nats of the variables of a probability table, one axis each.
 
     The sum of the marginals' entropies minus the joint entropy: of two variables their mutual

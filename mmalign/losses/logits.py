@@ -1,11 +1,19 @@
 """Logits of a classifier that tells pairs that belong together from pairs that do not."""
 
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from mmalign.losses.numerics import rows_that_count, widen
 
 
-def two_sides(names, real, fake, where, fake_where):
+def two_sides(
+    names: tuple[str, str],
+    real: ArrayLike,
+    fake: ArrayLike,
+    where: ArrayLike | None,
+    fake_where: ArrayLike | None,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Checked logits of both sides, zero where they do not count, and the bool masks of both.
 
     Args:
@@ -28,7 +36,7 @@ def two_sides(names, real, fake, where, fake_where):
     return jnp.where(where, real, 0), jnp.where(fake_where, fake, 0), where, fake_where
 
 
-def check_rows(name, logits, shape=None):
+def check_rows(name: str, logits: jax.Array, shape: tuple[int, ...] | None = None) -> None:
     """Raises ValueError if `logits` is not [batch], or of another shape than the one given."""
     if logits.ndim != 1:
         raise ValueError(f"{name} must be [batch], got shape {logits.shape}")
@@ -36,7 +44,7 @@ def check_rows(name, logits, shape=None):
         raise ValueError(f"{name} must be [batch] = {list(shape)}, got {list(logits.shape)}")
 
 
-def stacked(name, logits, rows):
+def stacked(name: str, logits: jax.Array, rows: jax.Array) -> jax.Array:
     """[batch] or [several, batch] logits as [several, batch]."""
     several = logits[None] if logits.ndim == 1 else logits
     if several.ndim != 2 or several.shape[1] != len(rows) or not len(several):

@@ -1,13 +1,19 @@
 """Contrastive losses of any number of modalities or views."""
 
+import functools
 import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from mmalign.losses.contrastive import contrast, nt_xent
 from mmalign.losses.negatives import Total, check_temperature, cross_entropy, negative_totals
 from mmalign.losses.numerics import (
+    Scalar,
     compute_dtype,
     global_rows,
     mean_over_counted,
@@ -20,8 +26,14 @@ from mmalign.losses.tiles import product_dtype, tile_for, unit_side
 
 
 def cmc(
-    views, *, temperature=0.07, own_view=False, tile=None, where=None, axis_name=None
-):  # fmt: skip
+    views: Sequence[ArrayLike],
+    *,
+    temperature: Scalar = 0.07,
+    own_view: bool = False,
+    tile: int | None = None,
+    where: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Contrastive multiview coding: the symmetric loss of every pair of modalities, summed.
 
     Args:
@@ -36,17 +48,27 @@ def cmc(
     Raises: as `info_nce`; ValueError for fewer than two views.
     References: Tian et al. 2020, arXiv:1906.05849, eq. 7, the full graph.
     """
-    views, where = prepare_views(views, where)
-    return sum(
-        contrast(
-            z_a, z_b, own_view=own_view, temperature=temperature, tile=tile, where=w_a & w_b,
-            axis_name=axis_name,
-        )
-        for (z_a, w_a), (z_b, w_b) in itertools.combinations(zip(views, where), 2)
-    )  # fmt: skip
+    views, masks = prepare_views(views, where)
+    knobs = {"temperature": temperature, "tile": tile, "axis_name": axis_name}
+    pairs = itertools.combinations(zip(views, masks), 2)
+    return functools.reduce(
+        jnp.add,
+        (
+            contrast(z_a, z_b, own_view=own_view, where=w_a & w_b, **knobs)
+            for (z_a, w_a), (z_b, w_b) in pairs
+        ),
+    )
 
 
-def gmc(views, joint, *, temperature=0.1, tile=None, where=None, axis_name=None):
+def gmc(
+    views: Sequence[ArrayLike],
+    joint: ArrayLike,
+    *,
+    temperature: Scalar = 0.1,
+    tile: int | None = None,
+    where: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Geometric multimodal contrast: every modality with the joint embedding, summed.
 
     Args:
@@ -62,14 +84,22 @@ def gmc(views, joint, *, temperature=0.1, tile=None, where=None, axis_name=None)
     References: Poklukar et al. 2022, arXiv:2202.03390, eq. 2; the negatives are those of both
       embeddings, and both are anchors, as in `nt_xent`.
     """
-    views, where = prepare_views(views, where, least=1)
+    views, masks = prepare_views(views, where, least=1)
     knobs = {"temperature": temperature, "tile": tile, "axis_name": axis_name}
-    return sum(nt_xent(z, joint, where=w, **knobs) for z, w in zip(views, where))
+    terms = (nt_xent(z, joint, where=w, **knobs) for z, w in zip(views, masks))
+    return functools.reduce(jnp.add, terms)
 
 
 def comm(
-    first, second, *, weight=None, temperature=0.1, tile=None, where=None, axis_name=None
-):  # fmt: skip
+    first: Sequence[ArrayLike],
+    second: Sequence[ArrayLike],
+    *,
+    weight: Sequence[Scalar] | None = None,
+    temperature: Scalar = 0.1,
+    tile: int | None = None,
+    where: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """CoMM's loss: masked views of one augmentation against the fused view of the other.
 
     Each augmentation gives the embeddings of every modality alone and, last, of all of them fused.
@@ -115,9 +145,16 @@ def comm(
 
 
 def cocoa(
-    views, *, temperature=0.1, form="sum", scale=1 / 32, weight=3.9e-3, tile=None, where=None,
-    axis_name=None,
-):  # fmt: skip
+    views: Sequence[ArrayLike],
+    *,
+    temperature: Scalar = 0.1,
+    form: str = "sum",
+    scale: Scalar = 1 / 32,
+    weight: Scalar = 3.9e-3,
+    tile: int | None = None,
+    where: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """COCOA's loss: modalities of an example agree, examples of a modality do not.
 
       "sum"    scale * positive + weight * negative, where positive is the mean over all pairs of an
@@ -181,7 +218,8 @@ def cocoa(
         peaks.append(total.peak)
         means.append(total.sums[0] / jnp.maximum(count - 1, 1))
     peak = jnp.stack(peaks).max(axis=0)
-    negative = sum(jnp.exp(p - peak) * mean for p, mean in zip(peaks, means))
+    parts = (jnp.exp(p - peak) * mean for p, mean in zip(peaks, means))
+    negative = functools.reduce(jnp.add, parts)
     if form == "ratio":
         return mean_over_counted(cross_entropy(Total(peak, (negative,))), counted, axis_name)
     apart = jnp.where(pairs, jnp.exp(c * (1 - between)), 0).sum(axis=(1, 2))
@@ -189,7 +227,12 @@ def cocoa(
     return mean_over_counted(scale * apart + weight * jnp.exp(peak) * negative, counted, axis_name)
 
 
-def prepare_views(views, where, *, least=2):
+def prepare_views(
+    views: Iterable[ArrayLike],
+    where: Any,
+    *,
+    least: int = 2,
+) -> tuple[list[jax.Array], list[jax.Array]]:
     """Checked arguments: a list of [batch, dim], zero where rows do not count, and one of bools.
 
     Dtypes are left alone, as those of 16 bits decide how products are computed.
@@ -204,8 +247,11 @@ def prepare_views(views, where, *, least=2):
     if len(shape) != 2 or any(z.shape != shape for z in views):
         shapes = ", ".join(str(z.shape) for z in views)
         raise ValueError(f"need [batch, dim] arrays alike, got {shapes}")
-    each = isinstance(where, list | tuple) or getattr(where, "ndim", 1) == 2
-    if each and len(where) != len(views):
-        raise ValueError(f"need a where for each of {len(views)} views, got {len(where)}")
-    where = [rows_that_count(w, shape[:1]) for w in (where if each else [where] * len(views))]
-    return [jnp.where(w[:, None], z, 0) for z, w in zip(views, where)], where
+    if isinstance(where, list | tuple) or getattr(where, "ndim", 1) == 2:
+        if len(where) != len(views):
+            raise ValueError(f"need a where for each of {len(views)} views, got {len(where)}")
+        given = where
+    else:
+        given = [where] * len(views)
+    masks = [rows_that_count(w, shape[:1]) for w in given]
+    return [jnp.where(w[:, None], z, 0) for z, w in zip(views, masks)], masks

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from mmalign.losses.numerics import (
     gathered,
@@ -18,7 +19,9 @@ _SATURATED = 80  # e^80 and sums of thousands of them fit float32
 _NOTHING = -1e30  # a score that adds nothing to a sum of exponentials, and is finite
 
 
-def mutual_information(scores, *, bound, where=None, axis_name=None):
+def mutual_information(
+    scores: ArrayLike, *, bound: str, where: ArrayLike | None = None, axis_name: str | None = None
+) -> jax.Array:
     """Estimate in nats of I(x; y) from scores T(x_i, y_j): the plain mean of what is returned.
 
     Row i holds x_i against every y_j. Its own y_i is a draw from the joint distribution, the y_j of

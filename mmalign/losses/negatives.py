@@ -15,18 +15,27 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import gathered, global_rows
-from mmalign.losses.tiles import pair_sums, row_peaks
+from mmalign.losses.numerics import Scalar, gathered, global_rows
+from mmalign.losses.tiles import Side, pair_sums, row_peaks
 
 
 class Total(NamedTuple):
     """Sums over negatives of exp(power * gap): exp(power * peak) * sum, one for each power."""
 
     peak: jax.Array  # [n], at least 0, against overflow
-    sums: tuple  # of [n]
+    sums: tuple[jax.Array, ...]  # of [n]
 
 
-def negative_totals(x, y, anchors, temperature, *, powers=(1,), tile=None, axis_name=None):
+def negative_totals(
+    x: Side,
+    y: Side | None,
+    anchors: tuple[jax.Array, ...],
+    temperature: Scalar,
+    *,
+    powers: tuple[float, ...] = (1,),
+    tile: int | None = None,
+    axis_name: str | None = None,
+) -> tuple[Total, ...]:
     """Totals over the negatives of each row of x and, if it is asked for, of y: a tuple.
 
     Args:
@@ -61,7 +70,7 @@ def negative_totals(x, y, anchors, temperature, *, powers=(1,), tile=None, axis_
     return lax.cond(temperature > lowest, shared_start, own_start)
 
 
-def check_temperature(temperature):
+def check_temperature(temperature: Scalar) -> None:
     """Raises ValueError for one that is not a scalar or, as far as that can be seen, positive."""
     if jnp.ndim(temperature) != 0:
         raise ValueError(f"temperature must be a scalar, got shape {jnp.shape(temperature)}")
@@ -69,7 +78,7 @@ def check_temperature(temperature):
         raise ValueError(f"temperature must be positive, got {temperature}")
 
 
-def cross_entropy(total):
+def cross_entropy(total: Total) -> jax.Array:
     """-log softmax of the positive among itself and its negatives: [n]."""
     return total.peak + jnp.log1p(jnp.expm1(-total.peak) + total.sums[0])
 

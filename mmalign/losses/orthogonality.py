@@ -2,13 +2,21 @@
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from mmalign.losses.numerics import absolute, mean_over_counted, paired_rows, unit_norm
 
 _FORMS = {"hinge": jax.nn.relu, "square": jnp.square, "absolute": absolute}  # all flat at 0
 
 
-def orthogonality(shared, private, *, form="hinge", where=None, axis_name=None):
+def orthogonality(
+    shared: ArrayLike,
+    private: ArrayLike,
+    *,
+    form: str = "hinge",
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Price of the cosine c between an example's two representations.
 
       "hinge"     max(0, c): opposite directions cost nothing

@@ -1,11 +1,16 @@
 """Gradients of a loss that couples the whole batch, with one piece of it in memory at a time."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 
-def value_and_grad_in_pieces(embed, loss, *, pieces):
+def value_and_grad_in_pieces(
+    embed: Callable[[Any, Any], Any], loss: Callable[[Any, Any], jax.Array], *, pieces: int
+) -> Callable[[Any, Any], tuple[jax.Array, Any]]:
     """Value and gradient of loss(params, embed(params, batch)), a piece of the batch at a time.
 
     Accumulating the gradients of pieces changes a contrastive loss, for want of negatives. Two

@@ -1,12 +1,21 @@
 """Reconstruction losses: predicted patches against the input's own."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
-from mmalign.losses.numerics import absolute, mean_over_counted, rows_that_count, widen
+from mmalign.losses.numerics import Scalar, absolute, mean_over_counted, rows_that_count, widen
 
 
-def masked_mse(prediction, target, mask=None, *, where=None, axis_name=None):
+def masked_mse(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    mask: ArrayLike | None = None,
+    *,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Squared error averaged inside each patch, then over an example's scored patches.
 
     What is predicted, or asked for, at the other patches has no influence on value and gradient,
@@ -30,7 +39,14 @@ def masked_mse(prediction, target, mask=None, *, where=None, axis_name=None):
     return _averaged(jnp.square, prediction, target, mask, where, axis_name)
 
 
-def masked_l1(prediction, target, mask=None, *, where=None, axis_name=None):
+def masked_l1(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    mask: ArrayLike | None = None,
+    *,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Absolute error, averaged as in `masked_mse`: a spike counts once, not squared.
 
     The best constant prediction, the median, costs the mean distance from it: 0.798 for normalised
@@ -44,7 +60,15 @@ def masked_l1(prediction, target, mask=None, *, where=None, axis_name=None):
     return _averaged(absolute, prediction, target, mask, where, axis_name)
 
 
-def masked_huber(prediction, target, mask=None, *, delta=1.0, where=None, axis_name=None):
+def masked_huber(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    mask: ArrayLike | None = None,
+    *,
+    delta: Scalar = 1.0,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Huber's error, averaged as in `masked_mse`: half the square up to `delta`, linear beyond.
 
     An error e costs e^2 / 2 if |e| <= delta, else delta (|e| - delta / 2), with slope delta.
@@ -68,7 +92,7 @@ def masked_huber(prediction, target, mask=None, *, delta=1.0, where=None, axis_n
     return _averaged(huber, prediction, target, mask, where, axis_name)
 
 
-def normalise_patches(target, *, eps=1e-6):
+def normalise_patches(target: ArrayLike, *, eps: float = 1e-6) -> jax.Array:
     """Each patch with mean 0 and variance 1 over its own values, as a target to reconstruct.
 
     It asks for shape, not level or size; a flat patch comes out 0.

@@ -8,11 +8,21 @@ squared norms of X^T X and of X X^T are the same.
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from mmalign.losses.numerics import centred, global_rows, paired_rows, summed
 
 
-def vicreg(z_a, z_b, *, gamma=1.0, eps=1e-4, unbiased=True, where=None, axis_name=None):
+def vicreg(
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    *,
+    gamma: float = 1.0,
+    eps: float = 1e-4,
+    unbiased: bool = True,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> dict[str, jax.Array]:
     """The three terms of VICReg; the official loss is 25 invariance + 25 variance + covariance.
 
     * invariance: squared distance of paired rows, mean over rows and dimensions. 0 if views agree.
@@ -62,7 +72,14 @@ def vicreg(z_a, z_b, *, gamma=1.0, eps=1e-4, unbiased=True, where=None, axis_nam
     }
 
 
-def barlow_twins(z_a, z_b, *, eps=1e-5, where=None, axis_name=None):
+def barlow_twins(
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> dict[str, jax.Array]:
     """The two terms of Barlow Twins; the official loss is invariance + 0.0051 redundancy.
 
     C, [dim, dim], is the correlation over the batch of z_a's dimensions with z_b's.

@@ -1,15 +1,26 @@
 """Contrastive losses that correct their negatives: some are false, and some are too easy."""
 
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from mmalign.losses.contrastive import contrast
 from mmalign.losses.negatives import Total
+from mmalign.losses.numerics import Scalar
 
 
 def debiased(
-    z_a, z_b, *, prior=0.1, temperature=0.5, own_view=True, symmetric=True, tile=None, where=None,
-    axis_name=None,
-):  # fmt: skip
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    *,
+    prior: Scalar = 0.1,
+    temperature: Scalar = 0.5,
+    own_view: bool = True,
+    symmetric: bool = True,
+    tile: int | None = None,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Contrastive loss whose sum over negatives is freed of the positives that hide there.
 
     If a share `prior` of the negatives is of the query's own class, the sum over n negatives holds
@@ -39,9 +50,19 @@ def debiased(
 
 
 def hard_negative(
-    z_a, z_b, *, beta=1.0, prior=0.1, form="exponent", temperature=0.5, own_view=True,
-    symmetric=True, tile=None, where=None, axis_name=None,
-):  # fmt: skip
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    *,
+    beta: float = 1.0,
+    prior: Scalar = 0.1,
+    form: str = "exponent",
+    temperature: Scalar = 0.5,
+    own_view: bool = True,
+    symmetric: bool = True,
+    tile: int | None = None,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """The `debiased` loss with negatives weighted by how close they are to the query.
 
     A negative weighs exp(beta * similarity / temperature) over the mean of that, so that n

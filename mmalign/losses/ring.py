@@ -1,14 +1,23 @@
 """Devices pass their rows on in a ring, so that each holds its own and one other's."""
 
+from collections.abc import Callable
+from typing import Any
+
 from jax import lax
 
 
-def axis_devices(axis_name):
+def axis_devices(axis_name: str | None) -> int:
     """Devices that split the batch, a Python number; 1 for None."""
     return 1 if axis_name is None else lax.axis_size(axis_name)
 
 
-def round_the_ring(visit, own, visitor, axis_name, devices):
+def round_the_ring(
+    visit: Callable[[Any, Any], tuple[Any, Any]],
+    own: Any,
+    visitor: Any,
+    axis_name: str | None,
+    devices: int,
+) -> tuple[Any, Any]:
     """Lets every device's visitor come by every device; it is at home again in the end.
 
     Args:

@@ -1,8 +1,11 @@
 """The sigmoid loss: every pair of rows is a question of its own, paired or not."""
 
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from mmalign.losses.numerics import (
+    Scalar,
     global_rows,
     mean_over_counted,
     paired_rows,
@@ -12,7 +15,16 @@ from mmalign.losses.numerics import (
 from mmalign.losses.tiles import pair_sums, product_dtype, tile_for, unit_side
 
 
-def sigmoid(z_a, z_b, log_scale, bias, *, tile=None, where=None, axis_name=None):
+def sigmoid(
+    z_a: ArrayLike,
+    z_b: ArrayLike,
+    log_scale: Scalar,
+    bias: Scalar,
+    *,
+    tile: int | None = None,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """SigLIP's loss: binary cross-entropy of every row of z_a with every row of z_b.
 
     The logit of a pair is exp(log_scale) * cosine + bias; row i and row i are one, all others are

@@ -1,15 +1,27 @@
 """Contrastive losses with several positives: what shares a label, or all views of a sample."""
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from mmalign.losses.classes import partner_sums
 from mmalign.losses.multiview import prepare_views
 from mmalign.losses.negatives import check_temperature, cross_entropy, negative_totals
-from mmalign.losses.numerics import global_rows, mean_over_counted, places, widen
+from mmalign.losses.numerics import Scalar, global_rows, mean_over_counted, places, widen
 from mmalign.losses.tiles import product_dtype, tile_for, unit_side
 
 
-def supcon(views, label, *, temperature=0.07, tile=None, where=None, axis_name=None):
+def supcon(
+    views: jax.Array | Sequence[ArrayLike],
+    label: ArrayLike,
+    *,
+    temperature: Scalar = 0.07,
+    tile: int | None = None,
+    where: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Supervised contrastive loss: embeddings of one label attract, all others repel.
 
     Every embedding is an anchor. Its positives are the others of its label, in all views; its loss
@@ -30,11 +42,10 @@ def supcon(views, label, *, temperature=0.07, tile=None, where=None, axis_name=N
     References: Khosla et al. 2020, arXiv:2004.11362, eq. 2. Their code multiplies by temperature /
       0.07, which is 1 at its default.
     """
-    if hasattr(views, "ndim") and views.ndim == 2:
-        views = [views]
+    arrays = [jnp.asarray(views)] if getattr(views, "ndim", 0) == 2 else views
     if not jnp.issubdtype(jnp.result_type(label), jnp.integer):
         raise TypeError(f"label must be integers, got {jnp.result_type(label)}")
-    views, where = prepare_views(views, where, least=1)
+    views, where = prepare_views(arrays, where, least=1)
     label = jnp.asarray(label)
     if label.shape != views[0].shape[:1]:
         raise ValueError(f"label must be [batch] = [{len(views[0])}], got shape {label.shape}")
@@ -43,8 +54,14 @@ def supcon(views, label, *, temperature=0.07, tile=None, where=None, axis_name=N
 
 
 def weighted_supcon(
-    views, weight=None, *, temperature=0.07, tile=None, where=None, axis_name=None
-):  # fmt: skip
+    views: Sequence[ArrayLike],
+    weight: ArrayLike | None = None,
+    *,
+    temperature: Scalar = 0.07,
+    tile: int | None = None,
+    where: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """MMBind's contrastive loss: all views of a sample are positives, doubtful samples weigh less.
 
     Every embedding is an anchor; its positives are the other views of its sample, its negatives

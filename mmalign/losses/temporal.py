@@ -1,9 +1,12 @@
 """Temporal losses: windows close in time are close in representation."""
 
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from mmalign.losses.logits import two_sides
 from mmalign.losses.numerics import (
+    Scalar,
     gathered,
     mean_over_counted,
     places,
@@ -15,7 +18,14 @@ from mmalign.losses.numerics import (
 from mmalign.losses.ring import axis_devices
 
 
-def sequence_ranking(h, *, length, margin=1.0, where=None, axis_name=None):
+def sequence_ranking(
+    h: ArrayLike,
+    *,
+    length: int,
+    margin: Scalar = 1.0,
+    where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Hinge that keeps a sequence's windows closer to each other than to another sequence's.
 
     The batch is made of sequences of `length` neighbouring rows. With C_ss' the mean Euclidean
@@ -66,8 +76,14 @@ def sequence_ranking(h, *, length, margin=1.0, where=None, axis_name=None):
 
 
 def neighbourhood_coding(
-    neighbour, distant, *, weight=0.05, where=None, distant_where=None, axis_name=None
-):
+    neighbour: ArrayLike,
+    distant: ArrayLike,
+    *,
+    weight: Scalar = 0.05,
+    where: ArrayLike | None = None,
+    distant_where: ArrayLike | None = None,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Cross-entropy of a discriminator that asks whether two windows are neighbours in time.
 
     Windows far apart are not negatives but unlabelled: a share `weight` of them is taken to be in

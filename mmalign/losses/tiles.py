@@ -11,11 +11,13 @@ than a step.
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from mmalign.losses.numerics import gathered, inverse_norm, unit_norm
 from mmalign.losses.ring import axis_devices, round_the_ring
@@ -35,8 +37,8 @@ class Side(NamedTuple):
     """
 
     rows: jax.Array
-    tags: tuple
-    narrow: tuple | None = None
+    tags: tuple[jax.Array, ...]
+    narrow: tuple[jax.Array, jax.Array] | None = None
 
 
 class _Plan(NamedTuple):
@@ -47,7 +49,7 @@ class _Plan(NamedTuple):
     devices: int
 
 
-def unit_side(z, tags, narrow):
+def unit_side(z: jax.Array, tags: tuple[jax.Array, ...], narrow: jnp.dtype | None) -> Side:
     """The Side of the rows of z, [n, dim], at length 1; zero rows stay zero.
 
     narrow: the dtype of products, or None for that of z; from `product_dtype`.
@@ -59,7 +61,7 @@ def unit_side(z, tags, narrow):
     return Side(unit_norm(z), tags, lax.stop_gradient((exact, inverse_norm(z)[:, 0])))
 
 
-def product_dtype(*arrays):
+def product_dtype(*arrays: ArrayLike) -> jnp.dtype | None:
     """16-bit dtype in which tiles multiply `arrays`, or None for full precision.
 
     That is theirs on a GPU, where it costs nothing: a product of two 16-bit numbers is exact in the
@@ -71,7 +73,7 @@ def product_dtype(*arrays):
     return dtypes.pop() if jax.default_backend() == "gpu" else None
 
 
-def tile_for(rows, tile, dim=0):
+def tile_for(rows: int, tile: int | None, dim: int = 0) -> int | None:
     """Tile to use for a batch of `rows`, or None for the plain form.
 
     Args:
@@ -92,7 +94,15 @@ def tile_for(rows, tile, dim=0):
     return tile if tile < rows else None
 
 
-def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
+def pair_sums(
+    f: Callable[..., tuple[jax.Array, ...]],
+    x: Side,
+    y: Side | None,
+    *scalars: jax.Array,
+    tile: int | None,
+    columns: bool = False,
+    axis_name: str | None = None,
+) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...] | None]:
     """Row sums of f, [n], and column sums, [m], a tuple of each with one entry per output of f.
 
     Differentiable in the rows of both sides and in the scalars, by a gradient written by hand;
@@ -111,8 +121,8 @@ def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
       axis_name: mapped axis that splits the rows of both sides.
     """
     if tile is None:
-        y = gathered(x if y is None else y, axis_name)
-        values = f(*_pairs(*(_Factors(side.rows, None, side.tags) for side in (x, y))), *scalars)
+        keys = gathered(x if y is None else y, axis_name)
+        values = f(*_pairs(*(_Factors(side.rows, None, side.tags) for side in (x, keys))), *scalars)
         return tuple(v.sum(axis=1) for v in values), None
     n, m = len(x.rows), len(x.rows) if y is None else len(y.rows)
     # in shard_map: as different between devices as x, so that gradients are summed over devices
@@ -122,30 +132,38 @@ def pair_sums(f, x, y, *scalars, tile, columns=False, axis_name=None):
     sides = (x,) if triangle else (x, x if y is None else _whole_tiles(y, tile))
     plan = _Plan(tile, columns or triangle, triangle, axis_name, axis_devices(axis_name))
     rows, factors = [side.rows for side in sides], [_multiplied(side) for side in sides]
-    row, col = _sums(f, plan, rows, factors, scalars)
+    sums: Any = _sums(f, plan, rows, factors, scalars)
+    row, col = sums
     return tuple(r[:n] for r in row), tuple(c[:m] for c in col)
 
 
-def row_peaks(f, x, y, *scalars, tile, axis_name=None):
+def row_peaks(
+    f: Callable[..., jax.Array],
+    x: Side,
+    y: Side,
+    *scalars: jax.Array,
+    tile: int,
+    axis_name: str | None = None,
+) -> jax.Array:
     """Largest f over j, at least 0, for every row of x: [n]. Has no gradient.
 
     f: (s, tags of x, tags of y, *scalars) -> [a, b]; else as in `pair_sums`.
     """
     n = len(x.rows)
     plan = _Plan(tile, False, False, axis_name, axis_devices(axis_name))
-    x, y = _multiplied(_whole_tiles(x, tile)), _multiplied(_whole_tiles(y, tile))
+    own, guests = (_multiplied(_whole_tiles(side, tile)) for side in (x, y))
     scalars = lax.stop_gradient(scalars)
 
     def visit(peak, guest):
         def look(peak, place):
             i, j = place
-            largest = f(*_tile(x, guest, i, j, tile), *scalars).max(axis=1)
+            largest = f(*_tile(own, guest, i, j, tile), *scalars).max(axis=1)
             return _put(peak, jnp.maximum(_at(peak, i, tile), largest), i, tile), None
 
-        return lax.scan(look, peak, _places(x, guest, plan))[0], guest
+        return lax.scan(look, peak, _places(own, guest, plan))[0], guest
 
-    start = (0 * x.rows[:, 0]).astype(jnp.result_type(*scalars))
-    return round_the_ring(visit, start, y, *plan[3:])[0][:n]
+    start = (0 * own.rows[:, 0]).astype(jnp.result_type(*scalars))
+    return round_the_ring(visit, start, guests, *plan[3:])[0][:n]
 
 
 def _whole_tiles(side, tile):
@@ -168,10 +186,11 @@ class _Factors(NamedTuple):
 
 
 def _multiplied(side):
-    return lax.stop_gradient(_Factors(*(side.narrow or (side.rows, None)), side.tags))
+    rows, scale = side.narrow or (side.rows, None)
+    return lax.stop_gradient(_Factors(rows, scale, side.tags))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+@functools.partial(jax.custom_vjp[tuple], nondiff_argnums=(0, 1))
 def _sums(f, plan, rows, sides, scalars):
     """`rows` of both sides, or of one in a triangle, are there to be differentiated by."""
     return _forward(f, plan, rows, sides, scalars)[0]

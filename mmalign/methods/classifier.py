@@ -1,83 +1,115 @@
 """A head on another method's embedding: fine-tuning, a frozen encoder, or the same from scratch."""
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 import jax.numpy as jnp
 
-from mmalign import methods
-from mmalign.augment import Policy
-from mmalign.methods.contract import JOINT, Method, present_inputs
-from mmalign.methods.sensors import named_key
-from mmalign.methods.supervised import cross_entropy, labelled_mean
-from mmalign.models import Classifier
+from mmalign import options
+from mmalign.methods.contract import JOINT, Method, Modality, Target
+from mmalign.methods.encoders import augmented
+from mmalign.methods.labels import accuracy, class_count, cross_entropy, labelled_mean
+from mmalign.methods.registry import create as create_method
+from mmalign.methods.sensors import named_key, sensors
+from mmalign.models import Classifier, apply
 
-OPTIONS = ("encoder", "augment", "base", "reads", "hidden", "dropout")
 READS = (JOINT, "latents")
 
 
-def create(config, modalities, num_classes=0) -> Method:
+def create(
+    modalities: Mapping[str, Modality],
+    *,
+    encoder: Mapping[str, Any],
+    augment: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any],
+    reads: str = JOINT,
+    hidden: int = 128,
+    dropout: float = 0.1,
+    target: str = "label",
+    targets: Mapping[str, Target],
+) -> Method:
     """Cross-entropy of a two-layer head on what `base` embeds, CroSSL's downstream classifier.
 
     Which of the three it is, the stage says: `source` and `warm_start` start from trained
     parameters, `optim.freeze = ("base",)` keeps them, neither trains the same network from random
-    ones. `view.missing` hides sensors meanwhile, by a draw for each step and window.
+    ones. The sampler's `missing` hides sensors meanwhile, by a draw for each step and window.
 
     Args:
-      config: `encoder` as `sensors` reads it, for `base`; `augment`, of the raw windows, or None;
-        `base`, the config of the method (in a run: the name of the stage that holds it); `reads`
-        "joint" or "latents", the modalities' embeddings side by side (CroSSL's paper reads the
-        first, its code the second); `hidden` and `dropout` of the head.
       modalities: {name: Modality}.
-      num_classes: at least 2.
+      encoder: as `sensors` reads it, for `base`. augment: of the raw windows, or None.
+      base: the config of the method (in a run: the name of the stage that holds it).
+      reads: "joint" or "latents", the modalities' embeddings side by side (CroSSL's paper reads the
+        first, its code the second).
+      hidden, dropout: of the head.
+      target: what it learns, of `targets`, {task: Target}.
     `embed`: what `base` embeds, and "logits" [b, classes]. What stands in for an absent modality is
-    up to `base`. Its networks run without dropout, as `embed` does.
+    up to `base`, without the means of a training. Its networks run without dropout, as `embed`
+    does.
     References: Deldari et al. 2024 (CroSSL), its released code.
     """
-    if num_classes < 2:
-        raise ValueError(f"a classifier needs 2 classes or more, got {num_classes}")
-    if config["reads"] not in READS:
-        raise ValueError(f"method.reads must be one of {', '.join(READS)}, got {config['reads']!r}")
-    given = dict(config["base"])
-    if given.get("name") in methods.LABELLED:
+    classes = class_count(targets, target)
+    options.one_of("method.reads", reads, READS)
+    given = {"encoder": encoder, "augment": augment, **base}
+    below = create_method(given, modalities, targets=targets)
+    if "labels" in below.needs:
         raise ValueError(f"method.base is {given['name']!r}, which has a head of its own")
-    options = {"encoder": config["encoder"], "augment": config["augment"], **given}
-    base = methods.create(options, modalities, num_classes=num_classes)
-    augment = config["augment"]
-    policy = Policy(**dict(augment)) if augment and augment["pool"] else None
-    head = Classifier(config["hidden"], num_classes, config["dropout"])
-
-    def read(parts):
-        if config["reads"] == JOINT:
-            return parts[JOINT]
-        return jnp.concatenate([parts[m] for m in modalities], axis=-1)
-
-    def embed_base(params, batch):
-        return base.embed({"params": params["base"]}, batch)
+    front = sensors({"encoder": given["encoder"], "augment": augment}, modalities)
+    head = _Head(Classifier(hidden, classes, dropout), reads, tuple(modalities))
 
     def init(key, batch):
-        params = {"base": base.init(named_key(key, "base"), batch)["params"]}
-        z = jnp.zeros_like(read(embed_base(params, batch)))
-        return {"params": params | {"head": head.init(named_key(key, "head"), z)["params"]}}
+        drawn = below.init(named_key(key, "base"), batch)
+        parts = below.embed(_without_means(drawn), batch)
+        params = {"base": drawn["params"], "head": head.init(named_key(key, "head"), parts)}
+        return _without_means(drawn) | {"params": params}
 
     def loss(variables, batch, key):
-        inputs = present_inputs(batch)
-        if policy is not None:
-            inputs = policy(named_key(key, "view"), inputs)
-        params, label = variables["params"], batch["label"]
-        z = read(embed_base(params, batch | {"inputs": inputs}))
-        logits = head.apply({"params": params["head"]}, z, True,
-                            rngs={"dropout": named_key(key, "dropout")})  # fmt: skip
-        hit = (logits.argmax(axis=-1) == label).astype(jnp.float32)
-        cost, hit = (labelled_mean(x, label) for x in (cross_entropy(logits, label), hit))
-        return cost, {"metrics": {"accuracy": hit}}
+        label, params = batch["targets"][target], variables["params"]
+        parts = below.embed(_of_base(variables), augmented(front, named_key(key, "view"), batch))
+        logits = head.logits(params["head"], parts, named_key(key, "dropout"))
+        cost = labelled_mean(cross_entropy(logits, label), label)
+        kept = {name: value for name, value in variables.items() if name == "state"}
+        return cost, {"metrics": {"accuracy": accuracy(logits, label)}} | kept
 
     def embed(variables, batch):
-        return answered(variables, embed_base(variables["params"], batch))
+        return answered(variables, below.embed(_of_base(variables), batch))
 
     def fuse(variables, parts, present):
-        of_base = {"params": variables["params"]["base"]}
-        return answered(variables, base.fuse(of_base, parts, present))
+        assert below.fuse is not None  # or this one is left out
+        return answered(variables, below.fuse(_of_base(variables), parts, present))
 
     def answered(variables, parts):
-        logits = head.apply({"params": variables["params"]["head"]}, read(parts))
-        return parts | {"logits": logits}
+        return parts | {"logits": head.logits(variables["params"]["head"], parts)}
 
-    return Method(init, loss, embed, fuse=fuse if base.fuse else None)
+    return Method(init, loss, embed, fuse if below.fuse else None, needs=frozenset({"labels"}))
+
+
+class _Head(NamedTuple):
+    """What is read of an embedding, and the classifier that reads it."""
+
+    network: Classifier
+    reads: str
+    names: tuple[str, ...]
+
+    def init(self, key, parts):
+        return self.network.init(key, jnp.zeros_like(self._read(parts)))["params"]
+
+    def logits(self, params, parts, key=None):
+        """[b, classes]; dropout is on if there is a key."""
+        rngs = None if key is None else {"dropout": key}
+        z = self._read(parts)
+        return apply(self.network, params, z, key is not None, rngs=rngs)
+
+    def _read(self, parts):
+        if self.reads == JOINT:
+            return parts[JOINT]
+        return jnp.concatenate([parts[m] for m in self.names], axis=-1)
+
+
+def _of_base(variables):
+    """The variables of the method below."""
+    return _without_means(variables) | {"params": variables["params"]["base"]}
+
+
+def _without_means(variables):
+    """Parameters and state, which stays as it is: the head learns with zeros for what is absent."""
+    return {name: value for name, value in variables.items() if name in ("params", "state")}

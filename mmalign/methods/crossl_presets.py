@@ -1,5 +1,9 @@
 """CroSSL's options: three published or recommended sets, and what a config changes of them."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from mmalign import options
 from mmalign.methods.view_losses import DEFAULTS
 
 _RELEASED = {
@@ -37,42 +41,33 @@ PRESETS = {
 }
 _NESTED = {"mask": "strategy", "loss": "name", "aggregator": "name"}
 _CHOICES = {"head_input": ("global", "latents"), "encoder_init": ("independent", "shared")}
+_CENTRED = {"loss": ("vicreg",), "mask": ("spatial", "subset")}  # what pattern_centring is for
 
 
-def resolve(config):
-    """All options: those of `config["preset"]` where the config has None, or lacks a nested key.
+def resolve(preset: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """All options: those of `preset` where `changes` has None, or lacks a nested key.
 
     Of the nested "loss" and "aggregator" another name drops the preset's options of its own.
     Raises: ValueError for an unknown preset or choice.
     """
-    if config["preset"] not in PRESETS:
-        raise ValueError(
-            f"method.preset must be one of {', '.join(PRESETS)}, got {config['preset']!r}"
-        )
-    out = {}
-    for option, usual in PRESETS[config["preset"]].items():
-        given = config[option]
-        if option in _NESTED:
-            given = {k: v for k, v in dict(given or {}).items() if v is not None}
-            name = _NESTED[option]
-            another = option != "mask" and given.get(name, usual[name]) != usual[name]
-            out[option] = given if another else {**usual, **given}
-        else:
-            out[option] = usual if given is None else given
-    for option, known in _CHOICES.items():
-        if out[option] not in known:
-            raise ValueError(
-                f"method.{option} must be one of {', '.join(known)}, got {out[option]!r}"
-            )
+    options.one_of("method.preset", preset, PRESETS)
+    usual = PRESETS[preset]
+    out = {name: usual[name] if value is None else value for name, value in changes.items()}
+    for block, kind in _NESTED.items():
+        given = {k: v for k, v in dict(changes[block] or {}).items() if v is not None}
+        another = block != "mask" and given.get(kind, usual[block][kind]) != usual[block][kind]
+        out[block] = given if another else {**usual[block], **given}
+    for name, choices in _CHOICES.items():
+        options.one_of(f"method.{name}", out[name], choices)
+    for name in ("kernel_l2", "complete_variance"):
+        if out[name] < 0:
+            raise ValueError(f"method.{name} must be 0 or more, got {out[name]}")
     if out["pattern_centring"]:
-        for block, name, known in (("loss", "name", ("vicreg",)),
-                                   ("mask", "strategy", ("spatial", "subset"))):  # fmt: skip
-            if out[block][name] not in known:
+        for block, choices in _CENTRED.items():
+            kind, given = _NESTED[block], out[block][_NESTED[block]]
+            if given not in choices:
                 raise ValueError(
-                    f"method.pattern_centring needs {block}.{name} {' or '.join(known)}, got "
-                    f"{out[block][name]!r}"
+                    f"method.pattern_centring needs {block}.{kind} {' or '.join(choices)}, got "
+                    f"{given!r}"
                 )
-    for option in ("kernel_l2", "complete_variance"):
-        if out[option] < 0:
-            raise ValueError(f"method.{option} must be 0 or more, got {out[option]}")
     return out

@@ -1,27 +1,37 @@
 """InfoMAE's second stage: pretrained encoders aligned from few pairs."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from mmalign import options
 from mmalign.losses import nt_xent, sequence_ranking
-from mmalign.methods.contract import JOINT, Method, present_inputs, where_present
-from mmalign.methods.critics import Critics
-from mmalign.methods.information import information_terms
-from mmalign.methods.mae import draw_masks, reconstruction
+from mmalign.methods.contract import Method, Modality
+from mmalign.methods.decoding import draw_masks, reconstruction
+from mmalign.methods.encoders import Seen, need_two, two_views
+from mmalign.methods.infomae_critics import Critics
+from mmalign.methods.infomae_network import Network
+from mmalign.methods.infomae_terms import FORMS, Prices, information_terms
 from mmalign.methods.sensors import named_key, sensors
-from mmalign.methods.split import Split
+from mmalign.methods.shared_private import Split
 from mmalign.models import Critic, Stem
 
-FORMS = ("two_ratio", "three_ratio", "three_ratio_printed")
 RAMP = 0.1  # share of the stage over which the information terms come in, while critics learn
-OPTIONS = ("encoder", "augment", "shared", "private", "mask_ratio", "length", "form", "noise",
-           "negatives", "stem", "critic", "temperature", "margin",
-           "alpha", "beta", "gamma", "epsilon", "delta", "lam", "eta")  # fmt: skip
+STEM = {"features": (16, 32), "out": 64}
+CRITIC = {"hidden": 64, "depth": 2}
 
 
-def create(config, modalities, num_classes=0) -> Method:
+def create(
+    modalities: Mapping[str, Modality], *, encoder: Mapping[str, Any],
+    augment: Mapping[str, Any] | None = None, shared: int = 8, private: int = 64,
+    mask_ratio: float = 0.5, form: str = "two_ratio", noise: float = 0.3, negatives: int = 4,
+    stem: Mapping[str, Any] = STEM, critic: Mapping[str, Any] = CRITIC, temperature: float = 0.5,
+    margin: float = 1.0, alpha: float = 1.0, beta: float = 0.02, gamma: float = 0.01,
+    epsilon: float = 0.1, delta: float = 1.0, lam: float = 0.3, eta: float = 0.3, length: int = 1,
+) -> Method:  # fmt: skip
     """InfoMAE (Kimura et al. 2025) eq. 11, for any number of modalities from two on.
 
     L = shared + private + reconstruction + augmentation contrast + temporal ranking, and the
@@ -29,120 +39,104 @@ def create(config, modalities, num_classes=0) -> Method:
     updates both (give the group "critics" a learning rate of its own).
 
     Args:
-      config: `encoder`, `augment` as `sensors` reads them; `shared`, `private`, `mask_ratio` as in
-        `mae`; `length`, consecutive windows of a sequence in the batch (1 turns the ranking off);
-        `form` of the shared loss; `noise`, the standard deviation added to u and v for the critics;
-        `negatives` per row, options `stem` of `Stem` and `critic` of `Critic`; `temperature`,
-        `margin`; and the paper's weights `alpha`, `beta`, `gamma`, `epsilon`, `delta`, `lam`
-        (lambda), `eta`, of which it publishes no value.
       modalities: {name: Modality}.
+      encoder, augment: as `sensors` reads them.
+      shared, private, mask_ratio: as in `mae`.
+      form: of the shared loss, of FORMS.
+      noise: standard deviation of what is added to u and v for the critics.
+      negatives: per row. stem, critic: options of `Stem` and `Critic`.
+      temperature: of the contrast. margin: of the ranking.
+      alpha, beta, gamma, epsilon, delta, lam (lambda), eta: the paper's weights, of which it
+        publishes no value.
+      length: consecutive windows of a sequence in the batch, 1 turns the ranking off.
     Differs from the paper: signs of eq. 5 and 9 are those derived, not those printed; u and v are
     normalised, and noisy before critics, as the information of a deterministic code is infinite;
     u, v come from unmasked views, the reconstruction from a masked one; terms are means.
-    `embed`: modality -> [u, v]; "shared" and "private" -> the u and v of all. Where a modality is
-    absent the joint embedding holds the mean u of the present ones in its place, and v = 0.
+    `embed`: see `Network.fuse`.
     """
-    del num_classes
-    if len(modalities) < 2:
-        raise ValueError(f"alignment needs two modalities or more, got {', '.join(modalities)}")
-    if config["form"] not in FORMS:
-        raise ValueError(f"method.form must be one of {', '.join(FORMS)}, got {config['form']!r}")
-    front = sensors(config, modalities)
-    split = Split(front, config["shared"], config["private"])
+    need_two(modalities, "alignment")
+    options.one_of("method.form", form, FORMS)
+    front = sensors({"encoder": encoder, "augment": augment}, modalities)
     critics = Critics(
-        tuple(modalities), config["shared"], config["private"], config["form"] != "two_ratio",
-        config["negatives"], config["length"], Stem(**config["stem"]), Critic(**config["critic"]),
+        tuple(modalities), shared, private, form != "two_ratio", negatives, length,
+        Stem(**stem), Critic(**critic),
     )  # fmt: skip
+    net = Network(front, Split(front, shared, private), critics)
+    prices = Prices(alpha, beta, gamma, epsilon, form, noise)
+    weights = _Weights(delta, lam, eta, temperature, margin, length)
+    return Method(
+        init=lambda key, batch: {"params": net.init(key, batch)},
+        loss=_objective(net, prices, weights, mask_ratio),
+        embed=lambda variables, batch: net.embed(variables, batch),
+        fuse=lambda variables, parts, present: net.fuse(parts, present),
+        needs=frozenset({"pairs", "sequences"}),
+    )
 
-    def init(key, batch):
-        grids = front.grids(batch["inputs"])
-        return {
-            "params": {
-                "sensors": {m: split.init(named_key(key, m), m, grids[m]) for m in modalities},
-                "critics": critics.init(named_key(key, "critics"), grids),
-            }
-        }
+
+def _objective(net, prices, weights, mask_ratio):
+    """The method's `loss`."""
 
     def loss(variables, batch, key):
         params, present = variables["params"], batch["present"]
-        views = front.two_views(named_key(key, "views"), present_inputs(batch))
-        first = {m: x[0] for m, x in views.items()}
-        masked = draw_masks(front, named_key(key, "masks"), first, config["mask_ratio"])
-        codes = {m: _three_codes(front, split, m, p, views[m], masked[m], named_key(key, m))
-                 for m, p in params["sensors"].items()}  # fmt: skip
-        u, v = ({m: code[i][0] for m, code in codes.items()} for i in range(2))
+        views = two_views(net.front, named_key(key, "views"), batch)
+        first = Seen(*({m: x[0] for m, x in part.items()} for part in views))
+        masked = draw_masks(net.front, named_key(key, "masks"), first.grids, mask_ratio)
+        codes = net.codes(params["sensors"], views, masked, key)
         ramp = jnp.clip(batch.get("progress", 1.0) / RAMP, 0.0, 1.0)
+        u, v = ({m: code[i][0] for m, code in codes.items()} for i in range(2))
         information, player, metrics = information_terms(
-            config, critics, params["critics"], first, u, v, present, key, ramp
+            prices, net.critics, params["critics"], first.grids, u, v, present, key, ramp
         )
         terms = _instance_terms(
-            config, front, params["sensors"], codes, first, masked, present, key
+            weights, net.front, params["sensors"], codes, first, masked, present, key
         )
         total = information + sum(terms.values()) + player
         terms |= {"information": information, "critics": player}
-        return total, {"metrics": {**terms, **metrics}}
+        return total, {"metrics": terms | metrics}
 
-    def embed(variables, batch):
-        present, grids = batch["present"], front.grids(present_inputs(batch))
-        u, v = {}, {}
-        for m, p in variables["params"]["sensors"].items():
-            codes = split.apply(p, front.encode(m, p["encoder"], grids[m]))
-            u[m], v[m] = (where_present(x, present[m]) for x in codes)
-        out = {m: jnp.concatenate([u[m], v[m]], axis=-1) for m in modalities}
-        count = sum(p.astype(jnp.float32) for p in present.values())
-        stand_in = sum(u.values()) / jnp.maximum(count, 1.0)[:, None]
-        u = {m: jnp.where(present[m][:, None], x, stand_in) for m, x in u.items()}
-        shared, private = (jnp.concatenate([x[m] for m in modalities], axis=-1) for x in (u, v))
-        joint = jnp.concatenate([x for m in modalities for x in (u[m], v[m])], axis=-1)
-        return out | {"shared": shared, "private": private, JOINT: joint}
-
-    return Method(init, loss, embed)
+    return loss
 
 
-def _three_codes(front, split, m, params, views, masked, key):
-    """(u, v), each [3, b, width]: of both views, and of the first with patches hidden.
+class _Weights(NamedTuple):
+    """Of the terms that need no critic, and what these are made with."""
 
-    One pass of the encoder for all three, three times the batch.
-    """
-    b = views.shape[1]
-    windows = jnp.concatenate([views[0], views[1], views[0]])
-    nothing = jnp.zeros_like(masked)
-    hidden = jnp.concatenate([nothing, nothing, masked])
-    e = front.encode(m, params["encoder"], windows, masked=hidden, key=key)
-    return [x.reshape(3, b, -1) for x in split.apply(params, e)]
+    delta: float
+    lam: float
+    eta: float
+    temperature: float
+    margin: float
+    length: int
 
 
-def _instance_terms(config, front, params, codes, grids, masked, present, key):
+def _instance_terms(weights, front, params, codes, first, masked, present, key):
     """Weighted reconstruction, contrast and ranking, summed over modalities.
 
     codes: {m: (u, v)}, each [3, b, width]: two views, and the first one with patches hidden.
     """
+    rank = functools.partial(sequence_ranking, length=weights.length, margin=weights.margin)
     terms = dict.fromkeys(("reconstruction", "contrast", "ranking"), 0.0)
     for m, code in codes.items():
         h = jnp.concatenate(code, axis=-1)
-        terms["reconstruction"] += config["delta"] * reconstruction(
-            front, m, params[m], h[2], grids[m], masked[m], present[m], named_key(key, m)
-        )
-        terms["contrast"] += config["lam"] * _contrast(h[0], h[1], present[m], config)
-        if config["length"] > 1:
-            rank = functools.partial(
-                sequence_ranking, length=config["length"], margin=config["margin"], where=present[m]
-            )
-            terms["ranking"] += config["eta"] * sum(rank(x).mean() for x in h[:2])
+        terms["reconstruction"] += weights.delta * reconstruction(
+            front, m, params[m], h[2], first.grids[m], present[m], named_key(key, m),
+            masked=masked[m], valid=first.valid.get(m),
+        )  # fmt: skip
+        terms["contrast"] += weights.lam * _contrast(h[0], h[1], present[m], weights)
+        if weights.length > 1:
+            ranked = sum(rank(x, where=present[m]).mean() for x in h[:2])
+            terms["ranking"] += weights.eta * ranked
     return terms
 
 
-def _contrast(h_a, h_b, present, config):
+def _contrast(h_a, h_b, present, weights):
     """NT-Xent between windows at the same position of different sequences.
 
     Neighbours in time are then never negatives, as in FOCAL's code.
     """
-    length = config["length"]
-    by_position = lambda x: x.reshape(-1, length, *x.shape[1:]).swapaxes(0, 1)
+    by_position = lambda x: x.reshape(-1, weights.length, *x.shape[1:]).swapaxes(0, 1)
     rows = by_position(present)
-    cost = jax.vmap(lambda a, b, w: nt_xent(a, b, temperature=config["temperature"], where=w))(
-        by_position(h_a), by_position(h_b), rows
-    )
+    contrast = lambda a, b, w: nt_xent(a, b, temperature=weights.temperature, where=w)
+    cost = jax.vmap(contrast)(by_position(h_a), by_position(h_b), rows)
     # each position's mean is over its own rows; weigh positions by the rows they have
-    weight = rows.sum(axis=1) / jnp.maximum(present.sum(), 1)
-    return jnp.sum(cost.mean(axis=1) * weight)
+    share = rows.sum(axis=1) / jnp.maximum(present.sum(), 1)
+    return jnp.sum(cost.mean(axis=1) * share)

@@ -1,84 +1,131 @@
-"""COCOA, CMC and GMC: every modality is encoded alone, and is a view of the same moment."""
+"""COCOA, CMC and GMC: every modality is encoded alone, and compared with the others in a window."""
 
-import inspect
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from mmalign.losses import cmc, cocoa, gmc
-from mmalign.methods.contract import Method, present_inputs
+from mmalign import losses, options
+from mmalign.methods.contract import Method, Modality
 from mmalign.methods.encoders import (
+    PROJECTOR,
     embed_encoders,
     embeddings,
     fuse_side_by_side,
     init_encoders,
+    need_two,
     side_by_side,
+    view,
     width,
+    widths,
+    zero_means,
 )
-from mmalign.methods.sensors import named_key, sensors
-from mmalign.models import Projector
-
-OPTIONS = ("encoder", "augment", "projector", "loss")
-LOSSES = {"cmc": cmc, "cocoa": cocoa, "gmc": gmc}
+from mmalign.methods.sensors import Sensors, named_key, sensors
+from mmalign.models import Projector, apply
 
 
-def create(config, modalities, num_classes=0) -> Method:
+class Comparison(NamedTuple):
+    """What a method compares.
+
+    loss: of `mmalign.losses`. with_joint: whether it takes the joint embedding beside the others.
+    """
+
+    name: str
+    loss: Callable
+    with_joint: bool = False
+
+
+def create(
+    comparison: Comparison,
+    modalities: Mapping[str, Modality],
+    *,
+    encoder: Mapping[str, Any],
+    augment: Mapping[str, Any] | None = None,
+    projector: Mapping[str, Any] | None = PROJECTOR,
+    loss: Mapping[str, Any],
+) -> Method:
     """One loss of `mmalign.losses` between the modalities' projected embeddings.
 
     Args:
-      config: `name`, "cocoa", "cmc" or "gmc"; `encoder`, `augment` as `sensors` reads them;
-        `projector`, {hidden, out} of each modality's `Projector`, or None for a loss of the
-        embeddings themselves; `loss`, keyword arguments of the loss, as {temperature, form}.
+      comparison: which one.
       modalities: {name: Modality}, two or more.
+      encoder, augment: as `sensors` reads them.
+      projector: {hidden, out} of each modality's `Projector`, or None for a loss of the embeddings
+        themselves.
+      loss: keyword arguments of the loss, as {temperature, form}.
     One augmented view is drawn, or none. A modality absent from a row takes no part there; "cmc"
     learns nothing from rows with one modality.
     Differs from the papers: GMC's projection is shared by all modalities and the joint embedding,
     here each has its own, so that encoders may differ in width; its joint encoder is the
     projector of the embeddings side by side. `embed` reads the encoders, which keep more of what
-    one modality alone tells than the projectors do; see `embed_encoders` for a missing sensor.
+    one modality alone tells than the projectors do; see `fuse_side_by_side` for a missing modality.
     """
-    del num_classes
-    name, projector, knobs = config["name"], config["projector"], dict(config["loss"])
-    if len(modalities) < 2:
-        raise ValueError(f"{name} needs two modalities or more, got {', '.join(modalities)}")
-    known = {
-        p.name for p in inspect.signature(LOSSES[name]).parameters.values()
-        if p.kind is p.KEYWORD_ONLY
-    } - {"where", "axis_name"}  # fmt: skip
-    if unknown := sorted(set(knobs) - known):
-        raise ValueError(
-            f"method.loss does not know {', '.join(unknown)}; {name} takes "
-            f"{', '.join(sorted(known))}"
-        )
-    front = sensors(config, modalities)
-    dims = {m: backbone.dim for m, backbone in front.backbones.items()}
-    if projector is None and (name == "gmc" or len(set(dims.values())) > 1):
+    name = comparison.name
+    need_two(modalities, name)
+    known = options.of(comparison.loss, without=("where", "axis_name"))
+    options.check(f"the loss of {name}", loss, known)
+    front = sensors({"encoder": encoder, "augment": augment}, modalities)
+    dims = widths(front)
+    if projector is None and (comparison.with_joint or len(set(dims.values())) > 1):
         raise ValueError(
             f"{name} compares embeddings of one width: method.projector has to give it; the "
             f"encoders' are {dims}"
         )
-    head = projector and Projector(**projector)
+    head = None if projector is None else Projector(**projector)
+    net = _Network(front, comparison.with_joint, head)
 
-    def init(key, batch):
-        params = init_encoders(front, key, front.grids(batch["inputs"]))
-        if projector is None:
-            return {"params": {"sensors": params}}
-        draw = lambda m, dim: head.init(named_key(key, "projector", m), jnp.zeros((1, dim)))
-        for m in modalities:
-            params[m]["projector"] = draw(m, dims[m])["params"]
-        joint = {"joint": draw("joint", width(front))["params"]} if name == "gmc" else {}
-        return {"params": {"sensors": params, **joint}}
-
-    def loss(variables, batch, key):
-        params, present = variables["params"], batch["present"]
-        grids = front.view(named_key(key, "view"), present_inputs(batch))
-        e = embeddings(front, params["sensors"], grids, present, key)
-        project = lambda p, x: x if projector is None else head.apply({"params": p}, x)
-        views = [project(params["sensors"][m].get("projector"), e[m]) for m in e]
-        arguments = [views]
-        if name == "gmc":
-            arguments.append(project(params["joint"], side_by_side(e)))
-        where = [present[m] for m in e]
-        cost = LOSSES[name](*arguments, where=where, **knobs).mean()
+    def objective(variables, batch, key):
+        arguments = net.compared(variables["params"], batch, key)
+        where = [batch["present"][m] for m in modalities]
+        cost = comparison.loss(*arguments, where=where, **loss).mean()
         return cost, {"metrics": {"contrast": cost}}
 
-    return Method(init, loss, embed_encoders(front), fuse=fuse_side_by_side(front))
+    def init(key, batch):
+        return net.init(key, batch)
+
+    embed, fuse = embed_encoders(front), fuse_side_by_side(modalities)
+    return Method(init, objective, embed, fuse, needs=frozenset({"pairs"}))
+
+
+create_cmc = functools.partial(create, Comparison("cmc", losses.cmc), loss={"temperature": 0.2})
+create_cocoa = functools.partial(
+    create, Comparison("cocoa", losses.cocoa), loss={"temperature": 0.5, "form": "sum"}
+)
+create_gmc = functools.partial(
+    create, Comparison("gmc", losses.gmc, with_joint=True), loss={"temperature": 0.2}
+)
+
+
+class _Network(NamedTuple):
+    """Encoders, and a projector of each embedding, of the joint one too if that is compared."""
+
+    front: Sensors
+    with_joint: bool
+    head: Projector | None
+
+    def init(self, key, batch):
+        dims = widths(self.front)
+        params = init_encoders(self.front, key, self.front.grids(batch["inputs"]))
+        out = {"params": {"sensors": params}, "means": zero_means(dims)}
+        head = self.head
+        if head is None:
+            return out
+        draw = lambda m, dim: head.init(named_key(key, "projector", m), jnp.zeros((1, dim)))
+        for m, dim in dims.items():
+            params[m]["projector"] = draw(m, dim)["params"]
+        if self.with_joint:
+            out["params"]["joint"] = draw("joint", width(self.front))["params"]
+        return out
+
+    def compared(self, params, batch, key):
+        """Arguments of the loss: what the modalities are projected to, and the joint embedding."""
+        seen = view(self.front, named_key(key, "view"), batch)
+        e = embeddings(self.front, params["sensors"], seen, batch["present"], key)
+        views = [self._project(params["sensors"][m], z) for m, z in e.items()]
+        if not self.with_joint:
+            return (views,)
+        return views, self._project({"projector": params["joint"]}, side_by_side(e))
+
+    def _project(self, params, z):
+        return z if self.head is None else apply(self.head, params["projector"], z)

@@ -1,75 +1,84 @@
 """SimSiam on fused sensors: one view predicts the other, without negatives."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from mmalign.losses.numerics import centred, mean_over_counted, unit_norm
-from mmalign.methods.contract import Method
+from mmalign.methods.contract import Method, Modality
 from mmalign.methods.encoders import (
+    PROJECTOR,
     embed_encoders,
     fuse_side_by_side,
     fused_views,
     init_encoders,
     need_augmentation,
     width,
+    widths,
+    zero_means,
 )
 from mmalign.methods.sensors import named_key, sensors
-from mmalign.models import Projector
-
-OPTIONS = ("encoder", "augment", "projector", "bottleneck")
+from mmalign.models import Projector, apply
 
 
-def create(config, modalities, num_classes=0) -> Method:
+def create(
+    modalities: Mapping[str, Modality],
+    *,
+    encoder: Mapping[str, Any],
+    augment: Mapping[str, Any] | None = None,
+    projector: Mapping[str, Any] = PROJECTOR,
+    bottleneck: int = 16,
+) -> Method:
     """SimSiam (Chen & He 2021, arXiv:2011.10566), all modalities as one input.
 
     The loss is the mean over both directions of 1 - cos(q(z), stop_gradient(z')), z = projected
-    embeddings of one view, z' of the other, q the predictor: between 0 and 2, 1 at chance. It
-    stands for BYOL too, which is this with a moving average of the encoders as the other side: a
-    state that a loss of parameters and batch cannot hold.
+    embeddings of one view, z' of the other, q the predictor: between 0 and 2, 1 at chance.
 
     Args:
-      config: `encoder`, `augment` as `sensors` reads them, and an augmentation is needed;
-        `projector`, {hidden, out}; `bottleneck`, hidden width of the predictor, a quarter of `out`
-        in the paper.
       modalities: {name: Modality}, one or more.
+      encoder, augment: as `sensors` reads them, and an augmentation is needed.
+      projector: {hidden, out}.
+      bottleneck: hidden width of the predictor, a quarter of the projector's `out` in the paper.
     Differs from the paper: two layers in the projector, not three; batch normalisation on its
     output alone, by the batch's own rows that have a modality and without parameters, so that
     there are no running statistics; the whole network has one schedule of the learning rate.
     Metrics: `spread`, the mean standard deviation of the normalised embeddings' entries times
     sqrt(width): near 0 the encoders have collapsed.
-    `embed` reads the encoders; see `embed_encoders` for a missing sensor.
+    `embed` reads the encoders; see `fuse_side_by_side` for a missing modality.
     """
-    del num_classes
-    front, head = sensors(config, modalities), Projector(**config["projector"])
-    predictor = Projector(hidden=config["bottleneck"], out=head.out)
+    front = sensors({"encoder": encoder, "augment": augment}, modalities)
+    head = Projector(**projector)
+    predictor = Projector(hidden=bottleneck, out=head.out)
     need_augmentation(front, "simsiam")
 
     def init(key, batch):
-        params = init_encoders(front, key, front.grids(batch["inputs"]))
         draw = lambda name, module, dim: module.init(named_key(key, name), jnp.zeros((1, dim)))
-        return {
-            "params": {
-                "sensors": params,
-                "projector": draw("projector", head, width(front))["params"],
-                "predictor": draw("predictor", predictor, head.out)["params"],
-            }
+        params = {
+            "sensors": init_encoders(front, key, front.grids(batch["inputs"])),
+            "projector": draw("projector", head, width(front))["params"],
+            "predictor": draw("predictor", predictor, head.out)["params"],
         }
+        return {"params": params, "means": zero_means(widths(front))}
 
     def loss(variables, batch, key):
         params = variables["params"]
-        fused, there = fused_views(front, params["sensors"], batch, key)
-        z = head.apply({"params": params["projector"]}, fused)
-        z = jax.vmap(standardised, in_axes=(0, None))(z, there)
-        q = predictor.apply({"params": params["predictor"]}, z)
+        fused, counts = fused_views(front, params["sensors"], batch, key)
+        z = apply(head, params["projector"], fused)
+        z = jax.vmap(standardised, in_axes=(0, None))(z, counts)
+        q = apply(predictor, params["predictor"], z)
         cosine = jnp.sum(unit_norm(q) * unit_norm(lax.stop_gradient(z[::-1])), axis=-1)
-        cost = mean_over_counted(1 - cosine.mean(axis=0), there).mean()
-        return cost, {"metrics": {"distance": cost, "spread": _spread(fused[0], there)}}
+        cost = mean_over_counted(1 - cosine.mean(axis=0), counts).mean()
+        return cost, {"metrics": {"distance": cost, "spread": _spread(fused[0], counts)}}
 
-    return Method(init, loss, embed_encoders(front), fuse=fuse_side_by_side(front))
+    return Method(
+        init, loss, embed_encoders(front), fuse_side_by_side(modalities), needs=frozenset({"pairs"})
+    )
 
 
-def standardised(z, where, eps=1e-5):
+def standardised(z: jax.Array, where: jax.Array, eps: float = 1e-5) -> jax.Array:
     """Columns of mean 0 and variance 1 over the rows that count, the other rows zeros.
 
     z: [b, d]. where: bool [b].

@@ -1,9 +1,13 @@
 """Losses between two embeddings of the same windows, by name, as one number and its terms."""
 
 import functools
-import inspect
+from collections.abc import Callable
+from typing import Any
 
-from mmalign import losses
+import jax
+import jax.numpy as jnp
+
+from mmalign import losses, options
 
 # Defaults are those of CroSSL's released loss module where it has the loss, else the library's.
 _RELEASED = {"prior": 0.01, "temperature": 0.2, "own_view": False, "symmetric": False}
@@ -22,7 +26,7 @@ _WEIGHTS = {"vicreg": ("invariance", "variance", "covariance"),
 ON_LATENTS = frozenset({"cocoa"})  # they compare latents of modalities, not embeddings of views
 
 
-def view_loss(name, **options):
+def view_loss(name: str, **knobs: Any) -> Callable[..., tuple[jax.Array, dict[str, jax.Array]]]:
     """`(z_a, z_b, where) -> (scalar, {term: scalar})`; for "cocoa" `(latents, present) -> ...`.
 
     That of "vicreg" takes a fourth argument, two views from which variance and covariance are taken
@@ -30,36 +34,34 @@ def view_loss(name, **options):
 
     Args:
       name: of DEFAULTS. "nce" is `info_nce` in one direction, as CroSSL's code has it.
-      **options: keyword arguments of the function in `mmalign.losses`, and the weights of its
-        terms where it has several. Terms are returned unweighted.
+      **knobs: keyword arguments of the function in `mmalign.losses`, and the weights of its terms
+        where it has several. Terms are returned unweighted.
     Raises: ValueError if there is no such loss or option.
     """
-    if name not in DEFAULTS:
-        raise ValueError(f"loss.name must be one of {', '.join(DEFAULTS)}, got {name!r}")
+    options.one_of("loss.name", name, DEFAULTS)
     function = losses.info_nce if name == "nce" else getattr(losses, name)
     weights = _WEIGHTS.get(name, ())
-    known = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    known = {*weights, *(p.name for p in known)} - {"where", "axis_name", "tile"}
-    if unknown := sorted(set(options) - known):
-        raise ValueError(
-            f"loss {name!r} has no option {unknown[0]!r}, expected {', '.join(sorted(known))}"
-        )
-    options = {**DEFAULTS[name], **options}
-    weights = {term: options.pop(term) for term in weights}
-    function = functools.partial(function, **options)
+    known = options.of(function, without=("where", "axis_name", "tile"))
+    options.check(f"loss {name!r}", knobs, (*weights, *known))
+    knobs = {**DEFAULTS[name], **knobs}
+    weights = {term: knobs.pop(term) for term in weights}
+    loss: Callable[..., Any] = functools.partial(function, **knobs)
 
     def of_terms(z_a, z_b, where, spread=None):
-        terms = function(z_a, z_b, where=where)
+        terms: Any = loss(z_a, z_b, where=where)
         if spread is not None:
-            terms = function(*spread, where=where) | {"invariance": terms["invariance"]}
-        return sum(weight * terms[term] for term, weight in weights.items()), terms
+            terms = dict(loss(*spread, where=where), invariance=terms["invariance"])
+        each = (weight * terms[term] for term, weight in weights.items())
+        return functools.reduce(jnp.add, each), terms
 
     def of_rows(z_a, z_b, where):
-        value = function(z_a, z_b, where=where).mean()
+        value = loss(z_a, z_b, where=where).mean()
         return value, {name: value}
 
     def of_latents(latents, present):
-        value = function(latents, where=present).mean()
+        value = loss(latents, where=present).mean()
         return value, {name: value}
 
-    return of_terms if weights else of_latents if name in ON_LATENTS else of_rows
+    if weights:
+        return of_terms
+    return of_latents if name in ON_LATENTS else of_rows

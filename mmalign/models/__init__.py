@@ -1,24 +1,28 @@
 """Encoders, decoders, heads and critics: the only room that imports flax.linen."""
 
 from mmalign.models.aggregators import Expander, aggregator
-from mmalign.models.backbone import Backbone, backbone
-from mmalign.models.conv import masked_mean
+from mmalign.models.backbone import Backbone, backbone, default_dim
+from mmalign.models.contract import Encoded, apply
 from mmalign.models.critics import Critic, Stem
 from mmalign.models.heads import Classifier, Linear, Projector
 from mmalign.models.patches import Patching
 from mmalign.models.recurrent import Context
+from mmalign.models.tokens import masked_mean
 
 __all__ = [
     "Backbone",
     "Classifier",
     "Context",
     "Critic",
+    "Encoded",
     "Expander",
     "Linear",
     "Patching",
     "Projector",
     "Stem",
     "aggregator",
+    "apply",
     "backbone",
+    "default_dim",
     "masked_mean",
 ]

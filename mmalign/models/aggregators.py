@@ -4,15 +4,19 @@
 Latents that are not kept come as zeros, or as what the method puts in their place.
 """
 
-import inspect
+import dataclasses
+from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
+
+from mmalign import options as checks
 
 FINAL_NORMS = ("layernorm", "none")
 
 
-def aggregator(name, modalities, **options):
+def aggregator(name: str, modalities: Sequence[str], **options) -> nn.Module:
     """The aggregator "mlp" or "attention" of these modalities.
 
     Args:
@@ -22,29 +26,18 @@ def aggregator(name, modalities, **options):
     Raises: ValueError if there is no such aggregator or option, or it has another kind of value.
     """
     families = {"mlp": MlpAggregator, "attention": AttentionAggregator}
-    if name not in families:
-        raise ValueError(f"aggregator.name must be one of {', '.join(families)}, got {name!r}")
-    module = families[name]
-    known = [
-        option for option in inspect.signature(module).parameters
-        if option not in ("modalities", "parent", "name")
-    ]  # fmt: skip
-    if unknown := sorted(set(options) - set(known)):
-        raise ValueError(
-            f"aggregator {name!r} has no option {unknown[0]!r}, expected {', '.join(known)}"
-        )
-    if options.get("final_norm", "none") not in FINAL_NORMS:
-        raise ValueError(
-            f"aggregator.final_norm must be one of {', '.join(FINAL_NORMS)}, got "
-            f"{options['final_norm']!r}"
-        )
+    module = families[checks.one_of("aggregator.name", name, families)]
+    fields = [f.name for f in dataclasses.fields(module)]
+    names = [f for f in fields if f not in ("modalities", "parent", "name")]
+    checks.check(f"aggregator {name}", options, names)
+    if "final_norm" in options:
+        checks.one_of("aggregator.final_norm", options["final_norm"], FINAL_NORMS)
     if "hidden" in options:
         options["hidden"] = tuple(options["hidden"])
-    if name == "attention" and options.get("width", module.width) % options.get(
-        "heads", module.heads
-    ):
+    built = module(modalities=tuple(modalities), **options)
+    if name == "attention" and built.width % built.heads:
         raise ValueError("aggregator.width must be a multiple of aggregator.heads")
-    return module(modalities=tuple(modalities), **options)
+    return built
 
 
 class MlpAggregator(nn.Module):
@@ -62,7 +55,7 @@ class MlpAggregator(nn.Module):
     final_norm: str = "layernorm"
 
     @nn.compact
-    def __call__(self, latents, kept):
+    def __call__(self, latents: jax.Array, kept: jax.Array) -> jax.Array:
         del kept  # what is not kept is a row of zeros here
         x = latents.reshape(len(latents), -1).astype(jnp.float32)
         for i, width in enumerate(self.hidden):
@@ -86,7 +79,7 @@ class AttentionAggregator(nn.Module):
     final_norm: str = "layernorm"
 
     @nn.compact
-    def __call__(self, latents, kept):
+    def __call__(self, latents: jax.Array, kept: jax.Array) -> jax.Array:
         b, init = len(latents), nn.initializers.normal(0.02)
         places = jnp.stack([self.param(f"place_{m}", init, (self.width,)) for m in self.modalities])
         query = self.param("query", init, (self.width,))
@@ -118,7 +111,7 @@ class Expander(nn.Module):
     widths: tuple[int, ...]
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         for i, width in enumerate(self.widths[:-1]):
             x = nn.relu(nn.LayerNorm(name=f"norm_{i}")(_dense(width, f"hidden_{i}")(x)))
         return nn.Dense(self.widths[-1], use_bias=False, name="out")(x)

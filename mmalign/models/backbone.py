@@ -1,44 +1,66 @@
 """Backbones by name."""
 
-import inspect
-
-from mmalign.models import compact, conv, deep_conv_lstm, deepsense, swin
+from mmalign import options as checks
+from mmalign.models import (
+    compact,
+    conv,
+    deep_conv_lstm,
+    deepsense,
+    mlp,
+    small_conv2d,
+    swin,
+    transformer,
+)
 from mmalign.models.contract import Backbone
 
-__all__ = ["Backbone", "backbone"]
+__all__ = ["Backbone", "backbone", "default_dim"]
 
 _FAMILIES = {
-    "swin": swin,
-    "deepsense": deepsense,
     "compact": compact,
     "conv": conv,
     "deep_conv_lstm": deep_conv_lstm,
+    "deepsense": deepsense,
+    "mlp": mlp,
+    "small_conv2d": small_conv2d,
+    "swin": swin,
+    "transformer": transformer,
 }
 
 
-def backbone(name, size, channels, *, preset=None, **options):
+def backbone(
+    name: str, size: tuple[int, int], channels: int, *, preset: str | None = None, **options
+) -> Backbone:
     """Encoder, decoder and patch grid of one modality.
 
     Args:
-      name: "swin", "deepsense", "compact", "conv" or "deep_conv_lstm".
-      size: (rows, cols) of a window: intervals and bins, or time steps and 1.
+      name: of a family; "compact", "conv", "deep_conv_lstm", "deepsense" and "swin" are made for
+        series, "small_conv2d" for images, "mlp" for vectors, "transformer" for sequences.
+      size: (rows, cols) of a window: time steps and 1, intervals and bins, height and width,
+        features and 1, tokens and 1.
       channels: of a window.
       preset: name of a published set of options, see PRESETS of the family.
       **options: as the family's `build` lists them; they win over the preset.
-    Returns: Backbone.
     Raises: ValueError if there is no such name, preset or option.
     """
-    family = _FAMILIES[_known("backbone", name, _FAMILIES)]
-    if preset is not None:
-        options = {**family.PRESETS[_known(f"preset of {name}", preset, family.PRESETS)], **options}
-    parameters = inspect.signature(family.build).parameters.values()
-    allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    for option in options:
-        _known(f"option of {name}", option, [*allowed, "preset"])
-    return family.build(tuple(size), channels, **options)
+    family = _family(name)
+    checks.check(name, options, [*checks.of(family.build), "preset"])
+    return family.build(tuple(size), channels, **{**_preset(name, preset), **options})
 
 
-def _known(what, name, names):
-    if name not in names:
-        raise ValueError(f"no {what} is called {name!r}; there is {', '.join(sorted(names))}")
-    return name
+def default_dim(name: str, *, preset: str | None = None) -> int:
+    """Width of the embedding of a family, where its option `dim` is left out.
+
+    Raises: ValueError if there is no such name or preset.
+    """
+    return {**checks.of(_family(name).build), **_preset(name, preset)}["dim"]
+
+
+def _family(name):
+    return _FAMILIES[checks.known("backbone", name, _FAMILIES)]
+
+
+def _preset(name, preset):
+    if preset is None:
+        return {}
+    presets = _family(name).PRESETS
+    return presets[checks.known(f"preset of {name}", preset, presets)]

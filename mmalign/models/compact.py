@@ -3,8 +3,9 @@
 import jax.numpy as jnp
 from flax import linen as nn
 
-from mmalign.models.contract import Backbone
+from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.patches import Patching
+from mmalign.models.tokens import largest, masked_mean, token_mask, visible
 
 PRESETS = {}
 
@@ -12,7 +13,7 @@ PRESETS = {}
 def build(
     size, channels, *, patch=8, block=1, width=32, depth=3, segments=4, dim=64, hidden=128,
     dtype="float32",
-):  # fmt: skip
+) -> Backbone:  # fmt: skip
     """Compact backbone of windows of `size`.
 
     Args:
@@ -37,7 +38,7 @@ def build(
 
 
 class CompactEncoder(nn.Module):
-    """[b, rows, cols, channels] -> [b, dim] float32."""
+    """[b, rows, cols, channels] -> Encoded; a token is a step of the last convolution."""
 
     patching: Patching
     width: int
@@ -47,8 +48,9 @@ class CompactEncoder(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x, masked=None, train=False):
+    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
         del train  # no dropout
+        x = visible(x, valid)
         # Not zeros: a normalisation of nothing but zeros blows the gradient up.
         token = self.param("mask_token", nn.initializers.normal(1.0), x.shape[2:])
         x = self.patching.pad(x)
@@ -56,19 +58,37 @@ class CompactEncoder(nn.Module):
             x = jnp.where(self.patching.cells(masked, padded=True)[..., None], token[None, None], x)
         x = x.reshape(*x.shape[:2], -1).astype(self.dtype)
         patch = self.patching.patch[0]
+        first = max(patch // 2, 1)
         for i in range(self.depth):
-            kernel, stride = (patch, max(patch // 2, 1)) if i == 0 else (5, 2)
+            kernel, stride = (patch, first) if i == 0 else (5, 2)
             width = self.width * min(i + 1, 2)
             x = nn.Conv(width, (kernel,), stride, dtype=self.dtype, name=f"conv_{i}")(x)
             if i > 0:  # a norm before the first activation would erase the signal's amplitude
                 x = nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x)
             x = nn.gelu(x)
-        x = x.astype(jnp.float32)
-        segments = min(self.segments, x.shape[1])
-        time = x.shape[1] // segments * segments
-        means = x[:, :time].reshape(len(x), segments, -1, x.shape[-1]).mean(axis=2)
-        x = jnp.concatenate([means.reshape(len(x), -1), x.max(axis=1)], axis=-1)
-        return nn.Dense(self.dim, name="out")(x)
+        tokens = x.astype(jnp.float32)
+        rows = (len(x), self.patching.size[0])
+        mask, keep = token_mask(valid, rows, first * 2 ** (self.depth - 1), x.shape[1])
+        pooled = nn.Dense(self.dim, name="out")(_summary(tokens, keep, self.segments))
+        return {"tokens": tokens, "mask": mask, "pooled": pooled}
+
+
+def _summary(tokens, keep, segments):
+    """Means of stretches of time side by side, and the largest values of all.
+
+    keep: bool [b, t], the tokens that count; None for all. Where none does there are zeros.
+    """
+    b, t, width = tokens.shape
+    segments = min(segments, t)
+    time = t // segments * segments
+    parts = tokens[:, :time].reshape(b, segments, -1, width)
+    if keep is None:
+        means, most = parts.mean(axis=2), tokens.max(axis=1)
+    else:
+        keeps = keep[:, :time].reshape(b * segments, -1)
+        means = masked_mean(parts.reshape(b * segments, -1, width), keeps)
+        most = largest(tokens, keep)
+    return jnp.concatenate([means.reshape(b, -1), most], axis=-1)
 
 
 class CompactDecoder(nn.Module):

@@ -1,13 +1,17 @@
 """CroSSL's encoder of a window: three convolutions along time, averaged over time at the end."""
 
+import math
+
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from mmalign.models.compact import CompactDecoder
-from mmalign.models.contract import Backbone
+from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.dropout import Dropout
 from mmalign.models.norm_prelu import norm_prelu
 from mmalign.models.patches import Patching
+from mmalign.models.tokens import masked_mean, token_mask, visible
 
 PRESETS = {
     "crossl": {"maskable": False},  # the released code: stride 1 throughout
@@ -18,7 +22,7 @@ PRESETS = {
 def build(
     size, channels, *, dim=96, kernels=(24, 16, 8), strides=(1, 1, 1), dropout=0.1, remat=False,
     maskable=True, patch=8, block=1, hidden=128, dtype="float32",
-):  # fmt: skip
+) -> Backbone:  # fmt: skip
     """Convolutional backbone of windows of `size`; by default the published one.
 
     Args:
@@ -49,7 +53,7 @@ def build(
 
 
 class ConvEncoder(nn.Module):
-    """[b, rows, cols, channels] -> [b, dim] float32: the mean over time of a feature map.
+    """[b, rows, cols, channels] -> Encoded: a feature map and its mean over time.
 
     Three times a convolution, a LayerNorm over channels (eps 1e-3, which decides the scale where a
     window is all zeros), a PReLU with a slope per channel, and dropout. With biases of zero a
@@ -67,12 +71,16 @@ class ConvEncoder(nn.Module):
     maskable: bool = True
     dtype: jnp.dtype = jnp.float32
 
-    def __call__(self, x, masked=None, train=False):
-        return masked_mean(self.features(x, masked, train))
+    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
+        tokens = self.features(x, masked, train, valid)
+        stride = math.prod(self.strides)
+        mask, keep = token_mask(valid, x.shape[:2], stride, tokens.shape[1])
+        return {"tokens": tokens, "mask": mask, "pooled": masked_mean(tokens, keep)}
 
     @nn.compact
-    def features(self, x, masked=None, train=False):
+    def features(self, x, masked=None, train=False, valid=None) -> jax.Array:
         """The feature map before it is averaged: [b, time / product of strides, dim] float32."""
+        x = visible(x, valid)
         if self.maskable:
             token = self.param("mask_token", nn.initializers.normal(1.0), x.shape[2:])
         if masked is not None:
@@ -105,7 +113,7 @@ class ConvBlock(nn.Module):
         )(x)  # fmt: skip
         scale, bias = ScaleAndBias(self.width, name="norm")()
         slope = self.param("slope", nn.initializers.zeros, (self.width,))
-        x = norm_prelu(x, scale, bias, slope, 1e-3)
+        x = jnp.asarray(norm_prelu(x, scale, bias, slope, 1e-3))
         return Dropout(self.dropout, name="dropout")(x, train=train)
 
 
@@ -118,15 +126,3 @@ class ScaleAndBias(nn.Module):
     def __call__(self):
         scale = self.param("scale", nn.initializers.ones, (self.width,))
         return scale, self.param("bias", nn.initializers.zeros, (self.width,))
-
-
-def masked_mean(features, keep=None):
-    """Mean over the time steps that are kept: [b, time, dim] -> [b, dim], zeros if none is.
-
-    keep: bool [..., b, time], any number of masks in front; None keeps all.
-    """
-    if keep is None:
-        return features.mean(axis=1)
-    weight = keep.astype(features.dtype)
-    weight = weight / jnp.maximum(weight.sum(axis=-1, keepdims=True), 1)
-    return jnp.einsum("...bt,btd->...bd", weight, features, precision="highest")

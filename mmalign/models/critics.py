@@ -6,17 +6,19 @@ statistics of positives and negatives would give the answer away.
 
 import math
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from mmalign.models.dropout import Dropout
+from mmalign.models.tokens import largest
 
 
 class Stem(nn.Module):
     """[b, rows, cols, channels] -> [b, out] float32: strided convolutions, mean and max pooling.
 
-    A spectrogram keeps its intervals and halves its bins in each layer; a series (one column)
-    halves its time.
+    A spectrogram keeps its intervals and halves its bins in each layer; a series or a sequence (one
+    column) halves its time, an image both axes. A vector goes through dense layers.
     """
 
     features: tuple[int, ...] = (32, 64, 128)
@@ -25,18 +27,36 @@ class Stem(nn.Module):
     dtype: jnp.dtype = jnp.float32  # of the computation; parameters stay float32
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array, kind: str = "series") -> jax.Array:
         if x.ndim != 4:
             raise ValueError(f"need [batch, rows, cols, channels], got {x.shape}")
-        series = x.shape[2] == 1
-        kernel = (self.kernel, 1) if series else (3, self.kernel)
-        stride = (2, 1) if series else (1, 2)
+        if kind == "vector":
+            x = x.reshape(len(x), 1, 1, -1)
         for i, features in enumerate(self.features):
-            x = nn.Conv(features, kernel, stride, dtype=self.dtype, name=f"conv_{i}")(x)
-            groups = math.gcd(8, features)
-            x = nn.gelu(nn.GroupNorm(groups, dtype=self.dtype, name=f"norm_{i}")(x))
-        x = jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=-1)
+            x = nn.gelu(self._norm(kind, i, features)(self._layer(kind, i, features, x)(x)))
+        flat = x.reshape(len(x), -1, x.shape[-1])
+        most = x.max(axis=(1, 2)) if kind == "series" else largest(flat)
+        x = jnp.concatenate([x.mean(axis=(1, 2)), most], axis=-1)
         return nn.Dense(self.out, dtype=self.dtype, name="out")(x).astype(jnp.float32)
+
+    def _layer(self, kind, i, features, x):
+        if kind == "vector":
+            return nn.Dense(features, dtype=self.dtype, name=f"dense_{i}")
+        if kind == "image":
+            kernel, stride = (self.kernel, self.kernel), (2, 2)
+        elif x.shape[2] == 1:
+            kernel, stride = (self.kernel, 1), (2, 1)
+        else:
+            kernel, stride = (3, self.kernel), (1, 2)
+        return nn.Conv(features, kernel, stride, dtype=self.dtype, name=f"conv_{i}")
+
+    def _norm(self, kind, i, features):
+        if kind == "series":
+            return nn.GroupNorm(math.gcd(8, features), dtype=self.dtype, name=f"norm_{i}")
+        if i == 0:  # a norm before the first activation would erase the size of what is seen
+            return lambda x: x
+        # a short sequence or a small image ends in one place, of which groups would leave nothing
+        return nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")
 
 
 class Critic(nn.Module):
@@ -54,12 +74,12 @@ class Critic(nn.Module):
     dtype: jnp.dtype = jnp.float32  # of the hidden layers; logits and parameters are float32
 
     @nn.compact
-    def __call__(self, *arrays, train=False):
+    def __call__(self, *arrays: jax.Array, train: bool = False) -> jax.Array:
         if not arrays or self.depth < 1:
             raise ValueError(
                 f"need one array and one layer at least, got {len(arrays)}, {self.depth}"
             )
-        fan_in, x = sum(a.shape[-1] for a in arrays), 0.0
+        fan_in, x = sum(a.shape[-1] for a in arrays), jnp.zeros((), self.dtype)
         rank = max(a.ndim for a in arrays)
         for i, a in enumerate(arrays):
             a = a.reshape((1,) * (rank - a.ndim) + a.shape)

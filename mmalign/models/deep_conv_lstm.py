@@ -1,11 +1,14 @@
 """DeepConvLSTM: convolutions along time without pooling, then LSTMs over every time step."""
 
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from mmalign.models.compact import CompactDecoder
-from mmalign.models.contract import Backbone
+from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.patches import Patching
+from mmalign.models.recurrent import states
+from mmalign.models.tokens import token_mask, visible
 
 # As CroSSL's comparison has it: fewer and wider convolutions that look at all channels.
 PRESETS = {"crossl": {"filters": (64, 128, 256), "across": True, "dropout": 0.1}}
@@ -14,7 +17,7 @@ PRESETS = {"crossl": {"filters": (64, 128, 256), "across": True, "dropout": 0.1}
 def build(
     size, channels, *, patch=8, block=1, filters=(64, 64, 64, 64), kernel=5, across=False, dim=128,
     layers=2, dropout=0.5, hidden=128, dtype="float32",
-):  # fmt: skip
+) -> Backbone:  # fmt: skip
     """DeepConvLSTM backbone of windows of `size`; the network itself has no decoder or mask.
 
     Args:
@@ -39,7 +42,7 @@ def build(
 
 
 class DeepConvLSTM(nn.Module):
-    """[b, rows, cols, channels] -> [b, dim] float32, the last state of the last LSTM.
+    """[b, rows, cols, channels] -> Encoded: the states of the last LSTM, and the last of them.
 
     Ordonez & Roggen 2016 (doi 10.3390/s16010115), up to the class scores. Differs from them: each
     sensor has a network of its own here, as sensors have rates of their own; convolutions pad, so
@@ -57,9 +60,10 @@ class DeepConvLSTM(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x, masked=None, train=False):
+    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
         if x.ndim != 4 or x.shape[1:3] != self.patching.size:
             raise ValueError(f"need [batch, *{self.patching.size}, channels], got {x.shape}")
+        x = visible(x, valid)
         token = self.param("mask_token", nn.initializers.normal(1.0), x.shape[2:])
         if masked is not None:
             x = jnp.where(self.patching.cells(masked)[..., None], token[None, None], x)
@@ -72,5 +76,16 @@ class DeepConvLSTM(nn.Module):
         x = x.reshape(*x.shape[:2], -1).astype(jnp.float32)
         for i in range(self.layers):
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-            x = nn.RNN(nn.OptimizedLSTMCell(self.dim, name=f"lstm_{i}"))(x)
-        return nn.Dropout(self.dropout, deterministic=not train)(x[:, -1])
+            x = states(nn.RNN(nn.OptimizedLSTMCell(self.dim, name=f"lstm_{i}")), x)
+        mask, keep = token_mask(valid, x.shape[:2], 1, x.shape[1])
+        last = nn.Dropout(self.dropout, deterministic=not train)(_last(x, keep))
+        return {"tokens": x, "mask": mask, "pooled": last}
+
+
+def _last(states, keep):
+    """The last state [b, dim] that is kept, zeros where none is. keep: bool [b, rows] or None."""
+    if keep is None:
+        return states[:, -1]
+    back = jnp.argmax(keep[:, ::-1], axis=1)  # steps from the end to it
+    is_last = back[:, None] == np.arange(states.shape[1])[None, ::-1]
+    return jnp.where((is_last & keep)[..., None], states, 0.0).sum(axis=1)

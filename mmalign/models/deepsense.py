@@ -5,8 +5,10 @@ import math
 import jax.numpy as jnp
 from flax import linen as nn
 
-from mmalign.models.contract import Backbone
+from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.patches import Patching, pair
+from mmalign.models.recurrent import states
+from mmalign.models.tokens import masked_mean, token_mask, visible
 
 # Published geometries (FOCAL's configurations). Mask patches are those of SW-T.
 PRESETS = {
@@ -30,20 +32,9 @@ PRESETS = {
 
 
 def build(
-    size,
-    channels,
-    *,
-    patch=None,
-    block=None,
-    input_kernel=None,
-    stride=(1, 1),
-    kernel=None,
-    depth=4,
-    width=128,
-    dim=512,
-    dropout=0.2,
-    dtype="float32",
-):
+    size, channels, *, patch=None, block=None, input_kernel=None, stride=(1, 1), kernel=None,
+    depth=4, width=128, dim=512, dropout=0.2, dtype="float32",
+) -> Backbone:  # fmt: skip
     """DeepSense backbone of windows of `size`; a spectrogram unless it has one column.
 
     Args:
@@ -62,28 +53,19 @@ def build(
     """
     series = size[1] == 1
     patch = pair(patch or ((4, 1) if series else (1, 2)))
-    block = tuple(block or ((1, 1) if series else (3, 3)))
-    kernel = tuple(kernel or ((3, 1) if series else (1, 3)))
+    block = pair(block or ((1, 1) if series else (3, 3)))
+    kernel = pair(kernel or ((3, 1) if series else (1, 3)))
     if width % 2 or dim % 2:
         raise ValueError(f"width and dim must be even, got width={width}, dim={dim}")
-    multiple = tuple(p * n for p, n in zip(patch, block))
-    patching = Patching(tuple(size), patch, block, multiple)
-    shared = {
-        "patching": patching,
-        "stride": tuple(stride),
-        "kernel": kernel,
-        "depth": depth,
-        "width": width,
-        "hidden": dim // 2,
-        "dropout": dropout,
-        "dtype": jnp.dtype(dtype),
-    }
-    encoder = DeepSenseEncoder(input_kernel=tuple(input_kernel or kernel), **shared)
-    return Backbone(encoder, DeepSenseDecoder(channels=channels, **shared), patching, dim)
+    patching = Patching(pair(size), patch, block, pair([p * n for p, n in zip(patch, block)]))
+    layers = {"stride": tuple(stride), "kernel": kernel, "depth": depth, "width": width,
+              "hidden": dim // 2, "dropout": dropout, "dtype": jnp.dtype(dtype)}  # fmt: skip
+    encoder = DeepSenseEncoder(patching, pair(input_kernel or kernel), **layers)
+    return Backbone(encoder, DeepSenseDecoder(patching, channels, **layers), patching, dim)
 
 
 class DeepSenseEncoder(nn.Module):
-    """[b, rows, cols, channels] -> [b, 2 * hidden] float32.
+    """[b, rows, cols, channels] -> Encoded: what the recurrent network says of each interval.
 
     DeepSense (Yao et al. 2017, arXiv:1611.01942) as in FOCAL, with GroupNorm in place of BatchNorm:
     batch statistics are mutable state, and a row whose sensor is missing would leak into the others
@@ -101,9 +83,10 @@ class DeepSenseEncoder(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x, masked=None, train=False):
+    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
         if x.ndim != 4 or x.shape[1:3] != self.patching.size:
             raise ValueError(f"need [batch, *{self.patching.size}, channels], got {x.shape}")
+        x, rows = visible(x, valid), x.shape[:2]
         token = self.param("mask_token", nn.initializers.zeros, (x.shape[-1],))
         if masked is not None:
             cells = self.patching.cells(masked)[..., None]
@@ -117,7 +100,8 @@ class DeepSenseEncoder(nn.Module):
             x = x + conv(x, train)
         x = nn.Dense(self.width, dtype=self.dtype, name="flatten")(x.reshape(*x.shape[:2], -1))
         x = _Recurrent(self.hidden, self.dropout, name="recurrent")(x, train)
-        return x.mean(axis=1)
+        mask, keep = token_mask(valid, rows, self.stride[0], x.shape[1])
+        return {"tokens": x, "mask": mask, "pooled": masked_mean(x, keep)}
 
 
 class DeepSenseDecoder(nn.Module):
@@ -190,6 +174,7 @@ class _Recurrent(nn.Module):
         for i in range(2):
             if i:
                 x = nn.Dropout(self.dropout, deterministic=not train)(x)
-            both = (nn.RNN(nn.GRUCell(self.hidden), name=f"{way}_{i}") for way in ("ahead", "back"))
-            x = nn.Bidirectional(*both, name=f"layer_{i}")(x)
+            ahead = nn.RNN(nn.GRUCell(self.hidden), name=f"ahead_{i}")
+            back = nn.RNN(nn.GRUCell(self.hidden), name=f"back_{i}")
+            x = states(nn.Bidirectional(ahead, back, name=f"layer_{i}"), x)
         return x

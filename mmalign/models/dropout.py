@@ -16,7 +16,7 @@ class Dropout(nn.Module):
     rate: float
 
     @nn.compact
-    def __call__(self, x, *, train):
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         if not 0 <= self.rate < 1:
             raise ValueError(f"dropout rate must lie in [0, 1), got {self.rate}")
         threshold = min(round(256 * self.rate), 255)
@@ -37,7 +37,7 @@ class DropPath(nn.Module):
     rate: float
 
     @nn.compact
-    def __call__(self, x, *, train):
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         if not 0 <= self.rate < 1:
             raise ValueError(f"drop path rate must lie in [0, 1), got {self.rate}")
         if not train or self.rate == 0:

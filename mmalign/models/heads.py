@@ -1,5 +1,6 @@
 """Small maps from an embedding to what a loss or a probe reads."""
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -14,7 +15,7 @@ class Projector(nn.Module):
     dtype: jnp.dtype = jnp.float32  # of the computation; parameters stay float32
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden")(x))
         return nn.Dense(self.out, dtype=self.dtype, name="out")(x).astype(jnp.float32)
 
@@ -27,7 +28,7 @@ class Classifier(nn.Module):
     dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x, train=False):
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         x = nn.relu(nn.Dense(self.hidden, name="hidden")(x.astype(jnp.float32)))
         x = Dropout(self.dropout)(x, train=train)
         return nn.Dense(self.out, name="out")(x)
@@ -39,5 +40,5 @@ class Linear(nn.Module):
     out: int
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         return nn.Dense(self.out, name="out")(x.astype(jnp.float32))

@@ -12,8 +12,10 @@ import jax.numpy as jnp
 from jax import lax
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
-def norm_prelu(x, scale, bias, slope, eps):
+@functools.partial(jax.custom_vjp[jax.Array], nondiff_argnums=(4,))
+def norm_prelu(
+    x: jax.Array, scale: jax.Array, bias: jax.Array, slope: jax.Array, eps: float
+) -> jax.Array:
     """PReLU of the LayerNorm over channels: [b, time, channels] -> the same shape and dtype.
 
     Args:

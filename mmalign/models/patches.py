@@ -1,6 +1,7 @@
 """A window as a grid of patches: padding, cutting, and drawing which of them a model must guess."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -8,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def pair(patch):
+def pair(patch: int | Sequence[int]) -> tuple[int, int]:
     """(rows, cols) of a patch; a number alone counts rows of one column, as in a series."""
-    return (patch, 1) if isinstance(patch, int) else tuple(patch)
+    rows, cols = (patch, 1) if isinstance(patch, int) else patch
+    return rows, cols
 
 
 class Patching(NamedTuple):
@@ -29,12 +31,13 @@ class Patching(NamedTuple):
     multiple: tuple[int, int]
 
     @property
-    def padded(self):
+    def padded(self) -> tuple[int, int]:
         """(rows, cols) in cells after padding."""
-        return tuple(-(-s // m) * m for s, m in zip(self.size, self.multiple))
+        rows, cols = (-(-s // m) * m for s, m in zip(self.size, self.multiple))
+        return rows, cols
 
     @property
-    def grid(self):
+    def grid(self) -> tuple[int, int]:
         """(H, W), the number of patches along each axis."""
         for step, patch, block in zip(self.multiple, self.patch, self.block):
             if step % (patch * block):
@@ -42,19 +45,22 @@ class Patching(NamedTuple):
                     f"multiple={self.multiple} must hold whole mask blocks: give multiples of "
                     f"patch * block, here {self.patch} * {self.block}"
                 )
-        return tuple(p // q for p, q in zip(self.padded, self.patch))
+        rows, cols = (p // q for p, q in zip(self.padded, self.patch))
+        return rows, cols
 
     @property
-    def valid(self):
+    def valid(self) -> np.ndarray:
         """Numpy bool [H, W]: the patch holds a real cell. Losses leave the others out."""
         rows, cols = (np.arange(n) * p < s for n, p, s in zip(self.grid, self.patch, self.size))
         return rows[:, None] & cols[None, :]
 
-    def values(self, channels):
+    def values(self, channels: int) -> int:
         """Numbers in a patch of inputs with `channels` channels."""
         return self.patch[0] * self.patch[1] * channels
 
-    def draw_mask(self, key, batch, ratio, *, include_padding=False):
+    def draw_mask(
+        self, key: jax.Array, batch: int, ratio: float, *, include_padding: bool = False
+    ) -> jax.Array:
         """Draws, for each row alone, floor(ratio * blocks) mask blocks to hide.
 
         Among the blocks that hold a real cell; a model would otherwise spend its capacity on where
@@ -86,7 +92,7 @@ class Patching(NamedTuple):
         drawn = drawn.reshape(batch, h // bh, 1, w // bw, 1)
         return jnp.broadcast_to(drawn, (batch, h // bh, bh, w // bw, bw)).reshape(batch, h, w)
 
-    def pad(self, x):
+    def pad(self, x: jax.Array) -> jax.Array:
         """[batch, rows, cols, channels] with zeros added at the end of rows and cols."""
         if x.ndim != 4 or x.shape[1:3] != tuple(self.size):
             raise ValueError(
@@ -95,13 +101,13 @@ class Patching(NamedTuple):
         rows, cols = (p - s for p, s in zip(self.padded, self.size))
         return jnp.pad(x, ((0, 0), (0, rows), (0, cols), (0, 0)))
 
-    def patchify(self, x):
+    def patchify(self, x: jax.Array) -> jax.Array:
         """[batch, rows, cols, channels] -> [batch, H, W, ph * pw * channels], padded with zeros."""
         (h, w), (ph, pw), channels = self.grid, self.patch, x.shape[-1]
         x = self.pad(x).reshape(-1, h, ph, w, pw, channels)
         return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, h, w, self.values(channels))
 
-    def unpatchify(self, patches):
+    def unpatchify(self, patches: jax.Array) -> jax.Array:
         """Undoes `patchify`; padding is cut off."""
         (h, w), (ph, pw) = self.grid, self.patch
         if patches.shape[1:3] != (h, w) or patches.shape[3] % (ph * pw):
@@ -112,7 +118,7 @@ class Patching(NamedTuple):
         x = x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, *self.padded, x.shape[-1])
         return x[:, : self.size[0], : self.size[1]]
 
-    def cells(self, masked, *, padded=False):
+    def cells(self, masked: jax.Array, *, padded: bool = False) -> jax.Array:
         """Mask of patches [batch, H, W] -> mask of cells [batch, rows, cols].
 
         Padding is cut off unless `padded`.

@@ -1,5 +1,8 @@
-"""A recurrent summary of tokens up to now."""
+"""Recurrent networks over tokens."""
 
+from typing import cast
+
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -10,5 +13,10 @@ class Context(nn.Module):
     hidden: int
 
     @nn.compact
-    def __call__(self, x):
-        return nn.RNN(nn.GRUCell(self.hidden, name="gru"))(x.astype(jnp.float32))
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return states(nn.RNN(nn.GRUCell(self.hidden, name="gru")), x.astype(jnp.float32))
+
+
+def states(network: nn.RNN | nn.Bidirectional, x: jax.Array) -> jax.Array:
+    """Of every step, [b, steps, any]; flax types them as if the carry could come beside them."""
+    return cast(jax.Array, network(x))

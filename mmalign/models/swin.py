@@ -4,11 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from mmalign.models.contract import Backbone
+from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.dropout import Dropout
 from mmalign.models.patches import Patching, pair
 from mmalign.models.swin_decoder import SwinDecoder
-from mmalign.models.windows import LayerNorm, SwinStage
+from mmalign.models.tokens import grid_mask, visible
+from mmalign.models.window_attention import LayerNorm, Layers, SwinStage
 
 # Published geometries (FOCAL's configurations; "har" is the one InfoMAE uses for all HAR sets).
 _MOD = {"window": (3, 3), "width": 64, "depths": (2, 2, 4), "dim": 256}
@@ -22,23 +23,10 @@ PRESETS = {
 
 
 def build(
-    size,
-    channels,
-    *,
-    patch=(1, 2),
-    window=(3, 3),
-    width=32,
-    depths=(2, 2, 2),
-    heads=4,
-    dim=128,
-    mlp_ratio=4,
-    decoder_depth=2,
-    dropout=0.2,
-    attention_dropout=0.2,
-    drop_path=0.1,
-    position_parameter=False,
-    dtype="float32",
-):
+    size, channels, *, patch=(1, 2), window=(3, 3), width=32, depths=(2, 2, 2), heads=4, dim=128,
+    mlp_ratio=4, decoder_depth=2, dropout=0.2, attention_dropout=0.2, drop_path=0.1,
+    position_parameter=False, dtype="float32",
+) -> Backbone:  # fmt: skip
     """SW-T backbone of windows of `size`, meant for time-frequency grids.
 
     Args:
@@ -63,20 +51,9 @@ def build(
     scale = 2 ** (len(depths) - 1)
     multiple = tuple(w * p * scale for w, p in zip(window, patch))
     patching = Patching(tuple(size), patch, window, multiple)
-    shared = {
-        "patching": patching,
-        "window": window,
-        "width": width,
-        "heads": heads,
-        "mlp_ratio": mlp_ratio,
-        "dropout": dropout,
-        "attention_dropout": attention_dropout,
-        "dtype": jnp.dtype(dtype),
-    }
-    encoder = SwinEncoder(
-        depths=depths, dim=dim, drop_path=drop_path, position_parameter=position_parameter, **shared
-    )
-    decoder = SwinDecoder(channels=channels, depths=(decoder_depth,) * (len(depths) - 1), **shared)
+    layers = Layers(window, heads, mlp_ratio, dropout, attention_dropout, jnp.dtype(dtype))
+    encoder = SwinEncoder(patching, layers, width, depths, dim, drop_path, position_parameter)
+    decoder = SwinDecoder(patching, channels, layers, width, (decoder_depth,) * (len(depths) - 1))
     return Backbone(encoder, decoder, patching, dim)
 
 
@@ -116,7 +93,7 @@ class _PatchEmbed(nn.Module):
 
 
 class SwinEncoder(nn.Module):
-    """[b, rows, cols, channels] -> [b, dim] float32: patches, Swin stages, one linear layer.
+    """[b, rows, cols, channels] -> Encoded: patches, Swin stages, one linear layer of all tokens.
 
     The encoder of FOCAL (Liu et al. 2023, arXiv:2310.20071), which InfoMAE keeps. A masked token is
     replaced by one learned vector after the patch embedding, so the grid stays whole and what a
@@ -125,21 +102,21 @@ class SwinEncoder(nn.Module):
     """
 
     patching: Patching
-    window: tuple[int, int]
+    layers: Layers
     width: int
     depths: tuple[int, ...]
-    heads: int
     dim: int
-    mlp_ratio: int = 4
-    dropout: float = 0.2
-    attention_dropout: float = 0.2
     drop_path: float = 0.1  # of the last block; grows from 0 in equal steps
     position_parameter: bool = False
-    dtype: jnp.dtype = jnp.float32  # of the computation; parameters stay float32
 
     @nn.compact
-    def __call__(self, x, masked=None, train=False):
-        x = _PatchEmbed(self.patching, self.width, self.dtype, name="embed")(x)
+    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
+        dtype = self.layers.dtype
+        merged = 2 ** (len(self.depths) - 1)
+        stride = tuple(n * merged for n in self.patching.patch)
+        last = tuple(n // merged for n in self.patching.grid)
+        mask, keep = grid_mask(valid, len(x), self.patching.size, stride, last)
+        x = _PatchEmbed(self.patching, self.width, dtype, name="embed")(visible(x, valid))
         # The public code starts it at zero. With zero biases a hidden region then stays zero in
         # all blocks, and each normalisation there multiplies the gradient by 1 / sqrt(epsilon):
         # 1e17 at the first step. Here it starts on the scale of the other tokens.
@@ -148,22 +125,17 @@ class SwinEncoder(nn.Module):
             x = jnp.where(masked[..., None], token.astype(x.dtype)[None, None, None], x)
         if self.position_parameter:
             self.param("position", nn.initializers.zeros, (*self.patching.grid, self.width))
-        x = Dropout(self.dropout)(x, train=train)
+        x = Dropout(self.layers.dropout)(x, train=train)
 
         rates = np.linspace(0.0, self.drop_path, sum(self.depths))
         rates = np.split(rates, np.cumsum(self.depths)[:-1])
         for i, drop_path in enumerate(rates):
             if i > 0:
-                x = PatchMerging(dtype=self.dtype, name=f"merge_{i}")(x)
-            x = SwinStage(
-                self.window,
-                self.heads,
-                tuple(drop_path.tolist()),
-                mlp_ratio=self.mlp_ratio,
-                dropout=self.dropout,
-                attention_dropout=self.attention_dropout,
-                dtype=self.dtype,
-                name=f"stage_{i}",
-            )(x, train=train)
-        x = nn.Dense(self.dim, dtype=self.dtype, name="out")(x.reshape(len(x), -1))
-        return x.astype(jnp.float32)
+                x = PatchMerging(dtype=dtype, name=f"merge_{i}")(x)
+            stage = SwinStage(self.layers, tuple(drop_path.tolist()), name=f"stage_{i}")
+            x = stage(x, train=train)
+        x = x.reshape(len(x), -1, x.shape[-1])
+        kept = x if keep is None else jnp.where(keep[..., None], x, jnp.zeros((), x.dtype))
+        pooled = nn.Dense(self.dim, dtype=dtype, name="out")(kept.reshape(len(x), -1))
+        tokens, pooled = (z.astype(jnp.float32) for z in (x, pooled))
+        return {"tokens": tokens, "mask": mask, "pooled": pooled}

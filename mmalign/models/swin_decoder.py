@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mmalign.models.patches import Patching
-from mmalign.models.windows import LayerNorm, SwinStage
+from mmalign.models.window_attention import LayerNorm, Layers, SwinStage
 
 
 def interleave(x):
@@ -38,32 +38,18 @@ class SwinDecoder(nn.Module):
 
     patching: Patching
     channels: int
-    window: tuple[int, int]
+    layers: Layers
     width: int  # of a token in the last stage, as in the encoder's first
-    heads: int
     depths: tuple[int, ...] = (2, 2)  # one stage for each merge to undo
-    mlp_ratio: int = 4
-    dropout: float = 0.2
-    attention_dropout: float = 0.2
-    dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, code, train=False):
-        (height, width), levels = self.patching.grid, len(self.depths)
+        (height, width), levels, dtype = self.patching.grid, len(self.depths), self.layers.dtype
         h, w, c = height >> levels, width >> levels, self.width << levels
-        x = nn.Dense(h * w * c, dtype=self.dtype, name="unfold")(code).reshape(-1, h, w, c)
+        x = nn.Dense(h * w * c, dtype=dtype, name="unfold")(code).reshape(-1, h, w, c)
         for i, depth in enumerate(self.depths):
-            x = PatchExpanding(dtype=self.dtype, name=f"expand_{i}")(x)
-            x = SwinStage(
-                self.window,
-                self.heads,
-                (0.0,) * depth,
-                mlp_ratio=self.mlp_ratio,
-                dropout=self.dropout,
-                attention_dropout=self.attention_dropout,
-                dtype=self.dtype,
-                name=f"stage_{i}",
-            )(x, train=train)
-        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="head")(x))
+            x = PatchExpanding(dtype=dtype, name=f"expand_{i}")(x)
+            x = SwinStage(self.layers, (0.0,) * depth, name=f"stage_{i}")(x, train=train)
+        x = nn.gelu(nn.Dense(self.width, dtype=dtype, name="head")(x))
         values = self.patching.values(self.channels)
-        return nn.Dense(values, dtype=self.dtype, name="out")(x).astype(jnp.float32)
+        return nn.Dense(values, dtype=dtype, name="out")(x).astype(jnp.float32)

@@ -1,7 +1,7 @@
 """Results in; out comes what people read: a table, results.json, one self-contained page."""
 
 from mmalign.report.page import write
-from mmalign.report.results import read_results, write_results
+from mmalign.report.results import plain, read_results, write_results
 from mmalign.report.table import Table, probe_table
 
-__all__ = ["Table", "probe_table", "read_results", "write", "write_results"]
+__all__ = ["Table", "plain", "probe_table", "read_results", "write", "write_results"]

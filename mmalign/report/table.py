@@ -80,7 +80,9 @@ def probe_table(records):
     fractions = sorted({r["fraction"] for r in records if _is_answer(r) and _is_joint(r)})
     nearest = max((r["fraction"] for r in records if r["protocol"] == "knn"), default=None)
     parts = dict.fromkeys(r["part"] for r in records if not _is_joint(r))
-    columns = [(f"{_percent(f)} % labels", "joint", _ANSWERS, f) for f in fractions]
+    columns: list[tuple[str, str, tuple[str, ...], float]] = [
+        (f"{_percent(f)} % labels", "joint", _ANSWERS, f) for f in fractions
+    ]
     if nearest is not None:
         columns.append(("kNN", "joint", ("knn",), nearest))
     for part in parts:

@@ -2,13 +2,14 @@
 
 from mmalign.training.cache import enable_compilation_cache
 from mmalign.training.checkpoints import Checkpoints
-from mmalign.training.loop import train
+from mmalign.training.loop import drawn, streamed, train
 from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
 from mmalign.training.optimizer import make_optimizer, make_schedule
 from mmalign.training.paths import path_names, warm_start
 from mmalign.training.preemption import Preempted
 from mmalign.training.program import compile_step
 from mmalign.training.progress import progress_bar
+from mmalign.training.record import Record
 from mmalign.training.state import TrainState, init_state, stream_key, with_key
 from mmalign.training.step import make_train_step
 from mmalign.training.writers import make_writer
@@ -16,9 +17,11 @@ from mmalign.training.writers import make_writer
 __all__ = [
     "Checkpoints",
     "Preempted",
+    "Record",
     "TrainState",
     "compile_step",
     "data_mesh",
+    "drawn",
     "enable_compilation_cache",
     "init_state",
     "make_optimizer",
@@ -31,6 +34,7 @@ __all__ = [
     "replicated",
     "split_rows",
     "stream_key",
+    "streamed",
     "train",
     "warm_start",
     "with_key",

@@ -19,8 +19,8 @@ def enable_compilation_cache(folder=None):
     The folder holds machine code that is run, so no one else should be able to write to it.
     Returns: the folder in use, or None; a folder that cannot be written is None and a warning.
     """
-    if jax.config.jax_compilation_cache_dir:
-        return pathlib.Path(jax.config.jax_compilation_cache_dir)
+    if given := jax.config.values["jax_compilation_cache_dir"]:
+        return pathlib.Path(given)
     folder = os.environ.get(VARIABLE) if folder is None else folder
     if folder is False or folder == "off":
         return None

@@ -3,6 +3,7 @@
 import os
 
 import jax
+import jax.numpy as jnp
 
 from mmalign.training.paths import path_names
 
@@ -101,7 +102,7 @@ def _differences(like, stored, partial):
         lines += [f"{path}: only in the checkpoint" for path in stored if path not in like]
     for path in like.keys() & stored.keys():
         want, have = like[path], stored[path]
-        is_key = jax.dtypes.issubdtype(want.dtype, jax.dtypes.prng_key)  # stored as numbers
+        is_key = jnp.issubdtype(want.dtype, jax.dtypes.prng_key)  # stored as numbers
         if not is_key and (want.shape, want.dtype) != (have.shape, have.dtype):
             kinds = [f"{x.dtype} {list(x.shape)}" for x in (have, want)]
             lines.append(f"{path}: {kinds[0]} in the checkpoint, {kinds[1]} in this run")

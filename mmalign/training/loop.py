@@ -1,9 +1,7 @@
 """The loop of a stage: Python draws rows and dispatches; the device never waits for it."""
 
-import collections
 import functools
 import itertools
-import warnings
 
 import jax
 import jax.numpy as jnp
@@ -13,173 +11,98 @@ from mmalign.training.mesh import place, replicated, split, split_rows
 from mmalign.training.preemption import Preempted, stop_requests
 from mmalign.training.program import compile_step
 
-IN_FLIGHT = 4  # dispatched steps that may wait for the device; more would only delay a stop
 
-
-def train(
-    name,
-    init_state,
-    train_step,
-    data,
-    rows_at,
-    num_steps,
-    *,
-    mesh,
-    checkpoints=None,
-    write=None,
-    progress=None,
-    log_every=50,
-    feed=None,
-    watches=(),
-):
+def train(init_state, train_step, data, batches, num_steps, *, mesh, record, checkpoints=None):
     """Trains a stage to `num_steps` updates, from its latest checkpoint if it has one.
 
-    name: of the stage; metrics are written as "<name>/<metric>".
     init_state: () -> TrainState, called only without a checkpoint (see `state.init_state`).
-    train_step: (state, data, rows) -> (state, metrics), pure, compiled once; metrics hold scalars,
+    train_step: (state, data, batch) -> (state, metrics), pure, compiled once; metrics hold scalars,
       "loss" and "grad_norm" among them.
     data: tree of arrays that every step sees; an argument of the program, whole on every device.
       What `replicate` placed before is not copied.
-    rows_at: step -> tree of NumPy arrays, the global batch on axis 0; the same on all processes.
-    feed: start -> iterator of batches from that step on, in place of `rows_at` (then None), for
-      data that the host streams; each process yields its share of axis 0.
-    write: a writer (`scalars`, `rewind`) or None. Written are the values of the steps that
-      `log_every` divides and of the last: a resumed run leaves the same record as an unbroken one.
-    progress: (name, start, num_steps) -> bar, see `progress_bar`; or None.
-    watches: (metric, low, message) each: a written value of the metric below `low` warns, once.
+    batches: start -> iterator of what each step sees from that step on, see `drawn`, `streamed`.
+    record: Record, which is told of every step.
     Returns: the final TrainState. The last save may still run: `checkpoints.close()` finishes it.
     Raises: FloatingPointError, naming the step, if a loss or gradient is not finite; Preempted
       after SIGTERM; ValueError if the batch cannot be split over the mesh.
     """
-    whole = replicated(mesh)
-    state = _first_state(init_state, checkpoints, whole)
+    everywhere = replicated(mesh)
+    state = _first_state(init_state, checkpoints, everywhere)
     start = int(state.step)
     if start >= num_steps:
         return state
-    if write is not None:
-        write.rewind(name, start)
-    data = place(data, whole)
-    batches = _batches(rows_at, feed, start, mesh)
-    jitted = jax.jit(
-        functools.partial(_watched, train_step),
-        in_shardings=(whole, whole, whole, split(mesh)),
-        out_shardings=whole,
-        donate_argnums=0,
-    )
-    program = None
-    bad = place(np.int32(0), whole)
-    bar = progress(name, start, num_steps) if progress else None
-    record = _Record(name, num_steps, log_every, write, bar, watches)
+    record.start(start)
     try:
         with stop_requests() as asked:
-            for step in range(start, num_steps):
-                batch = next(batches, None)
-                if batch is None:
-                    raise ValueError(f"feed ended at step {step} of {num_steps}")
-                program = program or compile_step(jitted, state, bad, data, batch)
-                with jax.profiler.StepTraceAnnotation(name, step_num=step):
-                    state, bad, metrics = program(state, bad, data, batch)
-                done = step + 1
-                record.add(done, metrics, bad)
+            steps = _steps(state, train_step, data, batches, num_steps, mesh, record)
+            for state, done in steps:
                 stop = asked(done)
                 if checkpoints and (stop or done == num_steps or checkpoints.due(done)):
                     record.read()  # what is on disk of the record reaches the checkpoint's step
-                    _check_finite(state, name)
+                    _check_finite(state, record.name)
                     checkpoints.save(done, state, force=True)
                 if stop:
                     record.read()
                     if checkpoints:
                         checkpoints.wait()
-                    raise Preempted(name, done)
+                    raise Preempted(record.name, done)
             record.read()
     finally:
-        if bar is not None:
-            bar.close()
+        record.close()
     return state
 
 
-def _watched(train_step, state, bad, data, batch):
+def drawn(rows_at, mesh):
+    """Batches of rows that a step gathers on the device: `start -> iterator`.
+
+    rows_at: step -> tree of NumPy arrays, the global batch on axis 0; the same on all processes.
+    """
+    return lambda start: (split_rows(rows_at(step), mesh) for step in itertools.count(start))
+
+
+def streamed(feed, mesh):
+    """Batches that the host gathers, for data larger than the device: `start -> iterator`.
+
+    feed: start -> iterator from that step on; each process yields its share of axis 0.
+    """
+    return lambda start: (split_rows(batch, mesh, local=True) for batch in feed(start))
+
+
+def _steps(state, train_step, data, batches, num_steps, mesh, record):
+    """Yields (state, updates done) after every step dispatched."""
+    everywhere = replicated(mesh)
+    jitted = jax.jit(
+        functools.partial(_watched, train_step),
+        in_shardings=(everywhere, everywhere, everywhere, split(mesh)),
+        out_shardings=everywhere,
+        donate_argnums=0,
+    )
+    start, program = int(state.step), None
+    data, first_bad = place(data, everywhere), place(np.int32(0), everywhere)
+    coming = batches(start)
+    for step in range(start, num_steps):
+        batch = next(coming, None)
+        if batch is None:
+            raise ValueError(f"the stream of batches ended at step {step} of {num_steps}")
+        program = program or compile_step(jitted, state, first_bad, data, batch)
+        with jax.profiler.StepTraceAnnotation(record.name, step_num=step):
+            state, first_bad, metrics = program(state, first_bad, data, batch)
+        record.add(step + 1, metrics, first_bad)
+        yield state, step + 1
+
+
+def _watched(train_step, state, first_bad, data, batch):
     """The step, and the first step that was not finite (0: none), so that one number tells."""
     state, metrics = train_step(state, data, batch)
     finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
-    return state, jnp.where((bad == 0) & ~finite, state.step, bad), metrics
+    return state, jnp.where((first_bad == 0) & ~finite, state.step, first_bad), metrics
 
 
-def _first_state(init_state, checkpoints, whole):
+def _first_state(init_state, checkpoints, sharding):
     if checkpoints is None or checkpoints.latest is None:
         return init_state()
-    like = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole)
+    like = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
     return checkpoints.load(None, jax.tree.map(like, jax.eval_shape(init_state)))
-
-
-def _batches(rows_at, feed, start, mesh):
-    """Yields placed batches from step `start` on."""
-    if (rows_at is None) == (feed is None):
-        raise ValueError("give rows_at or feed, one of the two")
-    streamed = feed is not None
-    for batch in feed(start) if streamed else map(rows_at, itertools.count(start)):
-        yield split_rows(batch, mesh, local=streamed)
-
-
-class _Record:
-    """Holds the metrics of recent steps on the device and reads them in blocks, a step late."""
-
-    def __init__(self, name, num_steps, log_every, write, bar, watches):
-        self.name, self.num_steps, self.log_every = name, num_steps, log_every
-        self.write, self.bar, self.watches = write, bar, list(watches)
-        self.unread = []  # (step, metrics on the device)
-        self.bad = None
-        self.flying = collections.deque()
-
-    def add(self, step, metrics, bad):
-        """Takes the metrics of a step just dispatched; reads those before if they are due."""
-        if (step - 1) % self.log_every == 0:
-            self.read()
-        self.unread.append((step, metrics))
-        self.bad = bad
-        self.flying.append(metrics["loss"])
-        if len(self.flying) > IN_FLIGHT:
-            self.flying.popleft().block_until_ready()
-        if self.bar is not None:
-            self.bar.advance()
-
-    def read(self):
-        """Reads all steps so far: writes those that are due, stops at one that is not finite."""
-        unread, self.unread = self.unread, []
-        bad = int(self.bad) if unread else 0
-        for step, metrics in unread:
-            if step == bad:
-                _stop(self.name, step, jax.device_get(metrics))
-            if step % self.log_every == 0 or step == self.num_steps:
-                values = {f"{self.name}/{k}": float(v) for k, v in jax.device_get(metrics).items()}
-                if self.write is not None:
-                    self.write.scalars(step, values)
-                if self.bar is not None:
-                    self.bar.show(loss=values[f"{self.name}/loss"])
-                self._watch(step, values)
-
-    def _watch(self, step, values):
-        """Warns of values that are too low, of each metric once."""
-        for watch in list(self.watches):
-            metric, low, message = watch
-            value = values[f"{self.name}/{metric}"]
-            if value < low:
-                self.watches.remove(watch)
-                if jax.process_index() == 0:
-                    warnings.warn(
-                        f"stage {self.name!r}: {metric} is {value:.2g} at step {step}, below "
-                        f"{low:g}: {message}",
-                        stacklevel=4,
-                    )
-
-
-def _stop(name, step, metrics):
-    shown = ", ".join(f"{key} {float(value):.4g}" for key, value in sorted(metrics.items()))
-    raise FloatingPointError(
-        f"stage {name!r}: loss or gradient not finite at step {step} ({shown}). The last "
-        "checkpoint is from before it. A lower lr, a longer warm-up or a smaller clip_norm may "
-        "help; JAX_DEBUG_NANS=1 finds the operation"
-    )
 
 
 @jax.jit

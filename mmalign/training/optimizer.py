@@ -1,7 +1,8 @@
 """AdamW with warm-up and cosine decay, by groups of parameters."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Hashable
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +50,10 @@ def make_optimizer(config, num_steps):
     config = {key: value for key, value in dict(config).items() if value is not None}
     groups, freeze = dict(config.pop("groups", {})), tuple(config.pop("freeze", ()))
     main = _settings(config, "optim")
-    transforms = {FROZEN: optax.set_to_zero(), MAIN: _adamw(main, num_steps)}
+    transforms: dict[Hashable, optax.GradientTransformation] = {
+        FROZEN: optax.set_to_zero(),
+        MAIN: _adamw(main, num_steps),
+    }
     patterns = {}
     for name, options in groups.items():
         options, label = dict(options), re.sub(r"\W+", "_", name).strip("_")
@@ -87,7 +91,7 @@ def gradient_norms(grads, opt_state):
     if not isinstance(opt_state, optax.transforms.PartitionState):
         return {"grad_norm": optax.tree.norm(grads)}
     groups = {
-        label: state.inner_state[0].norm
+        label: cast(Any, state).inner_state[0].norm  # as `_adamw` chains them
         for label, state in opt_state.inner_states.items()
         if label != FROZEN
     }

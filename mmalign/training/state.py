@@ -15,11 +15,16 @@ from mmalign.training.paths import warm_start
 
 @struct.dataclass
 class TrainState:
-    """Arrays of one stage; `ema` is None unless the stage averages its weights."""
+    """Arrays of one stage.
+
+    state: what its method keeps beside parameters, None if nothing.
+    ema: averaged weights, None unless the stage averages them.
+    """
 
     step: jax.Array  # int32 [], updates done
     params: Any
     opt_state: optax.OptState
+    state: Any = None
     ema: Any = None
 
 
@@ -44,7 +49,7 @@ def with_key(data, seed, name):
 def init_state(init, tx, key, batch, *, mesh=None, ema=False, source=None, patterns=()):
     """A fresh TrainState, computed by two compiled programs.
 
-    init: (key, batch) -> {"params": ...}, a method's `init`.
+    init: (key, batch) -> {"params": ..., optional "state": ...}, a method's `init`.
     batch: arrays or ShapeDtypeStructs (`jax.eval_shape(prepare, data, rows_at(0))`); only shapes
       and dtypes are used, the values are zeros.
     mesh: where the state is replicated; None leaves it on the default device.
@@ -56,16 +61,17 @@ def init_state(init, tx, key, batch, *, mesh=None, ema=False, source=None, patte
 
     def fresh(key):
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        return init(key, zeros)["params"]
+        variables = init(key, zeros)
+        return variables["params"], variables.get("state")
 
     # `source` is an argument: as a captured constant it would be part of the program, which then
     # never is in the compilation cache.
-    def first(params, source):
+    def first(params, state, source):
         if patterns:
             params = warm_start(params, source, patterns)
-        return TrainState(jnp.int32(0), params, tx.init(params), params if ema else None)
+        return TrainState(jnp.int32(0), params, tx.init(params), state, params if ema else None)
 
     whole = None if mesh is None else replicated(mesh)
     # Apart, so that stages of one method share the part that is slow to compile, random numbers.
-    params = jax.jit(fresh, out_shardings=whole)(key)
-    return jax.jit(first, out_shardings=whole)(params, source)
+    params, state = jax.jit(fresh, out_shardings=whole)(key)
+    return jax.jit(first, out_shardings=whole)(params, state, source)

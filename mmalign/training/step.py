@@ -10,7 +10,9 @@ from mmalign.training.state import TrainState
 def make_train_step(loss, tx, prepare, *, num_steps, ema=0.0):
     """Turns a method's loss into `step(state, data, rows) -> (state, metrics)`.
 
-    loss: (variables, batch, key) -> (scalar, {"metrics": {name: scalar}}).
+    loss: (variables, batch, key) -> (scalar, {"metrics": {name: scalar}, optional "state": ...}).
+      variables hold "params", "state" if the method has one, and "target", the averaged weights,
+      if the stage has `ema`.
     data: as `with_key` makes it; its key and the step give the step's key, so no key is stored and
       resuming is exact.
     prepare: (data, rows) -> batch, pure: gathers and normalises on the device.
@@ -25,15 +27,18 @@ def make_train_step(loss, tx, prepare, *, num_steps, ema=0.0):
         batch = {**prepare(data["data"], rows), "progress": state.step / num_steps}
         key = jax.random.fold_in(jax.random.wrap_key_data(data["key"]), state.step)
 
-        def objective(params):
-            value, aux = loss({"params": params}, batch, key)
-            return value, aux["metrics"]
+        beside = {"state": state.state, "target": state.ema}
+        beside = {name: tree for name, tree in beside.items() if tree is not None}
 
-        (value, metrics), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        def objective(params):
+            return loss({"params": params, **beside}, batch, key)
+
+        (value, aux), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         average = optax.incremental_update(params, state.ema, 1 - ema) if ema else None
-        metrics = {**metrics, "loss": value, **gradient_norms(grads, opt_state)}
-        return TrainState(state.step + 1, params, opt_state, average), metrics
+        metrics = {**aux["metrics"], "loss": value, **gradient_norms(grads, opt_state)}
+        kept = aux.get("state", state.state)
+        return TrainState(state.step + 1, params, opt_state, kept, average), metrics
 
     return train_step

@@ -1,12 +1,13 @@
-"""Where scalars go. `metrics.jsonl` is the record; TensorBoard files and wandb are copies.
+"""Where a training's scalars go. `metrics.jsonl` is the record; TensorBoard and wandb are copies.
 
-A writer has `scalars(step, {"stage/metric": float})`, `rewind(stage, step)`, which forgets what a
-stage wrote beyond that step, and `close()`. Steps count within a stage.
+A writer has `scalars(step, {"stage/metric": float})`, `rewind(step)`, which forgets what was
+written beyond that step, and `close()`.
 """
 
 import json
 import math
 import os
+from typing import Any
 
 import jax
 
@@ -25,11 +26,10 @@ class JsonlWriter:
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
 
-    def rewind(self, stage, step):
-        """Drops the stage's lines beyond `step`."""
+    def rewind(self, step):
+        """Drops lines beyond `step`."""
         self._file.close()
-        own = lambda line: any(key.startswith(f"{stage}/") for key in line)
-        self._keep(lambda line: line["step"] <= step or not own(line))
+        self._keep(lambda line: line["step"] <= step)
 
     def close(self):
         """Closes the file."""
@@ -49,61 +49,56 @@ class JsonlWriter:
 
 
 class TensorBoardWriter:
-    """Event files, in a folder per stage since a rewind concerns a folder."""
+    """Event files of one training in a folder."""
 
     def __init__(self, folder):
-        """folder: gets a subfolder per stage."""
-        self._folder, self._writers = folder, {}
+        """folder: made when there is something to write."""
+        self._folder, self._writer = folder, None
 
     def scalars(self, step, values):
         """One event per value."""
+        self._writer = self._writer or self._open()
         for key, value in values.items():
-            stage = key.split("/")[0]
-            if stage not in self._writers:
-                self._writers[stage] = self._open(stage)
             if math.isfinite(value):  # tensorboardX warns of others
-                self._writers[stage].add_scalar(key, value, step)
+                self._writer.add_scalar(key, value, step)
 
-    def rewind(self, stage, step):
-        """Makes readers ignore the stage's events beyond `step`."""
-        if stage in self._writers:
-            self._writers[stage].close()
-        self._writers[stage] = self._open(stage, purge_step=step + 1)
+    def rewind(self, step):
+        """Makes readers ignore the events beyond `step`."""
+        self.close()
+        self._writer = self._open(purge_step=step + 1)
 
     def close(self):
         """Writes what is left."""
-        for writer in self._writers.values():
-            writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
-    def _open(self, stage, purge_step=None):
+    def _open(self, purge_step=None):
         from tensorboardX import SummaryWriter
 
-        folder = os.path.join(self._folder, stage)
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(self._folder, exist_ok=True)
         # Names go by the second: without a suffix a quick restart overwrites the file before.
-        suffix = f".{len(os.listdir(folder))}"
-        return SummaryWriter(folder, purge_step=purge_step, filename_suffix=suffix)
+        suffix = f".{len(os.listdir(self._folder))}"
+        return SummaryWriter(str(self._folder), purge_step=purge_step, filename_suffix=suffix)
 
 
 class WandbWriter:
-    """A Weights & Biases run; needs `pip install mmalign[wandb]`."""
+    """A Weights & Biases run of one training; needs `pip install mmalign[wandb]`."""
 
-    def __init__(self, folder, **options):
+    def __init__(self, folder, name, **options):
         """options: of `wandb.init`, project for instance; give an id for a run that may resume."""
-        import wandb
-
-        self._run = wandb.init(dir=folder, resume="allow", **options)
-        self._known = set()
+        try:
+            import wandb
+        except ImportError as error:
+            raise ImportError(
+                "config.wandb asks for Weights & Biases: pip install 'mmalign[wandb]'"
+            ) from error
+        self._run = wandb.init(dir=folder, resume="allow", **{"name": name} | options)
 
     def scalars(self, step, values):
-        """Logs against "<stage>/step", as wandb's own step may not go back at the next stage."""
-        stage = next(iter(values)).split("/")[0]
-        if stage not in self._known:
-            self._run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
-            self._known.add(stage)
-        self._run.log({f"{stage}/step": step, **values})
+        """Logs at the training's step."""
+        self._run.log(values, step=step)
 
-    def rewind(self, stage, step):
+    def rewind(self, step):
         """Nothing: wandb forgets nothing; repeated steps are drawn twice."""
 
     def close(self):
@@ -123,10 +118,10 @@ class MultiWriter:
         for writer in self._writers:
             writer.scalars(step, values)
 
-    def rewind(self, stage, step):
+    def rewind(self, step):
         """To all."""
         for writer in self._writers:
-            writer.rewind(stage, step)
+            writer.rewind(step)
 
     def close(self):
         """To all."""
@@ -140,15 +135,16 @@ class MultiWriter:
         self.close()
 
 
-def make_writer(workdir, *, tensorboard=True, wandb=None):
-    """Record and copies of a run: `metrics.jsonl` and `tensorboard/` in workdir; process 0 only.
+def make_writer(folder, name, *, tensorboard=True, wandb=None):
+    """Record and copies of a training: `metrics.jsonl`, `tensorboard/` in folder; process 0 only.
 
-    wandb: options of `wandb.init` as a mapping, or None for none.
+    name: of the training. wandb: options of `wandb.init` as a mapping, or None for none.
     """
     if jax.process_index():
         return MultiWriter([])
-    os.makedirs(workdir, exist_ok=True)
-    copies = [] if wandb is None else [WandbWriter(workdir, **wandb)]
+    os.makedirs(folder, exist_ok=True)
+    wandb = {key: value for key, value in dict(wandb or {}).items() if value is not None}
+    copies: list[Any] = [WandbWriter(folder, name, **wandb)] if wandb else []
     if tensorboard:
-        copies.append(TensorBoardWriter(os.path.join(workdir, "tensorboard")))
-    return MultiWriter([JsonlWriter(os.path.join(workdir, "metrics.jsonl")), *copies])
+        copies.append(TensorBoardWriter(os.path.join(folder, "tensorboard")))
+    return MultiWriter([JsonlWriter(os.path.join(folder, "metrics.jsonl")), *copies])

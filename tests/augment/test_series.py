@@ -41,7 +41,16 @@ def test_permutation_chooses_at_most_ten_intervals_by_itself():
     assert (out[..., 0] % 16 == 0).all() and not (out[:, 0, 0] == 0).all()
 
 
-@pytest.mark.parametrize(("time", "interval"), [(48, 7), (48, 0), (48, 96), (13, None)])
+@pytest.mark.parametrize(("time", "left"), [(11, 1), (23, 1), (1, 0)])
+def test_permutation_leaves_the_rest_of_an_odd_length_at_the_end(time, left):
+    at = np.broadcast_to(np.arange(time), (40, time))
+    out = each(series.permutation, jnp.arange(float(time))[:, None], MANY[:40])[..., 0]
+    np.testing.assert_array_equal(np.sort(out, axis=1), at)
+    np.testing.assert_array_equal(out[:, time - left :], at[:, time - left :])
+    assert time == 1 or (out != at).any()
+
+
+@pytest.mark.parametrize(("time", "interval"), [(48, 7), (48, 0), (48, 96), (13, 5)])
 def test_permutation_refuses_intervals_that_do_not_divide(time, interval):
     with pytest.raises(ValueError, match=f"does not divide a series of {time}"):
         series.permutation(MANY[0], jnp.ones((time, 2)), interval=interval)

@@ -12,23 +12,28 @@ from mmalign.data import catalogue
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match="name='mnist', expected one of synthetic, uci_har, sp_sw"):
+    with pytest.raises(
+        ValueError, match="no data set is called 'mnist'; there is emg_imu_lis, ipol"
+    ):
         catalogue.load({"name": "mnist"})
 
 
 def test_unknown_option_lists_the_known(tmp_path):
     config = {"name": "sp_sw_har", "dir": tmp_path, "options": {"purty": 1}}
-    with pytest.raises(ValueError, match="'sp_sw_har' has no option 'purty', expected steps, puri"):
+    with pytest.raises(ValueError, match=r"'sp_sw_har' is called 'purty' .did you mean 'purity'"):
         catalogue.load(config)
-    with pytest.raises(ValueError, match="'uci_har' has no option 'steps', expected none"):
+    with pytest.raises(ValueError, match="'uci_har' is called 'steps'; there is none"):
         catalogue.load({"name": "uci_har", "options": {"steps": 1}})
 
 
-@pytest.mark.parametrize("name", [name for name, s in catalogue.SOURCES.items() if "dir" in s[2]])
+PUBLIC = [name for name in catalogue.SOURCES if name not in ("synthetic", "npz")]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_set_says_where_it_comes_from(name, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Download '.*\.zip' from https://.*data.dir=FOL"):
         catalogue.load({"name": name, "dir": str(tmp_path)})
-    origin = importlib.import_module(catalogue.SOURCES[name][0]).ORIGIN
+    origin = importlib.import_module(catalogue.SOURCES[name].split(":")[0]).ORIGIN
     assert origin.name == name and origin.url.startswith("https://") and origin.marker
 
 
@@ -54,10 +59,48 @@ def test_synthetic_takes_its_options():
     assert len(catalogue.load({"name": "synthetic", "options": options})) == 24
 
 
+LOADER = """
+import numpy as np
+from mmalign.data.dataset import Dataset, Description
+
+def load(*, windows=4, broken=False, cache_dir=None):
+    column = lambda value, kind: np.full(windows, value, kind)
+    return Dataset(
+        inputs={m: np.ones((windows, 5, 2), np.float32) for m in "ab"},
+        present={m: column(True, bool) for m in "ab"},
+        targets={"label": column(0, np.int32)},
+        group=column(0, np.int32),
+        split=column(0, np.int8)[: -1 if broken else None],
+        recording=column(0, np.int32),
+        position=np.arange(windows, dtype=np.int32),
+        description=Description(str(cache_dir), dict(a=1.0, b=2.0), {}, {}),
+    )
+"""
+
+
+def test_a_loader_of_the_users_own_is_named_by_module_and_function(tmp_path, monkeypatch):
+    (tmp_path / "my_sensors.py").write_text(LOADER)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = {"name": "my_sensors:load", "options": {"windows": 6}, "cache_dir": "here"}
+    data = catalogue.load(config)
+    assert len(data) == 6 and data.description.name == "here"
+    for change, said in (
+        (
+            {"options": {"window": 6}},
+            "'my_sensors:load' is called 'window' .did you mean 'windows'",
+        ),
+        ({"options": {"broken": True}}, "split '' has 3 rows where group has 4"),
+        ({"name": "my_sensors:lead"}, "'my_sensors:lead' cannot be imported.*no attribute 'lead'"),
+        ({"name": "my_sensor:load"}, "'my_sensor:load' cannot be imported: No module named"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            catalogue.load(config | change)
+
+
 def test_importing_the_readers_imports_nothing_heavy():
-    modules = [module for module, _, _ in catalogue.SOURCES.values()]
+    modules = [source.split(":")[0] for source in catalogue.SOURCES.values()]
     script = (
-        f"import sys, mmalign.data.catalogue, {', '.join(modules)}; "
+        f"import sys, mmalign.data.catalogue, {', '.join(modules)}, mmalign.data.fingerprint; "
         "heavy = {'tensorflow_datasets', 'scipy', 'sklearn', 'grain', 'jax'} & set(sys.modules); "
         "assert not heavy, heavy"
     )

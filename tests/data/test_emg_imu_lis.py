@@ -46,14 +46,14 @@ def files():
 
 @pytest.fixture
 def load(tmp_path):
-    def call(files):
+    def call(files, **options):
         with zipfile.ZipFile(tmp_path / "emg-imu-lis-dataset.zip", "w") as zipped:
             for path, content in files.items():
                 text = content if isinstance(content, str) else json.dumps(content)
                 zipped.writestr(path, text)
             zipped.writestr("readme.md", "about")
         config = {"name": "emg_imu_lis", "dir": tmp_path, "cache_dir": tmp_path / "cache"}
-        return catalogue.load(config)
+        return catalogue.load({**config, "options": options})
 
     return call
 
@@ -81,12 +81,22 @@ def test_missing_numbers_make_the_stream_absent(load, files):
     data = load(files)
     np.testing.assert_array_equal(data.present["gyro"], [True, True, True, False, True, True])
     assert not data.inputs["gyro"][3].any() and data.present["acc"].all()
+    assert data.valid == {}
+
+
+def test_missing_numbers_can_leave_the_rest_of_a_gesture(load, files):
+    files["Dataset/C/3.json"]["imu"]["data"][7]["gyroscope"] = [1.0, float("nan"), 2.0]
+    data = load(files, most_lost=0.01)
+    assert data.present["gyro"].all() and [*data.valid] == ["gyro"]
+    np.testing.assert_array_equal(np.argwhere(~data.valid["gyro"]), [[3, 7]])
+    want = np.delete(data.inputs["gyro"][3], 7, axis=0)[:, 0]
+    np.testing.assert_array_equal(want, np.delete(np.arange(400) + 1014.0, 7))
 
 
 def test_second_load_reads_the_cache_and_other_files_do_not(load, files, monkeypatch):
     first = load(files)
     with monkeypatch.context() as patch:
-        patch.setattr(emg_imu_lis, "read", lambda archive: pytest.fail("read again"))
+        patch.setattr(emg_imu_lis, "read", lambda archive, most_lost: pytest.fail("read again"))
         second = load(files)
     for m in first.modalities:
         np.testing.assert_array_equal(first.inputs[m], second.inputs[m])

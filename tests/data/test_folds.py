@@ -44,9 +44,12 @@ def test_settings_can_be_chosen_without_the_people_of_the_test(dataset):
     np.testing.assert_array_equal(inside.inputs["acc"], dataset.inputs["acc"][kept])
     np.testing.assert_array_equal(inside.position, dataset.position[kept])
     assert {len(x) for x in inside.factors.values()} == {len(kept)}
+    valid = dataclasses.replace(dataset, split=np.where(dataset.group == 0, 2, dataset.split))
+    assert set(folds.hold_out(valid, 4, 0, of="train").group) == people - {0}
+    assert set(folds.hold_out(valid, 4, 0).group) == set(range(7))  # folds come in its place
     with pytest.raises(ValueError, match="2 to 5, the number of subjects"):
         folds.hold_out(dataset, 6, 0, of="train")
-    with pytest.raises(ValueError, match=r'"all" or "train", got .test.'):
+    with pytest.raises(ValueError, match=r"folds_of must be one of all, train, got .test."):
         folds.hold_out(dataset, 2, 0, of="test")
 
 

@@ -92,6 +92,25 @@ def test_lost_packets_make_a_place_absent(load, files):
         assert left[third].all() and right[third].all()
 
 
+def test_windows_with_lost_packets_can_be_used_where_they_are_valid(load, files):
+    few, data = load(files), load(files, most_lost=0.2)
+    feet = [m for m in data.modalities if "foot" in m]
+    assert few.valid == {} and [*data.valid] == feet  # 33 % of a window at the back are lost
+    first = data.recording == 0
+    packet = 64 * data.position[first][:, None] + np.arange(128)
+    lost = {"left": [*range(200, 208)], "right": [0, 1, *range(256, 320, 3)]}
+    for m in feet:
+        valid = data.valid[m][first]
+        # 70 to 72 were filled in a window that is whole: they count
+        np.testing.assert_array_equal(valid, ~np.isin(packet, lost[m.split("_")[0]]))
+        assert data.present[m][first].all() and not data.inputs[m][first][~valid].any()
+        whole = few.present[m]
+        np.testing.assert_array_equal(data.inputs[m][whole], few.inputs[m][whole])
+    np.testing.assert_array_equal(data.present["back_acc"], few.present["back_acc"])
+    more = load(files, most_lost=0.5)
+    np.testing.assert_array_equal(more.valid["back_mag"].sum(axis=1)[more.group == 2], [128, 86])
+
+
 def test_labels_are_the_more_frequent_phase(load, files):
     # standing to 100, out to 180, turn to 270, back to 330, standing to 360, then unknown
     label = load(files).label
@@ -112,7 +131,7 @@ def test_second_load_reads_the_cache_unless_options_differ(
     load, files, second_load_reads_the_cache
 ):
     second_load_reads_the_cache(
-        ipol_gait, load, files, {"steps": 64}, {"steps": 64, "overlap": 0.5}
+        ipol_gait, load, files, {"steps": 64}, {"steps": 64, "overlap": 0.5, "most_lost": 0.0}
     )
 
 
@@ -146,6 +165,7 @@ def test_truncated_zip_is_refused(load, files, refuses_a_truncated_zip):
         ({"overlap": 1.0}, r"overlap must be in \[0, 1\), got 1.0"),
         ({"steps": 127}, r"windows of 127 rows with overlap=0.5"),
         ({"steps": 1000}, r"no window is left for training"),
+        ({"most_lost": 1.0}, r"most_lost must be in \[0, 1\), got 1.0"),
     ],
 )
 def test_bad_options_are_refused(load, files, options, message):

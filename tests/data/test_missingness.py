@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmalign.data import synthetic, views
+from mmalign.data import samplers, synthetic
 from mmalign.data.missingness import check, devices_of, incomplete, levels, simulate
 
 NAMES = ("a", "b", "c")
@@ -184,14 +184,18 @@ def test_every_modality_has_a_device():
     ("match", "pattern"),
     [
         ("missing.kind must be one of independent, burst, .* got None", {}),
-        ("missing 'burst' needs duration; its options are rate", {"kind": "burst", "rate": 0.1}),
-        ("missing 'subsets' does not know rate", {"kind": "subsets", "rate": 0.1}),
+        ("missing 'burst' needs duration; its options are devices, duration", {
+            "kind": "burst", "rate": 0.1}),
+        ("no option of missing 'subsets' is called 'rate'; there is devices, keep_one", {
+            "kind": "subsets", "rate": 0.1}),
         (r"rate must lie in \[0, 1\], got -1 for 'a'", {"kind": "subject", "rate": -1}),
         (r"rate must lie in \[0, 1\), got 1", {"kind": "burst", "rate": 1, "duration": 9}),
         (r"duration must be 1 / \(1 - rate\) = 4 windows or more for 'b'.* got 3", {
             "kind": "burst", "rate": {"b": 0.75}, "duration": 3}),
-        ("rate names 'z'; there is a, b, c", {"kind": "independent", "rate": {"z": 0.5}}),
-        ("device 'd' has no modality 'z'", {"kind": "subsets", "devices": {"d": ("z",)}}),
+        ("no device of missing.rate is called 'z'; there is a, b, c", {
+            "kind": "independent", "rate": {"z": 0.5}}),
+        ("no modality of device 'd' is called 'z'; there is a, b, c", {
+            "kind": "subsets", "devices": {"d": ("z",)}}),
     ],
 )  # fmt: skip
 def test_impossible_patterns_are_refused_by_name(match, pattern):
@@ -223,13 +227,34 @@ def test_levels_are_ranks_of_movement_among_the_windows_that_are_there():
     assert level["acc"][here].mean() == pytest.approx(0.5) and (level["acc"][~here] == 0.5).all()
 
 
-def test_a_view_and_a_data_set_lose_what_moves_most():
+def test_levels_and_losses_know_every_kind_and_count_valid_samples_alone():
+    n, rng = 200, np.random.default_rng(0)
+    loud = rng.permutation(n) + 1.0  # how much a window moves
+    wide = lambda *shape: loud.reshape(-1, *[1] * len(shape)) * rng.choice([-1, 1], (n, *shape))
+    shapes = {"ecg": (400, 2), "face": (20, 20, 3), "age": (400,), "words": (400, 2)}
+    inputs = {m: wide(*shape).astype(np.float32) for m, shape in shapes.items()}
+    valid = rng.random((n, 400)) < 0.5
+    inputs["ecg"][~valid] = rng.normal(size=((~valid).sum(), 2)) * 1e6
+    data = dataclasses.replace(
+        synthetic.make(subjects=10, windows=20, test_subjects=2), inputs=inputs,
+        present={m: np.ones(n, bool) for m in shapes}, valid={"ecg": valid},
+    )  # fmt: skip
+    for level in levels(data).values():
+        assert np.corrcoef(level, loud)[0, 1] > 0.99
+    made = incomplete(data, {"kind": "value", "rate": 0.5})
+    for m, present in made.present.items():
+        assert not present.all() and not made.inputs[m][~present].any()
+        np.testing.assert_array_equal(made.inputs[m][present], inputs[m][present])
+    np.testing.assert_array_equal(made.valid["ecg"], valid & made.present["ecg"][:, None])
+    nowhere = dataclasses.replace(data, present={m: np.zeros(n, bool) for m in shapes})
+    assert all((level == 0.5).all() for level in levels(nowhere).values())
+
+
+def test_a_sampler_and_a_data_set_lose_what_moves_most():
     data = synthetic.make(subjects=16, windows=64, test_subjects=2)
     level, pattern = levels(data), {"kind": "value", "rate": 0.4}
-    view = views.create(
-        {"kind": "paired", "missing": pattern}, data, batch_size=512, seed=0
-    )  # fmt: skip
-    rows = view.rows(3)
+    sampler = samplers.create({"kind": "paired", "missing": pattern}, data, batch_size=512, seed=0)
+    rows = sampler.rows(3)
     row = np.maximum(rows["acc"], rows["emg"])  # one of them stays
     for m in ("acc", "emg"):
         gone = rows[m] < 0

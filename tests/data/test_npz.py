@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmalign.data import npz
-from mmalign.data.dataset import TEST, TRAIN
+from mmalign.data.dataset import TEST, TRAIN, VALIDATION, check
 
 N = 12
 
@@ -52,6 +52,77 @@ def test_windows_of_nan_are_absent_and_zero(load, windows):
     np.testing.assert_array_equal(np.flatnonzero(~data.present["ecg"]), [2, 7])
     assert data.present["acc"].all()
     np.testing.assert_array_equal(data.inputs["ecg"][[2, 7]], 0)
+
+
+def test_series_with_nan_inside_are_used_where_they_are_valid(load, windows):
+    windows["acc"][3, 2:4] = np.nan
+    windows["acc"][5, 7, 1] = np.nan  # one channel loses the sample
+    windows["acc"][8] = np.nan
+    data = load(windows)
+    assert [*data.valid] == ["acc"]  # the ecg has no gap
+    want = np.ones((N, 8), bool)
+    want[3, 2:4] = want[5, 7] = want[8] = False
+    np.testing.assert_array_equal(data.valid["acc"], want)
+    np.testing.assert_array_equal(np.flatnonzero(~data.present["acc"]), [8])
+    np.testing.assert_array_equal(data.inputs["acc"], np.where(want[:, :, None], windows["acc"], 0))
+
+
+def test_an_array_is_of_the_kind_that_its_rank_or_its_file_says(load, windows, rng):
+    windows["face"] = rng.integers(0, 256, (N, 4, 5, 3), np.uint8)
+    windows["age"] = rng.normal(size=(N, 6))
+    windows["words"] = rng.normal(size=(N, 7, 2))
+    windows["age"][4] = windows["words"][6] = np.nan
+    data = load(windows | {"kind_words": "sequence", "kind_ecg": "series", "rate_hz_acc": 50})
+    assert data.kinds == {
+        "acc": "series", "ecg": "series", "face": "image", "age": "vector", "words": "sequence"
+    }  # fmt: skip
+    assert data.description.rate_hz == {"acc": 50.0, "ecg": 1.0}  # of series alone
+    for m, kept in (("face", slice(None)), ("age", [0, 5]), ("words", [0, 5])):
+        assert data.inputs[m].dtype == np.float32
+        np.testing.assert_array_equal(data.inputs[m][kept], windows[m][kept].astype(np.float32))
+    assert not data.present["age"][4] and not data.present["words"][6]
+    assert not data.inputs["age"][4].any() and data.valid == {}
+    assert (
+        len(data.description.channels["face"]) == 3 and len(data.description.channels["age"]) == 6
+    )
+    check(data)
+
+
+def test_targets_are_of_the_kind_that_their_type_says(load, windows, rng):
+    extra = {
+        "target_mood": rng.integers(-1, 4, N),
+        "target_age": rng.normal(size=N),
+        "target_place": np.where(rng.random((N, 2)) < 0.3, np.nan, 1.5).astype(np.float32),
+        "target_tags": rng.random((N, 5)) < 0.5,
+        "target_marks": rng.integers(-1, 2, (N, 2)).astype(np.int8),
+    }
+    data = load(windows | extra)
+    assert [*data.targets] == ["label", "mood", "age", "place", "tags", "marks"]
+    kinds = {task: (t.kind, t.size) for task, t in data.tasks.items()}
+    assert kinds == {
+        "label": ("classes", 3), "mood": ("classes", extra["target_mood"].max() + 1),
+        "age": ("real", 1), "place": ("real", 2), "tags": ("multi_hot", 5),
+        "marks": ("multi_hot", 2),
+    }  # fmt: skip
+    types = {"classes": np.int32, "real": np.float32, "multi_hot": np.int8}
+    for task, (kind, _) in kinds.items():
+        assert data.targets[task].dtype == types[kind]
+        if task != "label":
+            want = extra[f"target_{task}"].astype(types[kind])
+            np.testing.assert_array_equal(data.targets[task], want)
+    check(data)
+
+
+def test_without_a_label_nothing_is_labelled(load, windows):
+    del windows["label"]
+    data = load(windows)
+    assert data.targets == {} and data.num_classes == 0 and (data.label == -1).all()
+
+
+def test_windows_can_be_kept_for_validation(load, windows):
+    for split in (np.repeat([0, 2, 1], 4), np.repeat(["train", "validation", "test"], 4)):
+        data = load(windows | {"split": split})
+        np.testing.assert_array_equal(data.split, np.repeat([TRAIN, VALIDATION, TEST], 4))
 
 
 def test_absent_windows_may_hold_anything(load, windows):
@@ -108,6 +179,16 @@ def test_recordings_are_the_windows_of_one_person_in_one_file(load, windows):
     np.testing.assert_array_equal(data.position, np.arange(N) // 2)
 
 
+def test_folder_has_gaps_and_targets_where_its_files_have_them(tmp_path, windows):
+    windows["target_place"] = np.arange(2.0 * N).reshape(N, 2)
+    np.savez(tmp_path / "a.npz", **{key: x[:8] for key, x in windows.items()})
+    windows["ecg"][9, 3] = np.nan
+    np.savez(tmp_path / "b.npz", **{key: x[8:] for key, x in windows.items()})
+    data = npz.load(tmp_path)
+    np.testing.assert_array_equal(np.argwhere(~data.valid["ecg"]), [[9, 3]])
+    np.testing.assert_array_equal(data.targets["place"], windows["target_place"])
+
+
 def test_folder_is_its_files_in_order(tmp_path, windows):
     np.savez(tmp_path / "b.npz", **{key: x[8:] for key, x in windows.items()})
     np.savez(tmp_path / "a.npz", **{key: x[:8] for key, x in windows.items()})
@@ -123,18 +204,44 @@ def test_folder_is_its_files_in_order(tmp_path, windows):
 
 NOT_FINITE = np.where(np.arange(N * 24).reshape(N, 8, 3) == 5 * 24 + 7, np.nan, 1.0)
 REFUSED = {
-    "part of a window": ({"acc": NOT_FINITE}, "'acc' has NaN in window 5.*present_acc"),
+    "part of an image": (
+        {"acc": NOT_FINITE.reshape(N, 4, 2, 3)},
+        "'acc' has NaN in window 5.*present_acc",
+    ),
+    "part of a vector": (
+        {"acc": NOT_FINITE.reshape(N, 24)},
+        "'acc' has NaN in window 5.*present_acc",
+    ),
+    "part of a sequence": (
+        {"acc": NOT_FINITE, "kind_acc": "sequence"},
+        "'acc' has NaN in window 5.*present_acc",
+    ),
+    "no sample": (
+        {"acc": np.where(np.arange(3) == 1, np.nan, np.ones((N, 8, 3)))},
+        "'acc' has NaN in every sample of window 0 .12 such",
+    ),
     "nan where present": (
         {"acc": np.full((N, 8, 3), np.nan), "present_acc": np.ones(N, bool)},
-        "'acc' has NaN in window 0 .12 such",
+        "'acc' has NaN in every sample of window 0 .12 such",
     ),
     "infinite": ({"acc": np.where(np.isnan(NOT_FINITE), np.inf, 1)}, "infinite values in window 5"),
     "unequal": (
         {"acc": np.ones((N - 1, 8, 3))},
         "unequal numbers of windows.*'acc': 11.*'ecg': 12",
     ),
-    "flat": ({"ecg": np.ones((N, 20))}, r"'ecg' must be .n, time, channels.*ecg\[:, :, None\]"),
-    "no channel": ({"ecg": np.ones((N, 20, 0))}, "none 0"),
+    "flat series": (
+        {"ecg": np.ones((N, 20)), "rate_hz_ecg": 50},
+        r"'rate_hz_ecg' belongs to a series, \[n, time, channels\].*vector.*ecg\[:, :, None\]",
+    ),
+    "flat by name": (
+        {"ecg": np.ones((N, 20)), "kind_ecg": "series"},
+        r"'ecg' must be \[n, time, channels\].*'kind_ecg'.*ecg\[:, :, None\]",
+    ),
+    "kind": ({"kind_ecg": "video"}, "'kind_ecg' must be one of series, image, .* got 'video'"),
+    "rank": ({"kind_ecg": "image"}, r"'ecg' must be \[n, height, .*got \(12, 20, 1\)"),
+    "nobody's kind": ({"kind_gyro": "series"}, "'kind_gyro' belongs to no modality"),
+    "five axes": ({"ecg": np.ones((N, 2, 2, 2, 2))}, "'ecg' must be one of .n, features.*image"),
+    "no channel": ({"ecg": np.ones((N, 20, 0))}, r"no axis 0, got \(12, 20, 0\)"),
     "other key": ({"subject": np.arange(N)}, "'subject' must be.*no modality: label, group"),
     "strings": ({"acc": np.full((N, 8, 3), "x")}, "'acc' must be real numbers, got <U1"),
     "complex": ({"acc": np.ones((N, 8, 3), complex)}, "real numbers, got complex128"),
@@ -150,10 +257,28 @@ REFUSED = {
     "label below": ({"label": np.arange(N) - 3}, "'label' must be in -1.*got -3 in window 0"),
     "label above": ({"class_names": ["a", "b"]}, "'label' 2 in window 2 .*names 2 classes, 0..1"),
     "label far above": ({"label": np.arange(N) * 99}, "'label' 1089 is out of range.*12 windows"),
-    "split value": ({"split": np.full(N, 3)}, "'split' must be in 0..1, got 3"),
-    "split word": ({"split": np.full(N, "val")}, "'split' must be 'train' or 'test', got 'val'"),
+    "split value": ({"split": np.full(N, 3)}, "'split' must be in 0..2, got 3"),
+    "split word": ({"split": np.full(N, "val")}, "'train', 'test' or 'validation', got 'val'"),
+    "no test": ({"split": np.arange(N) // 6 * 2}, "'split' puts no window into test"),
     "one side": ({"split": np.zeros(N, int)}, "'split' puts no window into test"),
     "cut person": ({"split": np.arange(N) % 2}, "'split' cuts through group 0 .6 groups"),
+    "validated person": (
+        {"split": np.repeat([0, 1, 2, 2], [6, 3, 1, 2])},
+        "cuts through group 4 .1 groups are in test and validation",
+    ),
+    "target size": ({"target_age": np.zeros(N - 1)}, r"'target_age' must be \[12\] or .*\(11,\)"),
+    "target rank": ({"target_age": np.zeros((N, 2, 2))}, r"'target_age' must be \[12\] or"),
+    "target type": ({"target_tags": np.zeros((N, 2), int)}, "integers .n. .classes.* got int64"),
+    "target bool": ({"target_tags": np.zeros(N, bool)}, "'target_tags' must be .* got bool"),
+    "target text": ({"target_mood": np.full(N, "sad")}, "'target_mood' must be .* got <U3"),
+    "target below": ({"target_mood": np.arange(N) - 5}, "'target_mood' must be in -1.* got -5"),
+    "target above": ({"target_mood": np.arange(N) * 2}, "'target_mood' 22 is out of range.*12 win"),
+    "target tags": (
+        {"target_tags": np.full((N, 2), 2, np.int8)},
+        "'target_tags' must be in -1..1 .* got 2 in window 0",
+    ),
+    "target infinite": ({"target_age": np.full(N, np.inf)}, "'target_age' holds infinite values"),
+    "target label": ({"target_label": np.zeros(N, int)}, "'target_label' must be called 'label'"),
     "one person": ({"group": np.zeros(N, int)}, "one group.*'split', or more groups"),
 }
 
@@ -163,7 +288,7 @@ def test_bad_arrays_are_refused_by_name(load, windows, case):
     change, message = REFUSED[case]
     with pytest.raises(ValueError, match=message) as error:
         load(windows | change)
-    assert "mine.npz" in str(error.value) or case == "label far above"
+    assert "mine.npz" in str(error.value) or case in ("label far above", "target above")
 
 
 def test_window_without_any_sensor_is_refused(load, windows):
@@ -234,6 +359,8 @@ def test_missing_files_are_named(tmp_path):
         ({"group": np.repeat(list("abcdef"), 2)}, "columns of .*b.npz.*text"),
         ({"rate_hz_acc": 3}, "rates of .*b.npz"),
         ({"class_names": list("abc")}, "class names of .*b.npz"),
+        ({"kind_acc": "sequence"}, "modalities.*b.npz"),
+        ({"target_age": np.zeros(N)}, "targets of .*b.npz"),
     ],
 )
 def test_files_of_a_folder_must_agree(tmp_path, windows, change, message):

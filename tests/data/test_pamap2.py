@@ -100,6 +100,11 @@ def test_heart_rate_lies_on_lines_between_its_values(load, tables):
     # values come in rows 3, 14, ..., 256, 267: the last window ends in row 273
     np.testing.assert_array_equal(there[of(data, 103)], [True, True, True, True, False])
     np.testing.assert_array_equal(there[of(data, 104)], [True, False, False, True, False])
+    more = load(tables, heart_rate=True, most_lost=0.4, **FEW)
+    # rows 268 to 273, the last of their window, have no value after them
+    np.testing.assert_array_equal(
+        more.valid["heart_rate"][of(data, 103)].sum(axis=1), [40] * 4 + [34]
+    )
     assert data.present["hand_acc"].all()
 
 
@@ -111,7 +116,7 @@ def test_sensors_and_places_are_those_asked_for(load, tables):
     np.testing.assert_allclose(data.inputs["chest_mag"][of(data, 101)[0], 0, 0], first, rtol=1e-5)
 
 
-def test_lost_samples_are_filled_or_make_a_sensor_absent(load, tables):
+def test_lost_samples_are_filled_or_make_a_sensor_absent_or_are_marked(load, tables):
     hand, chest = slice(4, 7), slice(21, 24)
     tables[102][STARTS[1] + 3, hand] = np.nan  # filled
     tables[102][STARTS[3] + 4 : STARTS[3] + 10, hand] = np.nan  # six in a row
@@ -122,7 +127,14 @@ def test_lost_samples_are_filled_or_make_a_sensor_absent(load, tables):
     np.testing.assert_array_equal(data.present["chest_acc"][rows], [True, True, True, False, True])
     assert data.present["hand_gyro"].all()
     np.testing.assert_allclose(data.inputs["hand_acc"][rows[0], 3, 0], STARTS[1] + 3.04, rtol=1e-4)
-    assert not data.inputs["hand_acc"][rows[2]].any()
+    assert not data.inputs["hand_acc"][rows[2]].any() and data.valid == {}
+    more = load(tables, most_lost=0.2)
+    assert [*more.valid] == ["hand_acc", "chest_acc"]
+    assert all(present.all() for present in more.present.values())
+    np.testing.assert_array_equal(more.valid["hand_acc"][rows].sum(axis=1), [40, 40, 34, 40, 40])
+    np.testing.assert_array_equal(
+        np.flatnonzero(~more.valid["chest_acc"][rows[3]]), range(0, 15, 3)
+    )
 
 
 def test_rows_that_are_missing_end_a_stretch(load, tables):
@@ -189,8 +201,8 @@ def test_missing_people_and_truncated_zips_are_refused(tmp_path, load, tables):
     ("options", "message"),
     [
         ({"fold": 8}, r"fold must be in 0..7, got 8"),
-        ({"places": ("wrist",)}, r"places must be some of hand, ankle, chest, got \('wrist',\)"),
-        ({"sensors": ()}, r"sensors must be some of acc, gyro, mag, got \(\)"),
+        ({"places": ("wrist",)}, r"no place is called 'wrist'; there is ankle, chest, hand"),
+        ({"sensors": ()}, r"sensors is empty; there is acc, gyro, mag"),
         ({"overlap": -0.5}, r"overlap must be in \[0, 1\), got -0.5"),
         ({"steps": 100}, r"no window is left for training"),
     ],

@@ -1,17 +1,19 @@
 """What is prepared once is read back equal, or prepared anew."""
 
 import concurrent.futures
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 
+import jax
 import numpy as np
 import pytest
 
 from mmalign.data import prepared
-from mmalign.data.dataset import Dataset, Description
+from mmalign.data.dataset import Dataset, Description, Task
 
 N = 20
 
@@ -27,7 +29,7 @@ def make_dataset():
             "belt": rng.normal(size=(N, 6, 1)).astype(np.float32),
         },
         present={"wrist": present, "belt": np.ones(N, bool)},
-        label=rng.integers(-1, 3, N).astype(np.int32),
+        targets={"label": rng.integers(-1, 3, N).astype(np.int32)},
         group=np.repeat(np.arange(4), 5).astype(np.int32),
         split=np.repeat([0, 1], 10).astype(np.int8),
         recording=np.repeat(np.arange(4), 5).astype(np.int32),
@@ -44,15 +46,53 @@ def make_dataset():
     )
 
 
+def make_mixed():
+    """Every kind of modality and target, gaps, a source, and three splits."""
+    rng = np.random.default_rng(1)
+    shapes = {"wrist": (8, 3), "face": (4, 5, 3), "age": (6,), "words": (7, 2)}
+    inputs = {m: rng.normal(size=(N, *shape)).astype(np.float32) for m, shape in shapes.items()}
+    targets = {
+        "mood": rng.normal(size=N).astype(np.float32),
+        "label": rng.integers(-1, 3, N).astype(np.int32),
+        "tags": rng.integers(-1, 2, (N, 4)).astype(np.int8),
+        "place": np.where(rng.random((N, 2)) < 0.2, np.nan, 1.5).astype(np.float32),
+        "phase": rng.integers(0, 9, N).astype(np.int32),
+    }
+    description = Description(
+        name="mixed",
+        rate_hz={"wrist": 50.0},
+        unit=dict.fromkeys(shapes, ""),
+        channels={m: tuple("abcdef"[: shape[-1]]) for m, shape in shapes.items()},
+        kind={"face": "image", "age": "vector", "words": "sequence"},
+        targets={
+            "mood": Task("real", 1),
+            "tags": Task("multi_hot", 4, ("a", "b", "c", "d")),
+            "place": Task("real", 2),
+            "phase": Task("classes", 9),
+        },
+    )
+    return dataclasses.replace(
+        make_dataset(),
+        inputs=inputs,
+        present={m: np.ones(N, bool) for m in shapes},
+        valid={"wrist": rng.random((N, 8)) < 0.5},
+        targets=targets,
+        source=np.repeat([3, 4], 10).astype(np.int32),
+        split=np.repeat(np.array([0, 1, 2], np.int8), [10, 4, 6]),
+        factors={"shared": rng.normal(size=(N, 2)).astype(np.float32)},
+        description=description,
+    )
+
+
 class Counted:
     """Makes the data set and counts how often."""
 
-    def __init__(self):
-        self.calls = 0
+    def __init__(self, make=make_dataset):
+        self.make, self.calls = make, 0
 
     def __call__(self):
         self.calls += 1
-        return make_dataset()
+        return self.make()
 
 
 def load(make, folder, key=(1, "a"), version="1.0.0"):
@@ -60,15 +100,13 @@ def load(make, folder, key=(1, "a"), version="1.0.0"):
 
 
 def assert_equal(a, b):
-    assert a.modalities == b.modalities
-    assert a.description == b.description
-    for m in a.modalities:
-        np.testing.assert_array_equal(a.inputs[m], b.inputs[m])
-        np.testing.assert_array_equal(a.present[m], b.present[m])
-        assert a.inputs[m].dtype == b.inputs[m].dtype and a.present[m].dtype == b.present[m].dtype
-    for name in ("label", "group", "split", "recording", "position"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-        assert getattr(a, name).dtype == getattr(b, name).dtype
+    assert a.modalities == b.modalities and [*a.targets] == [*b.targets]
+    assert a.description == b.description and a.tasks == b.tasks
+    for field in dataclasses.fields(a):
+        if field.name != "description":
+            one, other = getattr(a, field.name), getattr(b, field.name)
+            jax.tree.map(np.testing.assert_array_equal, one, other)
+            assert jax.tree.map(lambda x: x.dtype, one) == jax.tree.map(lambda x: x.dtype, other)
 
 
 def test_prepared_once_and_read_back_equal(tmp_path, capfd):
@@ -78,6 +116,22 @@ def test_prepared_once_and_read_back_equal(tmp_path, capfd):
     assert_equal(first, make_dataset())
     assert_equal(second, first)
     assert capfd.readouterr().out == ""
+
+
+def test_any_kind_of_modality_and_target_is_read_back_equal(tmp_path):
+    make = Counted(make_mixed)
+    first, second = load(make, tmp_path), load(make, tmp_path)
+    assert make.calls == 1
+    assert_equal(first, make_mixed())
+    assert_equal(second, first)
+
+
+def test_another_format_is_prepared_anew(tmp_path, monkeypatch):
+    make = Counted()
+    load(make, tmp_path)
+    monkeypatch.setattr(prepared, "FORMAT", prepared.FORMAT + 1)
+    load(make, tmp_path)
+    assert make.calls == 2
 
 
 def test_what_is_stored_is_tfds_over_array_record(tmp_path):

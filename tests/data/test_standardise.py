@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmalign.data import catalogue, synthetic
-from mmalign.data.standardise import by_subject
+from mmalign.data.standardise import by_subject, relative
 
 TINY = {"subjects": 4, "windows": 8, "test_subjects": 1}
 
@@ -48,13 +48,47 @@ def test_a_channel_that_does_not_move_is_centred(dataset):
         np.testing.assert_allclose(x, 0, atol=1e-6)
 
 
+def test_any_rank_is_relative_over_its_last_axis():
+    rng = np.random.default_rng(0)
+    shapes = {"face": (4, 5, 3), "age": (6,)}
+    group = np.repeat([3, 7], 20)
+    gain = (group + 1.0).reshape(-1, 1)
+    inputs = {
+        m: rng.normal(size=(40, *shape)) * gain.reshape(-1, *[1] * len(shape))
+        for m, shape in shapes.items()
+    }
+    present = dict.fromkeys(shapes, np.ones(40, bool))
+    for x in relative(inputs, present, group).values():
+        for person in (3, 7):
+            own = x[group == person]
+            axes = tuple(range(x.ndim - 1))
+            np.testing.assert_allclose(own.mean(axis=axes), 0, atol=1e-5)
+            np.testing.assert_allclose(own.std(axis=axes), 1, atol=1e-5)
+
+
+def test_samples_that_are_not_valid_count_for_nothing_and_stay(dataset):
+    m, *_ = dataset.modalities
+    valid = np.random.default_rng(0).random(dataset.inputs[m].shape[:2]) < 0.6
+    broken = np.where(valid[:, :, None], dataset.inputs[m], 777).astype(np.float32)
+    out = by_subject(
+        altered(dataset, inputs={**dataset.inputs, m: broken}, valid={m: valid})
+    ).inputs[m]
+    assert (out[~valid] == 777).all()
+    for person in range(4):
+        own = out[dataset.group == person][valid[dataset.group == person]]
+        np.testing.assert_allclose(own.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(own.std(axis=0), 1, atol=1e-5)
+
+
 def test_a_config_asks_for_it_by_name(dataset):
     config = {"name": "synthetic", "options": TINY}
     same, own = (catalogue.load(config | {"standardise": how}) for how in ("training", "subject"))
     m = dataset.modalities[0]
     np.testing.assert_array_equal(same.inputs[m], dataset.inputs[m])
     np.testing.assert_array_equal(own.inputs[m], by_subject(dataset).inputs[m])
-    with pytest.raises(ValueError, match=r'standardise must be "training" or "subject", got .user'):
+    with pytest.raises(
+        ValueError, match=r"standardise must be one of training, subject, got .user"
+    ):
         catalogue.load(config | {"standardise": "user"})
 
 

@@ -90,18 +90,27 @@ def test_options_set_length_and_overlap(load, files):
         np.testing.assert_array_equal(x[:9, half:], x[1:10, :half])
 
 
-def test_missing_numbers_make_the_stream_absent(load, files):
+def test_missing_numbers_make_the_stream_absent_or_are_marked(load, files):
     files["Raw_data/S02/TEMP.csv"] = files["Raw_data/S02/TEMP.csv"].replace("\n12.25\n", "\nNaN\n")
     data = load(files)
     np.testing.assert_array_equal(np.flatnonzero(~data.present["temp"]), [5])
     assert not data.inputs["temp"][5].any() and data.inputs["eda"][5].all()
+    assert data.valid == {}
+    more = load(files, most_lost=0.1)
+    assert more.present["temp"].all() and [*more.valid] == ["temp"]
+    np.testing.assert_array_equal(np.argwhere(~more.valid["temp"]), [[5, 5]])  # 11 s, and 1.25
+    np.testing.assert_array_equal(more.inputs["temp"][5, 4:7, 0], [12.0, 0.0, 12.5])
 
 
 def test_second_load_reads_the_cache_unless_options_differ(
     load, files, second_load_reads_the_cache
 ):
     second_load_reads_the_cache(
-        stress_predict, load, files, {"window_s": 5.0}, {"window_s": 5.0, "overlap": 0.0}
+        stress_predict,
+        load,
+        files,
+        {"window_s": 5.0},
+        {"window_s": 5.0, "overlap": 0.0, "most_lost": 0.0},
     )
 
 

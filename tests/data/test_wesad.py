@@ -94,13 +94,17 @@ def test_lower_rate_keeps_slow_signals_and_labels(load):
     )
 
 
-def test_missing_numbers_make_the_stream_absent(load):
+def test_missing_numbers_make_the_stream_absent_or_are_marked(load):
     people = {person: recording(person, repeat=7) for person in wesad.PEOPLE}
     people[5]["signal"]["chest"]["EMG"][7 * STARTS[3] + 3] = np.nan
     data = load(people, rate_hz=100)
     np.testing.assert_array_equal(data.present["emg"][of(data, 5)], [True, True, False, True, True])
     assert data.present["ecg"].all() and np.isfinite(data.inputs["emg"]).all()
-    assert not data.inputs["emg"][of(data, 5)[2]].any()
+    assert not data.inputs["emg"][of(data, 5)[2]].any() and data.valid == {}
+    more = load(people, rate_hz=100, most_lost=0.05)
+    valid = more.valid["emg"][of(data, 5)]
+    assert [*more.valid] == ["emg"] and more.present["emg"].all()
+    np.testing.assert_array_equal(np.argwhere(~valid), [[2, 0]])  # one of seven samples is enough
 
 
 def test_overlap_gives_more_windows(load, people):

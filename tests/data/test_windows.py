@@ -4,19 +4,23 @@ import numpy as np
 import pytest
 
 from mmalign.data.dataset import TEST, TRAIN, Description
-from mmalign.data.windows import Part, cut, hop, joined, majority, samples, segments
+from mmalign.data.windows import Part, Windows, cut, hop, joined, majority, samples, segments
 
 ABOUT = Description(name="toy", rate_hz={"a": 1.0, "b": 2.0}, unit={}, channels={})
 
 
-def part(n, split, *, group=1, absent=()):
-    """n windows of two modalities of unequal length; `absent` (modality, window)."""
-    present = {m: np.ones(n, bool) for m in "ab"}
-    for m, i in absent:
-        present[m][i] = False
+def part(n, split, *, group=1, absent=(), gaps=()):
+    """n windows of two modalities of unequal length; `absent`, `gaps` (modality, window)."""
     number = np.arange(n, dtype=np.float32)[:, None, None]
-    inputs = {"a": number + np.zeros((4, 1), np.float32), "b": number + np.ones((8, 2), np.float32)}
-    return Part(inputs, present, np.arange(n), group, split)
+    values = {"a": number + np.zeros((4, 1), np.float32), "b": number + np.ones((8, 2), np.float32)}
+    windows = {
+        m: Windows(x, np.ones(n, bool), np.ones(x.shape[:2], bool)) for m, x in values.items()
+    }
+    for m, i in absent:
+        windows[m].present[i] = windows[m].valid[i] = False
+    for m, i in gaps:
+        windows[m].valid[i, 1:3] = False
+    return Part(windows, np.arange(n), group, split)
 
 
 def test_windows_start_every_hop_and_end_inside():
@@ -78,6 +82,17 @@ def test_joined_keeps_order_and_leaves_out_what_is_wholly_absent():
     for name in ("label", "group", "recording", "position"):
         assert getattr(data, name).dtype == np.int32
     assert data.split.dtype == np.int8 and data.inputs["a"].dtype == np.float32
+    assert data.valid == {} and [*data.targets] == ["label"]
+
+
+def test_joined_tells_valid_samples_of_modalities_with_gaps_alone():
+    parts = [
+        part(3, TRAIN, absent=[("a", 1), ("b", 1), ("b", 0)]),
+        part(2, TEST, absent=[("a", 0)], gaps=[("b", 1)]),
+    ]
+    data = joined("zip", parts, ABOUT)
+    assert [*data.valid] == ["b"] and data.valid["b"].shape == (4, 8)
+    np.testing.assert_array_equal(data.valid["b"].sum(axis=1), [0, 8, 8, 6])
 
 
 def test_joined_refuses_what_cannot_be_trained_or_tested():

@@ -11,9 +11,8 @@ from types import SimpleNamespace
 
 import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
-from mmalign import pipeline, training
+from mmalign import training, walk
 
 ROOT = pathlib.Path(__file__).parents[2]
 _data_mesh = training.data_mesh
@@ -60,60 +59,19 @@ def tiny():
     return SimpleNamespace(config=config, command=command, path=path)
 
 
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory):
-    """A folder where a program compiled by one test, or process, is found by the next."""
-    return tmp_path_factory.mktemp("programs")
-
-
-@contextlib.contextmanager
-def _quick_compiling(programs):
-    """Here what is compiled runs a few times only, so that compiling is what costs."""
-    settings = {
-        "jax_disable_most_optimizations": True,
-        "jax_compilation_cache_dir": str(programs),
-        "jax_persistent_cache_min_compile_time_secs": 0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: jax.config.values[name] for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()  # jax looks at the folder once only
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
-
-
 @pytest.fixture
-def quick_compiling(programs):
-    """For tests that compile."""
-    with _quick_compiling(programs):
-        yield
-
-
-@pytest.fixture
-def start(programs):
+def start():
     """Starts `python ARGUMENTS` with one device in another process: (*arguments) -> Popen."""
     running = []
 
     def start(*arguments):
-        environment = {
-            "PYTHONPATH": str(ROOT),
-            "MMALIGN_COMPILATION_CACHE": str(programs),
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        }
         process = subprocess.Popen(
-            # ml_collections loads a config file in a way that Python will drop
-            [sys.executable, "-W", "error", "-W", "ignore:the load_module():DeprecationWarning",
-             *map(str, arguments)],
-            env=os.environ | environment,
+            [sys.executable, "-W", "error", *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )  # fmt: skip
+        )
         running.append(process)
         return process
 
@@ -148,16 +106,34 @@ def devices(monkeypatch):
     return lambda count: use_devices(monkeypatch, count)
 
 
+def artifacts(folder):
+    """{kind-name: folder} of all artifacts of a workdir."""
+    found = sorted((folder / "artifacts").iterdir())
+    return {path.name.rpartition("-")[0]: path for path in found}
+
+
 @pytest.fixture(scope="session")
-def tiny_run(tiny, programs, tmp_path_factory):
+def run_small():
+    """Runs a config on one device, for fixtures: (config, folder) -> results."""
+
+    def run(config, folder):
+        with pytest.MonkeyPatch.context() as patch:
+            use_devices(patch, 1)
+            return walk.run(config, folder)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny, run_small, tmp_path_factory):
     """One run on one device, for many tests to look at and none to change.
 
-    `folder`, `config`, `results` as returned, `printed`, `joint` (the embeddings of the map) and
+    `folder`, `config`, `results` as returned, `printed`, `artifacts` ({kind-name: folder}) and
     `traces` (how often the step of each stage was traced).
     """
     made = SimpleNamespace(folder=tmp_path_factory.mktemp("run") / "new", config=tiny.config())
     made.traces, printed = [], io.StringIO()
-    make, report = training.make_train_step, pipeline._report
+    make = training.make_train_step
 
     def counted(*args, **kwargs):
         step, number = make(*args, **kwargs), len(made.traces)
@@ -169,18 +145,9 @@ def tiny_run(tiny, programs, tmp_path_factory):
 
         return train_step
 
-    def watched(folder, results, dataset):
-        made.joint = results["map"]
-        report(folder, results, dataset)
-
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(printed),
-        _quick_compiling(programs),
-    ):
-        use_devices(patch, 1)
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(training, "make_train_step", counted)
-        patch.setattr(pipeline, "_report", watched)
-        made.results = pipeline.run(made.config, made.folder)
+        made.results = run_small(made.config, made.folder)
     made.printed = printed.getvalue()
+    made.artifacts = artifacts(made.folder)
     return made

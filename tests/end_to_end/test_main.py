@@ -1,14 +1,20 @@
 """The command line. That a whole run ends with code 0 is seen in test_resume."""
 
-import pytest
-from absl import flags
+import pathlib
+import sys
 
-from mmalign.workdir import claim
+import pytest
+
+from mmalign import main as program
 
 
 def test_without_a_config_it_says_how(main):
     code, output = main()
-    assert code and "--config is missing, for instance --config=configs/infomae.py" in output
+    assert (code, output) == (
+        1,
+        "error: --config is missing, for instance --config=infomae; there is baselines, crossl, "
+        "infomae\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -19,8 +25,11 @@ def test_without_a_config_it_says_how(main):
         (["--config.alignn.steps=1"], "the config has no 'alignn'. Did you mean \"align\""),
         (["--config.seed=one"], "flag --config.seed=one: invalid literal"),
         (["--workdirr=x"], "Unknown command line flag 'workdirr'. Did you mean: workdir ?"),
-        (["--config.data.name=nope"], "unknown data set config.data.name='nope', expected one of"),
-        (["--config.pretrain.method.name=nope"], "stage 'pretrain': method.name 'nope' is unknown"),
+        (["seed=1"], "unexpected argument 'seed=1': options look like --config.seed=1"),
+        (["--config.data.name=nope"], "no data set is called 'nope'; there is"),
+        (["--config.data.options.people=3"], "no option of data set 'synthetic' is called 'people'"),
+        (["--config.data.missing.kind=brust"], "missing.kind must be one of independent, burst"),
+        (["--config.pretrain.method.name=nope"], "stage 'pretrain': no method is called 'nope'"),
     ],
 )  # fmt: skip
 def test_what_is_unknown_ends_in_one_line_that_names_it(main, tiny, tmp_path, flags, error):
@@ -33,8 +42,8 @@ def test_what_is_unknown_ends_in_one_line_that_names_it(main, tiny, tmp_path, fl
 @pytest.mark.parametrize(
     ("config", "error"),
     [
-        ("infomae.py:nope", "unknown config argument 'nope', expected one of"),
-        ("nope.py", "No such file or directory"),
+        ("infomae.py:nope", "unknown config argument 'nope'; there is data: synthetic, uci_har"),
+        ("nope.py", "nope.py; by name there is baselines, crossl, infomae"),
     ],
 )
 def test_a_config_that_is_not_there_ends_in_one_line(main, tiny, config, error):
@@ -43,25 +52,14 @@ def test_a_config_that_is_not_there_ends_in_one_line(main, tiny, config, error):
     assert output.startswith("error: ") and error in output and len(output.splitlines()) == 1
 
 
-def test_data_that_are_not_there_end_in_one_line(main, tiny, tmp_path):
+def test_data_that_are_not_there_end_in_one_line(main, tmp_path):
     where = tmp_path / "windows.npz"
-    code, output = main(f"--config={tiny.path}:npz", f"--config.data.path={where}")
+    code, output = main("--config=infomae:npz", f"--config.data.path={where}")
     assert (code, output) == (1, f"error: --config.data.path={where} does not exist\n")
 
 
-def test_a_workdir_with_another_config_is_refused_with_the_difference(main, tiny, tmp_path):
-    changes = {"references": (), "stages": ("pretrain",)}
-    claim(tmp_path / "run", tiny.config(changes))
-    code, output = main(*tiny.command(tmp_path / "run", changes | {"seed": 5}))
-    assert code == 1 and output.startswith(f"error: workdir {tmp_path / 'run'} holds a run with")
-    assert [line.split() for line in output.splitlines()[-2:]] == [
-        ["-", '"seed":', "0,"], ["+", '"seed":', "5,"]
-    ]  # fmt: skip
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]
-
-
 def test_a_workdir_that_cannot_be_written_or_is_another_s_is_refused(main, tiny, tmp_path):
-    changes = {"references": (), "stages": ("pretrain",)}
+    changes = {"rows": ("pretrain",), "stages": ("pretrain",)}
     (tmp_path / "file").touch()
     for where, error in ((tmp_path / "file" / "run", "cannot be written"), (tmp_path, "not empty")):
         code, output = main(*tiny.command(where, changes))
@@ -70,16 +68,55 @@ def test_a_workdir_that_cannot_be_written_or_is_another_s_is_refused(main, tiny,
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_verbosity_shows_where_an_error_comes_from(main, tiny):
-    code, output = main(f"--config={tiny.path}:npz", "--verbosity=0")
+def test_verbosity_shows_where_an_error_comes_from(main):
+    code, output = main("--config=infomae:npz", "--verbosity=0")
     assert code and "Traceback" in output and "catalogue.py" in output
 
 
-def test_the_default_workdir_is_named_by_the_config_and_found_again(monkeypatch, tiny):
-    from mmalign.main import _default_workdir  # defines flags
+def test_the_package_itself_is_the_program(start, tmp_path):
+    process = start("-m", "mmalign", "--config=infomae:npz", f"--config.data.path={tmp_path / 'x'}")
+    output = process.communicate()[0]
+    assert (process.returncode, output) == (
+        1, f"error: --config.data.path={tmp_path / 'x'} does not exist\n"
+    )  # fmt: skip
+    help_text = start("-m", "mmalign", "--help").communicate()[0]
+    assert all(flag in help_text for flag in ("--config:", "--workdir:", "--artifacts:"))
 
-    holder = type("Flag", (), {"config_filename": f"{tiny.path}:smoke"})
-    monkeypatch.setattr(flags, "FLAGS", {"config": holder})
-    names = [_default_workdir(tiny.config(changes)) for changes in ((), (), {"seed": 1})]
+
+@pytest.fixture
+def called(monkeypatch):
+    """What the program calls a run with: (*flags) -> (config, workdir, artifacts)."""
+    found = []
+
+    def run(config, workdir, artifacts=None):
+        found.append((config, workdir, artifacts))
+
+    def call(*flags):
+        argv = ["mmalign", *map(str, flags)]
+        monkeypatch.setattr(sys, "argv", argv)
+        program.flags.FLAGS.unparse_flags()
+        for flag in ("config", "workdir", "artifacts"):
+            program.flags.FLAGS[flag].unparse()
+        program.main(program.parse(argv))
+        return found.pop()
+
+    monkeypatch.setattr("mmalign.run", run)
+    yield call
+    program.flags.FLAGS.unparse_flags()
+
+
+def test_the_default_workdir_is_named_by_the_config_and_found_again(called, tiny):
+    names = []
+    for flags in ([], [], ["--config.seed=1"], ["--config.data.name=my.windows:load"]):
+        config, workdir, artifacts = called(f"--config={tiny.path}:smoke", *flags)
+        assert config.is_locked and artifacts == pathlib.Path("runs", "artifacts")
+        names.append(workdir)
     assert names[0] == names[1] != names[2]
-    assert all(name.name.startswith("infomae-synthetic-") for name in names)
+    assert all(name.name.startswith("infomae-synthetic-") for name in names[:3])
+    assert names[3].name.startswith("infomae-my.windows-load-")
+    assert {name.parent for name in names} == {pathlib.Path("runs")}
+
+
+def test_a_workdir_has_artifacts_of_its_own_unless_they_are_named(called, tmp_path):
+    for flags, artifacts in (([], None), ([f"--artifacts={tmp_path}"], str(tmp_path))):
+        assert called("--config=crossl", "--workdir=here", *flags)[1:] == ("here", artifacts)

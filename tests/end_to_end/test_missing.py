@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from ml_collections import config_dict
 
-from mmalign import pipeline, plan
+import mmalign
+from mmalign import plan
 from mmalign.data import catalogue
 
-pytestmark = pytest.mark.usefixtures("quick_compiling")
 SENSORS = ("acc", "emg", "ecg")
 
 
@@ -29,24 +29,20 @@ def config(tiny, tmp_path):
         config.finetune.update(source="pretrain", steps=2, batch_size=32)
         config.finetune.method.update(base="pretrain", augment=None)
         config.finetune.optim.warmup_steps = 0
-        config.finetune.view.missing = {"kind": "subsets", "devices": {"chest": ("acc", "ecg")}}
+        config.finetune.sampler.missing = {"kind": "subsets", "devices": {"chest": ("acc", "ecg")}}
         config.frozen = config_dict.ConfigDict(config.finetune.to_dict())
         config.frozen.update(label="Frozen")
         config.frozen.optim.freeze = ("base",)
-        config.references = ("finetune", "frozen")
+        config.rows = ("random_encoder", "pretrain", "finetune", "frozen")
         config.data.missing = config_dict.ConfigDict({"kind": "subject", "rate": {"ecg": 0.5}})
         config.data.update(folds=4, fold=1)
     return config
 
 
-def test_a_run_with_a_sensor_missing_in_training(config, devices, tmp_path, monkeypatch):
+def test_a_run_with_a_sensor_missing_in_training(config, devices, tmp_path):
     devices(1)
-    trained = {}
-    evaluate = pipeline._evaluate
-    monkeypatch.setattr(
-        pipeline, "_evaluate", lambda *args: trained.update(args[3]) or evaluate(*args)
-    )
-    results = pipeline.run(config, tmp_path / "run")
+    results = mmalign.run(config, tmp_path / "run")
+    params = lambda stage: mmalign.load(tmp_path / "run", stage).variables["params"]
     dataset = catalogue.load(config.data)
     train = dataset.split == 0
     assert len(set(dataset.group[~train])) == 4  # one of four folds of 16 people
@@ -64,19 +60,19 @@ def test_a_run_with_a_sensor_missing_in_training(config, devices, tmp_path, monk
     assert len(results["missing"]["summary"]) == len(tried)
 
     # frozen: nothing of the base moved; fine-tuned: what the embedding reads did
-    base = trained["pretrain"]["sensors"]
+    base = params("pretrain")["sensors"]
     for name, moved in (("frozen_100", False), ("finetune_100", True)):
         for m in SENSORS:
             now, before = (
                 np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree[m]["encoder"])])
-                for tree in (trained[name]["base"]["sensors"], base)
+                for tree in (params(name)["base"]["sensors"], base)
             )
             assert (now != before).any() == moved
 
 
 def test_hidden_sensors_differ_between_steps_of_a_planned_stage(config):
     dataset = catalogue.load(config.data)
-    view = plan.stages(config, dataset)["finetune_100"].view
-    shown = [np.stack([view.rows(step)[m] >= 0 for m in SENSORS]) for step in range(6)]
+    sampler = plan.plan(config, dataset).stages["finetune_100"].sampler
+    shown = [np.stack([sampler.rows(step)[m] >= 0 for m in SENSORS]) for step in range(6)]
     assert len({x.tobytes() for x in shown}) == 6
     assert all(x.any(axis=0).all() for x in shown)

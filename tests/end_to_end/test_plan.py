@@ -20,61 +20,115 @@ def refused(tiny, dataset):
     """Plans a changed config, which must fail: (match, changes) -> None."""
 
     def check(match, changes, dataset=dataset, edit=lambda config: None):
-        config = tiny.config({"references": ()} | changes)
+        config = tiny.config({"rows": ()} | changes)
         with config.unlocked():
             edit(config)
         with pytest.raises(ValueError, match=match):
-            plan.stages(config, dataset)
+            plan.plan(config, dataset)
 
     return check
 
 
-def test_stages_come_in_order_and_supervision_once_for_each_fraction(tiny, dataset):
-    stages = plan.stages(tiny.config(), dataset)
-    names = ["pretrain", "align", "joint_pretrain", "supervised_10", "supervised_100"]
+@pytest.fixture
+def stages(dataset):
+    """{name: Stage} of a config."""
+    return lambda config: plan.plan(config, dataset).stages
+
+
+def test_stages_come_in_order_and_supervision_once_for_each_fraction(tiny, dataset, stages):
+    stages = stages(tiny.config())
+    names = [
+        "pretrain",
+        "align",
+        "supervised_10",
+        "supervised_100",
+        "joint_pretrain",
+        "random_encoder",
+    ]
     assert list(stages) == names == [stage.name for stage in stages.values()]
     train = np.flatnonzero(dataset.split == 0)
-    pairs = stages["align"].view
+    pairs = stages["align"].sampler
     assert pairs.windows == len(train) // 2  # the smoke config's half
-    assert stages["joint_pretrain"].view.windows == pairs.windows
+    assert stages["joint_pretrain"].sampler.windows == pairs.windows
     assert (
-        stages["supervised_100"].view.windows == len(train) > stages["supervised_10"].view.windows
+        stages["supervised_100"].sampler.windows
+        == len(train)
+        > stages["supervised_10"].sampler.windows
     )
     assert stages["align"].source == "pretrain" and stages["joint_pretrain"].source is None
 
 
-def test_the_supervised_reference_learns_from_the_windows_that_probes_learn_from(tiny, dataset):
+def test_the_supervised_reference_learns_from_the_windows_that_probes_learn_from(
+    tiny, dataset, stages
+):
     config = tiny.config({"seed": 3})
-    view = plan.stages(config, dataset)["supervised_10"].view
-    seen = {int(row) for step in range(9) for row in view.rows(step)["acc"]}
+    sampler = stages(config)["supervised_10"].sampler
+    seen = {int(row) for step in range(9) for row in sampler.rows(step)["acc"]}
     assert seen == set(evaluation.labelled_rows(dataset, 0.1, config.seed).tolist())
 
 
-def test_a_labelled_block_may_name_its_own_share_of_labels(tiny, dataset):
+def test_a_labelled_block_may_name_its_own_share_of_labels(tiny, dataset, stages):
     config = tiny.config({"evaluation.fractions": (0.1, 1.0)})
     with config.unlocked():
-        config.supervised.view = {"fraction": 0.5}
-    stages = plan.stages(config, dataset)
+        config.supervised.sampler = {"fraction": 0.5}
+    stages = stages(config)
     assert [name for name in stages if name.startswith("supervised")] == ["supervised_50"]
     train = int(np.sum(dataset.split == 0))
-    assert stages["supervised_50"].view.windows == pytest.approx(train / 2, abs=6)  # of 6 classes
+    assert stages["supervised_50"].sampler.windows == pytest.approx(
+        train / 2, abs=6
+    )  # of 6 classes
 
 
 def test_planning_places_nothing_on_devices(tiny, dataset):
     before = len(jax.live_arrays())
-    plan.stages(tiny.config({"references": ()}), dataset)
+    plan.plan(tiny.config({"rows": ()}), dataset)
     assert len(jax.live_arrays()) == before
 
 
-def test_references_and_stages_can_be_dropped_while_their_blocks_stay(tiny, dataset):
-    config = tiny.config({"references": (), "stages": ("pretrain",)})
-    assert list(plan.stages(config, dataset)) == ["pretrain"]
+def test_rows_and_stages_can_be_dropped_while_their_blocks_stay(tiny, stages):
+    assert list(stages(tiny.config({"rows": (), "stages": ("pretrain",)}))) == ["pretrain"]
+
+
+def test_a_row_brings_along_what_it_starts_from(tiny, stages):
+    made = stages(tiny.config({"rows": ("finetune",), "stages": ("joint_pretrain",)}))
+    assert list(made) == ["joint_pretrain", "pretrain", "align", "finetune_10", "finetune_100"]
+
+
+def test_nodes_hang_on_what_they_are_computed_from_and_on_nothing_else(tiny, dataset):
+    nodes = lambda changes: {
+        node.folder.rpartition("-")[0]: node.digest
+        for row in plan.plan(tiny.config(changes), dataset).rows
+        for node in (row.stage and row.stage.node, row.embedding, *row.evaluations.values())
+        if node
+    }
+    usual = nodes({})
+    changed = lambda changes: {name for name, digest in nodes(changes).items()
+                               if usual.get(name) != digest}  # fmt: skip
+    assert not changed({"log_every": 7, "checkpoint_every": 5, "data.placement": "host"})
+    assert not changed({"align.label": "Mine", "rows": ("align", "pretrain")})
+    missing = {"evaluation-random_encoder_missing", "evaluation-joint_pretrain_missing",
+               "evaluation-pretrain_missing", "evaluation-align_missing",
+               "evaluation-supervised_100_missing"}  # fmt: skip
+    assert changed({"evaluation.missing.limit": 5}) == missing
+    align = {"training-align", "embedding-align", "evaluation-align_probe",
+             "evaluation-align_missing", "evaluation-align_information"}  # fmt: skip
+    assert changed({"align.optim.lr": 0.5}) == align
+    assert changed({"pretrain.optim.lr": 0.5}) == align | {
+        "training-pretrain", "embedding-pretrain", "evaluation-pretrain_probe",
+        "evaluation-pretrain_missing",
+    }  # fmt: skip
+    assert changed({"seed": 1}) == set(usual)
+
+
+def test_stages_that_start_from_each_other_are_refused(refused):
+    refused("stages start from each other: pretrain <- align <- pretrain", {},
+            edit=lambda c: c.pretrain.update(source="align", warm_start=("sensors",)))  # fmt: skip
 
 
 @pytest.mark.parametrize("encoder", ["swin", "deepsense"])
-def test_every_encoder_fits_every_stage(tiny, dataset, encoder):
-    stages = plan.stages(tiny.config((), f"smoke,{encoder}"), dataset)
-    assert [stages[name].config["method"]["name"] for name in ("pretrain", "align")] == [
+def test_every_encoder_fits_every_stage(tiny, stages, encoder):
+    stages = stages(tiny.config((), f"smoke,{encoder}"))
+    assert [stages[name].block["method"]["name"] for name in ("pretrain", "align")] == [
         "mae",
         "infomae",
     ]
@@ -93,47 +147,43 @@ ONE = {"stages": ("pretrain",)}
         ("stages is empty", {"stages": ()}),
         ("fractions is empty", {"evaluation.fractions": ()}),
         (r"fraction must lie in \(0, 1\], got 2", {"evaluation.fractions": (0.5, 2.0)}),
-        ("'nope': config.nope is missing", {"stages": ("pretrain", "nope")}),
-        ("'seed': config.seed is missing, or without a method", {"stages": ("seed",)}),
-        ("'align' is there twice", {"references": ("align",)}),
-        ("'supervised' is supervised, which is a reference", {"stages": ("supervised",)}),
-        ("label 'InfoMAE' is there twice", {"pretrain.label": "InfoMAE"}),
+        ("no block of config.stages is called 'nope'; there is align, ", {"stages": ("pretrain", "nope")}),
+        ("no block of config.stages is called 'seed'", {"stages": ("seed",)}),
+        ("no row of config.rows is called 'chanc' .did you mean 'chance'", {"rows": ("chanc",)}),
+        ("'align' is there twice in config.rows", {"rows": ("align", "align")}),
+        ("'supervised' learns from labels, which is for rows only", {"stages": ("supervised",)}),
+        ("label 'InfoMAE' is there twice", {"pretrain.label": "InfoMAE", "rows": ("pretrain",)}),
         ("'pretrain': steps must be 1 or more, got 0", {"pretrain.steps": 0}),
         ("'pretrain': batch_size must be 1 or more, got 0", {"pretrain.batch_size": 0}),
         ("'pretrain': warmup_steps=6 does not fit a stage of 6", {"pretrain.optim.warmup_steps": 6}),
         ("'pretrain': a batch of 50 cannot be split over 8 devices; 48 or 56", {
             "pretrain.batch_size": 50}),
-        ("'pretrain': the view has 192 windows of 'acc'.*the 400 of one batch", {
+        ("'pretrain': the sampler has 192 windows of 'acc'.*the 400 of one batch", {
             "pretrain.batch_size": 400}),
-        ("'pretrain': method.name 'nope' is unknown; there is .*infomae", {"pretrain.method.name": "nope"}),
+        ("'pretrain': no method is called 'nope'; there is .*infomae", {"pretrain.method.name": "nope"}),
         ("'pretrain': no backbone is called 'nope'", {"encoder.name": "nope"} | ONE),
-        ("'align': the view has 8 pairs .*, fewer than the 48 of one batch", {"align.view.fraction": 0.05}),
-        ("'align': method 'infomae' compares sensors: view.kind must be paired, got 'unpaired'", {
-            "align.view.kind": "unpaired"}),
+        ("'align': the sampler has 8 pairs .*, fewer than the 48 of one batch", {"align.sampler.fraction": 0.05}),
         ("'align': a batch of 12 sequences is too small for 9 negatives", {"align.method.negatives": 9}),
-        ("'align': batch_size 48 must be a multiple of view.length 5", {"align.view.length": 5}),
+        ("'align': batch_size 48 must be a multiple of sampler.length 5", {"align.sampler.length": 5}),
         ("'align': .*covers no parameter of the source, which has: sensors/acc", {
             "align.warm_start": ("sensors/[^/]+/encoderr",)}),
         ("'align': .*covers no parameter of the model", {
             "align.warm_start": ("sensors/acc/encoder -> acc",)}),
         ("'align': warm start of 'sensors/acc/decoder/.*the model has shape", {
             "pretrain.method.shared": 5}),
-        ("'align': source is 'pretrain'.*there is none", {"stages": ("align",)}),
-        ("'align': source is 'joint_pretrain'.*stages before it: pretrain", {
-            "align.source": "joint_pretrain", "references": ("joint_pretrain",)}),
+        ("config.nope, which stage 'align' starts from is missing, or without a method", {
+            "align.source": "nope"}),
         ("'align': source is None, warm_start .*needs patterns and one", {"align.source": None}),
         (r"'align': source is 'pretrain', warm_start \(\); a warm start", {"align.warm_start": ()}),
         ("config.evaluation.missing: missing.rate must lie in .* got 2.0", {
             "evaluation.missing.rates": (2.0,)}),
-        ("'finetune_10': method.base is 'nope', which is no stage of the config", {
-            "finetune.method.base": "nope", "references": ("finetune",)}),
-        ("'finetune_10': method.reads must be one of joint, latents, got 'both'", {
-            "finetune.method.reads": "both", "references": ("finetune",)}),
-        ("'finetune_10': method.base is 'supervised', which has a head of its own", {
-            "finetune.method.base": "supervised", "references": ("finetune",)}),
-        ("'finetune_10': source is 'align'.*stages before it: pretrain", {
-            "stages": ("pretrain",), "references": ("finetune",)}),
-        ("'finetune' is supervised, which is a reference", {"stages": ("finetune",)}),
+        ("'finetune': method.base is 'nope', which is no stage of the config", {
+            "finetune.method.base": "nope", "rows": ("finetune",)}),
+        ("'finetune': method.reads must be one of joint, latents, got 'both'", {
+            "finetune.method.reads": "both", "rows": ("finetune",)}),
+        ("'finetune': method.base is 'supervised', which has a head of its own", {
+            "finetune.method.base": "supervised", "rows": ("finetune",)}),
+        ("'finetune' learns from labels, which is for rows only", {"stages": ("finetune",)}),
         ("'align': pattern 'nothing'.*", {"align.optim.groups": {"nothing": {"lr": 1.0}}}),
     ],
 )  # fmt: skip
@@ -142,29 +192,36 @@ def test_what_does_not_fit_is_refused(refused, match, changes):
 
 
 def test_unknown_and_missing_keys_are_named(refused):
-    refused("config has unknown keys sed", {}, edit=lambda c: c.update(sed=1))
-    refused("config needs the keys log_every, seed", {}, edit=lambda c: (
+    refused("config.chance has the name of a row that is built in: rename it", {},
+            edit=lambda c: c.update(chance=c.pretrain))  # fmt: skip
+    refused("no option of config is called 'sed' .did you mean 'seed'", {},
+            edit=lambda c: c.update(sed=1))  # fmt: skip
+    refused("config needs log_every, seed; its options are", {}, edit=lambda c: (
         c.__delitem__("seed"), c.__delitem__("log_every")))  # fmt: skip
     refused(
-        "'pretrain': stage has unknown keys step;", {}, edit=lambda c: c.pretrain.update(step=1)
+        "'pretrain': no option of stage is called 'step' .did you mean 'steps'",
+        {},
+        edit=lambda c: c.pretrain.update(step=1),
     )
     refused(
-        "'pretrain': stage needs the keys view;", {}, edit=lambda c: c.pretrain.__delitem__("view")
+        "'pretrain': stage needs sampler; its options",
+        {},
+        edit=lambda c: c.pretrain.__delitem__("sampler"),
     )
-    refused("'pretrain': method 'mae' does not know codes", {},
+    refused("'pretrain': no option of method 'mae' is called 'codes'", {},
             edit=lambda c: c.pretrain.method.update(codes=1))  # fmt: skip
     refused("'pretrain': optim: unknown lrr", {}, edit=lambda c: c.pretrain.optim.update(lrr=1))
 
 
 def test_sensors_that_cannot_be_hidden_so_are_refused(refused):
-    hide = lambda stage, **missing: lambda c: c[stage].view.update(missing=missing)
+    hide = lambda stage, **missing: lambda c: c[stage].sampler.update(missing=missing)
     refused(r"'align': missing.rate must lie in \[0, 1\], got 3", {},
             edit=hide("align", kind="independent", rate=3))  # fmt: skip
-    refused("'align': device 'wrist' has no modality 'gyro'; there is acc, emg", {},
+    refused("'align': no modality of device 'wrist' is called 'gyro'; there is acc, emg", {},
             edit=hide("align", kind="subsets", devices={"wrist": ("gyro",)}))  # fmt: skip
-    refused("'pretrain': view 'unpaired' has no option 'missing'", {},
+    refused("'pretrain': no option of sampler 'unpaired' is called 'missing'", {},
             edit=hide("pretrain", kind="subsets"))  # fmt: skip
-    refused("'finetune_10': missing 'burst' needs duration", {"references": ("finetune",)},
+    refused("'finetune_10': missing 'burst' needs duration", {"rows": ("finetune",)},
             edit=hide("finetune", kind="burst", rate=0.1))  # fmt: skip
 
 
@@ -179,12 +236,12 @@ def test_warm_start_as_one_string_is_not_taken_for_its_letters(refused):
 
 
 def test_data_without_labels_to_learn_or_test_on_is_refused(refused, dataset):
-    change = lambda **arrays: dataclasses.replace(dataset, **arrays)
     unknown = np.full_like(dataset.label, -1)
     train = dataset.split == 0
-    refused("no labelled test window", {}, change(label=unknown))
-    refused("no labelled window", {}, change(label=np.where(train, unknown, dataset.label)))
-    refused("all of one class", {}, change(label=np.where(train, 0, dataset.label)))
+    label = lambda x: dataclasses.replace(dataset, targets={"label": x})
+    refused("no labelled test window", {}, label(unknown))
+    refused("no labelled window", {}, label(np.where(train, unknown, dataset.label)))
+    refused("all of one class", {}, label(np.where(train, 0, dataset.label)))
 
 
 def test_data_of_one_modality_is_refused(refused, dataset):

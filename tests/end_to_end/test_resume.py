@@ -1,6 +1,7 @@
 """One run that is stopped, then killed, then left alone, each time in a new process."""
 
 import json
+import os
 import pathlib
 import signal
 from types import SimpleNamespace
@@ -12,18 +13,23 @@ from orbax.checkpoint import v1 as ocp
 
 INTERRUPT = pathlib.Path(__file__).with_name("interrupt.py")
 STAGES = ("pretrain", "align")
-CHANGES = {"references": ()}
+CHANGES = {"rows": ("chance", "raw_windows", "random_encoder", "pretrain")}
+
+
+def checkpoints(folder, stage):
+    """Folder of a stage's checkpoints; there is one training of that name."""
+    return next(folder.glob(f"artifacts/training-{stage}-*"), folder / "nothing") / "checkpoints"
 
 
 def saved(folder, stage):
     """Steps of the checkpoints that are complete."""
-    found = (folder / "checkpoints" / stage).glob("*")
+    found = checkpoints(folder, stage).glob("*")
     return sorted(int(path.name) for path in found if path.name.isdigit())
 
 
 def last_state(folder, stage):
     """All that was saved after the last step: parameters, optimiser, step."""
-    path = folder / "checkpoints" / stage / "6"
+    path = checkpoints(folder, stage) / "6"
     place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     like = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
@@ -39,16 +45,11 @@ def record(folder):
     return [line for line in lines if any(mark in line for mark in own)]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("broken") / "run"
-
-
 @pytest.fixture
-def attempt(start, tiny, folder):
+def attempt(start, tiny):
     """The command, once: with an interruption or without."""
 
-    def run(*interruption, folder=folder):
+    def run(folder, *interruption):
         script = [INTERRUPT, *interruption] if interruption else ["-m", "mmalign.main"]
         process = start(*script, *tiny.command(folder, CHANGES))
         output = process.communicate()[0]
@@ -57,21 +58,34 @@ def attempt(start, tiny, folder):
     return run
 
 
+@pytest.fixture(scope="module")
+def unbroken_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("unbroken") / "run"
+
+
 @pytest.fixture
-def unbroken(attempt, folder):
+def unbroken(attempt, unbroken_folder):
     """Folder of a run in one go, in a process of its own as well: this one's devices differ."""
-    other = folder.with_name("unbroken")
-    if not other.exists():
-        run = attempt(folder=other)
+    if not unbroken_folder.exists():
+        run = attempt(unbroken_folder)
         assert run.code == 0, run.output
-    return other
+    return unbroken_folder
 
 
-# These go on from each other, in this order.
+def same_results(folder, unbroken):
+    results, want = (json.loads((x / "results.json").read_text()) for x in (folder, unbroken))
+    rows = {record["row"] for record in results["records"]}
+    assert rows == {"Chance", "Raw windows", "Random encoder", "Unaligned concatenation", "InfoMAE"}
+    for part in ("records", "missing", "information"):
+        assert results[part] == want[part]
+    assert (folder / "metrics.jsonl").read_text() == (unbroken / "metrics.jsonl").read_text()
 
 
-def test_sigterm_saves_says_so_and_ends_with_143(attempt, folder):
-    first = attempt("pretrain", 2, "SIGTERM")
+def test_a_run_that_is_stopped_then_killed_ends_bit_for_bit_like_an_unbroken_one(
+    attempt, unbroken, tmp_path
+):
+    folder = tmp_path / "run"
+    first = attempt(folder, "pretrain", 2, "SIGTERM")
     assert first.code == 143, first.output
     assert first.output.splitlines()[-1] == (
         "stopped by SIGTERM after step 3 of 'pretrain'; run again to go on"
@@ -79,36 +93,35 @@ def test_sigterm_saves_says_so_and_ends_with_143(attempt, folder):
     assert saved(folder, "pretrain") == [3]
     assert not (folder / "results.json").exists()
 
-
-def test_a_kill_leaves_whole_checkpoints_of_the_stages_so_far(attempt, folder):
-    second = attempt("align", 5, "SIGKILL")
+    second = attempt(folder, "align", 5, "SIGKILL")
     assert second.code == -signal.SIGKILL, second.output
     assert saved(folder, "pretrain") == [4, 6]
     assert saved(folder, "align") in ([], [4])  # it may have been killed while it saved
     assert not (folder / "results.json").exists()
 
-
-def test_the_same_command_then_finishes_bit_for_bit_like_an_unbroken_run(attempt, folder, unbroken):
-    third = attempt()
+    third = attempt(folder)
     assert third.code == 0, third.output
     for stage in STAGES:
         states = [last_state(where, stage) for where in (folder, unbroken)]
         assert jax.tree.structure(states[0]) == jax.tree.structure(states[1])
         jax.tree.map(np.testing.assert_array_equal, *states)
-
-
-def test_the_record_has_each_step_once_as_if_nothing_had_happened(folder, unbroken):
-    lines = record(folder)
-    assert lines == record(unbroken)
-    steps = [(stage, json.loads(line)["step"]) for line in lines for stage in STAGES
+    steps = [(stage, json.loads(line)["step"]) for line in record(folder) for stage in STAGES
              if f"{stage}/" in line]  # fmt: skip
-    assert steps == [(stage, step) for stage in STAGES for step in range(1, 7)]
+    assert steps == [(stage, step) for stage in STAGES for step in range(1, 7)]  # each once
+    same_results(folder, unbroken)
 
 
-def test_the_results_are_those_of_the_unbroken_run(folder, unbroken):
-    results = json.loads((folder / "results.json").read_text())
-    rows = {record["row"] for record in results["records"]}
-    assert rows == {"Chance", "Raw windows", "Random encoder", "Unaligned concatenation", "InfoMAE"}
-    want = json.loads((unbroken / "results.json").read_text())
-    for part in ("records", "missing", "information"):
-        assert results[part] == want[part]
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+def test_cut_off_again_and_again_at_random_files_it_ends_in_the_same_results(
+    attempt, unbroken, number, tmp_path
+):
+    seed, apart = (
+        int(os.environ.get(f"MMALIGN_CUTS_{x}", y)) for x, y in (("SEED", 0), ("APART", 120))
+    )
+    rng, cuts = np.random.default_rng([seed, len(number)]), 0
+    while (run := attempt(tmp_path / "run", "files", rng.integers(1, apart), number)).code:
+        assert run.code in (-signal.Signals[number], 143), run.output
+        cuts += 1
+    assert cuts > 1
+    same_results(tmp_path / "run", unbroken)

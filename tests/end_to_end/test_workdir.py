@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from mmalign.workdir import claim, write_text
+from mmalign.files import write_text
+from mmalign.workdir import claim
 
 
 def files(folder):
@@ -35,16 +36,18 @@ def test_a_tuple_and_a_list_are_the_same_config(tiny, tmp_path):
     assert claim(tmp_path, config) == tmp_path
 
 
-def test_another_config_is_refused_with_the_difference_and_no_more(tiny, tmp_path):
+def test_another_config_goes_on_there_and_the_difference_is_said(tiny, tmp_path, capsys):
     claim(tmp_path, tiny.config())
-    before = (tmp_path / "config.json").read_text()
-    with pytest.raises(ValueError, match=r"another config; name another folder") as error:
-        claim(tmp_path, tiny.config({"align.optim.lr": 0.125, "seed": 7}))
-    lines = [
-        line.strip("+- ,") for line in str(error.value).splitlines() if line[:2] in ("- ", "+ ")
-    ]
+    (tmp_path / "results.json").write_text("{}")
+    changed = tiny.config({"align.optim.lr": 0.125, "seed": 7})
+    assert claim(tmp_path, changed) == tmp_path
+    said = capsys.readouterr().out
+    assert f"{tmp_path} holds a run of another config" in said
+    lines = [line.strip("+- ,") for line in said.splitlines() if line[:2] in ("- ", "+ ")]
     assert lines == ['"lr": 0.001', '"lr": 0.125', '"seed": 0', '"seed": 7']
-    assert (tmp_path / "config.json").read_text() == before
+    stored = json.loads((tmp_path / "config.json").read_text())
+    assert stored == json.loads(changed.to_json())
+    assert files(tmp_path) == ["config.json", "results.json"]
 
 
 def test_a_folder_of_something_else_is_refused_and_left_alone(tiny, tmp_path):

@@ -13,6 +13,11 @@ import pytest
 from mmalign import losses
 
 ROWS, COLD = 64, 0.03
+AS_USERS = {  # run it; elsewhere tests compile as quickly as they can
+    "xla_backend_optimization_level": 3,
+    "xla_llvm_disable_expensive_passes": False,
+    "xla_cpu_use_fusion_emitters": True,
+}
 
 
 def _pairs_as_labels(z_a, z_b, **knobs):
@@ -46,22 +51,26 @@ def _pairs():
     return z_a, z_a + noise * rng.standard_normal((ROWS, 128)).astype(np.float32)
 
 
+@functools.cache
+def _in_float64(loss):
+    with jax.enable_x64(True):
+        run = jax.jit(_value_and_row_grads, static_argnums=0)
+        return jax.device_get(run(loss, *(z.astype(np.float64) for z in _pairs())))
+
+
+def _value_and_row_grads(loss, z_a, z_b, tile=None):
+    def one(row, i):  # gradient of a row's own loss, not swamped by those of large ones
+        return loss(z_a.at[i].set(row), z_b, temperature=COLD, tile=tile)[i]
+
+    return jax.lax.map(lambda i: jax.value_and_grad(one)(z_a[i], i), jnp.arange(ROWS))
+
+
 @pytest.mark.parametrize("tile", [None, 24], ids=["plain", "tiled"])
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_loss_and_gradient_keep_five_digits_down_to_1e7th(loss, tile):
-    def value_and_row_grads(z_a, z_b):
-        def one(row, i):  # gradient of a row's own loss, not swamped by those of large ones
-            return loss(z_a.at[i].set(row), z_b, temperature=COLD, tile=tile)[i]
-
-        values = loss(z_a, z_b, temperature=COLD, tile=tile)
-        grad = jax.grad(one)
-        return values, jax.lax.map(lambda i: grad(z_a[i], i), jnp.arange(ROWS))
-
-    z_a, z_b = _pairs()
-    got, grads = jax.tree.map(np.asarray, jax.jit(value_and_row_grads)(z_a, z_b))
-    with jax.enable_x64(True):
-        wide = jax.jit(value_and_row_grads)(z_a.astype(np.float64), z_b.astype(np.float64))
-        want, want_grads = jax.tree.map(np.asarray, wide)
+    run = functools.partial(_value_and_row_grads, loss, tile=tile)
+    got, grads = jax.device_get(jax.jit(run, compiler_options=AS_USERS)(*_pairs()))
+    want, want_grads = _in_float64(loss)
     assert want.min() < 1e-6
     assert want.max() > 0.01
     np.testing.assert_allclose(got, want, rtol=1e-5)

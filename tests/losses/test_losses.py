@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 from mmalign import losses
 
@@ -122,40 +121,54 @@ def _weighted(values):
     return jnp.vdot(values, jnp.cos(jnp.arange(len(values), dtype=values.dtype)))
 
 
-def _values_and_grad(loss, call):
-    """Of the first array; `call` as the fixture per_example, `where` the last array."""
+def _graded(loss, call=lambda loss, *arrays: loss(*arrays)):
+    """Compiled (arrays, where) -> values, and the gradients of a weighted sum by all arrays."""
 
     def masked(*arrays, axis_name=None):
         *arrays, where = arrays
         return loss(*arrays, where=where, axis_name=axis_name)
 
-    def total(first, *rest):
-        values = call(masked, first, *rest)
+    def total(arrays, where):
+        values = call(masked, *arrays, where)
         return _weighted(values), values
 
-    return jax.value_and_grad(total, has_aux=True)
+    @jax.jit
+    def run(arrays, where):
+        with jax.numpy_dtype_promotion("strict"):
+            gradients, values = jax.grad(total, has_aux=True)(arrays, where)
+        return values, gradients
+
+    return lambda *arguments: jax.device_get(run(*arguments))
 
 
 @functools.cache
-def _one_device(loss):
-    return jax.jit(_values_and_grad(loss, lambda masked, *arrays: masked(*arrays)))
+def _program(loss):
+    """The one program of a loss that most of its promises are seen in."""
+    return _graded(loss)
 
 
 @every_loss
-def test_values_and_gradients_are_those_of_one_device(request, per_example, rng, loss, shapes):
-    arrays = [*_arrays(rng, shapes), WHERE]
-    (_, want), want_grad = _one_device(loss)(*arrays)
-    run = _values_and_grad(loss, per_example)
-    eager = request.node.callspec.params["per_example"] == "eager"
-    (_, got), grad = (run if eager else jax.jit(run))(*arrays)
+@pytest.mark.parametrize("per_example", ["vmap", "shard_map"], indirect=True)
+def test_values_and_gradients_are_those_of_one_device(per_example, rng, loss, shapes):
+    arrays = _arrays(rng, shapes)
+    want, want_grads = _program(loss)(arrays, WHERE)
+    got, grads = _graded(loss, per_example)(arrays, WHERE)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(grad, want_grad, rtol=1e-5, atol=1e-5)
+    for grad, want_grad in zip(grads, want_grads, strict=True):
+        np.testing.assert_allclose(grad, want_grad, rtol=1e-5, atol=1e-5)
+
+
+@every_loss
+def test_called_eagerly_it_is_what_it_is_compiled(rng, loss, shapes):
+    arrays = _arrays(rng, shapes)
+    got = loss(*arrays, where=WHERE)
+    np.testing.assert_allclose(got, _program(loss)(arrays, WHERE)[0], rtol=1e-5, atol=1e-6)
 
 
 @every_loss
 def test_plain_mean_is_the_mean_over_rows_that_count(rng, loss, shapes):
     arrays = _arrays(rng, shapes)
-    values = np.asarray(jax.jit(loss)(*arrays, where=WHERE))
+    values, _ = _program(loss)(arrays, WHERE)
     alone = np.asarray(jax.jit(loss)(*(x[WHERE] for x in arrays)))
     np.testing.assert_allclose(values.mean(), alone.mean(), rtol=1e-5)
     counts = WHERE.reshape(len(values), -1).any(axis=1)
@@ -165,17 +178,16 @@ def test_plain_mean_is_the_mean_over_rows_that_count(rng, loss, shapes):
 
 @every_loss
 def test_rows_that_do_not_count_may_hold_nan_and_if_none_does_all_is_zero(rng, loss, shapes):
-    clean = _arrays(rng, shapes)
+    run, clean = _program(loss), _arrays(rng, shapes)
     dirty = [np.where(WHERE.reshape(-1, *[1] * len(s)), x, np.nan) for x, s in zip(clean, shapes)]
-    run = jax.jit(jax.value_and_grad(lambda arrays, where: loss(*arrays, where=where).mean()))
     want, want_grads = run(clean, WHERE)
-    got, grads = run(dirty, WHERE)
+    got, grads = run([x.astype(np.float32) for x in dirty], WHERE)
     np.testing.assert_array_equal(got, want)
     for grad, want_grad in zip(grads, want_grads):
         np.testing.assert_array_equal(grad, want_grad)
         np.testing.assert_array_equal(grad[~WHERE], 0)
-    value, grads = run(clean, np.zeros(BATCH, bool))
-    assert value == 0
+    values, grads = run(clean, np.zeros(BATCH, bool))
+    np.testing.assert_array_equal(values, 0)
     for grad in grads:
         np.testing.assert_array_equal(grad, 0)
 
@@ -183,7 +195,6 @@ def test_rows_that_do_not_count_may_hold_nan_and_if_none_does_all_is_zero(rng, l
 @every_loss
 def test_degenerate_rows_have_finite_values_and_gradients(rng, loss, shapes):
     """All zero, all alike, a single one that counts, and overflown entries."""
-    run = jax.jit(jax.value_and_grad(lambda arrays, where: jnp.sum(loss(*arrays, where=where))))
     arrays, everyone = _arrays(rng, shapes), np.ones(BATCH, bool)
     overflown = [x.copy() for x in arrays]
     for x in overflown:
@@ -195,35 +206,41 @@ def test_degenerate_rows_have_finite_values_and_gradients(rng, loss, shapes):
         ([np.ones_like(x) for x in arrays], everyone),
         (arrays, np.arange(BATCH) < 1), (arrays, pair), (overflown, everyone),
     ]:  # fmt: skip
-        value, grads = run(inputs, where)
-        assert jnp.isfinite(value)
-        assert all(jnp.isfinite(grad).all() for grad in grads)
+        values, grads = _program(loss)(inputs, where)
+        assert np.isfinite(values).all()
+        assert all(np.isfinite(grad).all() for grad in grads)
 
 
 @every_loss
 def test_narrow_floats_are_computed_in_float32_and_float64_is_kept(rng, loss, shapes):
     arrays = _arrays(rng, shapes)
-    run = jax.jit(loss)
+    narrow = [x.astype(jnp.bfloat16) for x in arrays]
     with jax.numpy_dtype_promotion("strict"):
-        narrow = [x.astype(jnp.bfloat16) for x in arrays]
-        got = run(*narrow, where=WHERE)
-        assert got.dtype == jnp.float32
-        want = run(*(x.astype(np.float32) for x in narrow), where=WHERE)
-        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
-        single = np.asarray(run(*arrays, where=WHERE))
-        with jax.enable_x64(True):
-            double = run(*(x.astype(np.float64) for x in arrays), where=WHERE)
-            assert double.dtype == jnp.float64
-            np.testing.assert_allclose(double, single, rtol=1e-4, atol=1e-5)
+        got = jax.jit(loss)(*narrow, where=WHERE)
+    assert got.dtype == jnp.float32
+    want, _ = _program(loss)([x.astype(np.float32) for x in narrow], WHERE)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    single, _ = _program(loss)(arrays, WHERE)
+    with jax.enable_x64(True):
+        double, _ = _program(loss)([x.astype(np.float64) for x in arrays], WHERE)
+    assert double.dtype == jnp.float64
+    np.testing.assert_allclose(double, single, rtol=1e-4, atol=1e-5)
 
 
 @every_loss
 def test_gradients_match_finite_differences(rng, loss, shapes):
+    arrays = _arrays(rng, shapes, np.float64)
+    # masks of patches come from the sign of a third array: no derivative there
+    move = [rng.standard_normal(x.shape) * (i < 2) for i, x in enumerate(arrays)]
     with jax.enable_x64(True):
-        arrays = [jnp.asarray(x) for x in _arrays(rng, shapes, np.float64)]
-        rest = arrays[2:]  # masks of patches come from a sign: no derivative there
-        run = jax.jit(lambda *x: _weighted(loss(*x, *rest, where=WHERE)))
-        check_grads(run, arrays[:2], order=1, modes=["rev"], rtol=1e-5, eps=1e-5)
+        up, down = (
+            _program(loss)([x + side * 1e-5 * v for x, v in zip(arrays, move)], WHERE)[0]
+            for side in (1, -1)
+        )
+        _, grads = _program(loss)(arrays, WHERE)
+    slope = np.cos(np.arange(len(up))) @ (up - down) / 2e-5
+    want = sum(np.vdot(grad, v) for grad, v in zip(grads, move))
+    np.testing.assert_allclose(slope, want, rtol=1e-5)
 
 
 @every_loss

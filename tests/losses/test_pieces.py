@@ -37,18 +37,18 @@ def _problem(rng):
     return params, batch
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-def test_value_and_gradient_are_those_of_the_full_batch(rng, loss):
+@pytest.mark.parametrize(("name", "pieces"), [("info_nce", 1), *((name, 4) for name in LOSSES)])
+def test_value_and_gradient_are_those_of_the_full_batch(rng, name, pieces):
+    loss = LOSSES[name]
+    full = jax.value_and_grad(lambda params, batch: jnp.mean(loss(params, _embed(params, batch))))
     with jax.enable_x64(True):
         params, batch = _problem(rng)
-        full = jax.value_and_grad(lambda params: jnp.mean(loss(params, _embed(params, batch))))
-        want, want_grads = jax.jit(full)(params)
-        for pieces in (1, 4):
-            run = jax.jit(losses.value_and_grad_in_pieces(_embed, loss, pieces=pieces))
-            got, grads = run(params, batch)
-            np.testing.assert_allclose(got, want, rtol=1e-12)
-            for name in params:
-                np.testing.assert_allclose(grads[name], want_grads[name], rtol=1e-9, atol=1e-12)
+        want, want_grads = jax.jit(full)(params, batch)
+        run = jax.jit(losses.value_and_grad_in_pieces(_embed, loss, pieces=pieces))
+        got, grads = run(params, batch)
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+    for key in params:
+        np.testing.assert_allclose(grads[key], want_grads[key], rtol=1e-9, atol=1e-12)
 
 
 def test_memory_is_that_of_a_piece():

@@ -1,10 +1,11 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jax.test_util import check_grads
 
 from mmalign import losses
 
@@ -53,14 +54,14 @@ def test_without_a_mask_every_patch_is_scored(patches, loss):
 
 
 def test_an_error_of_three_everywhere_costs_nine(per_example):
-    target = jnp.zeros((8, 6, 2))
-    mask = jnp.arange(6)[None] < jnp.arange(1, 5).repeat(2)[:, None]
+    target = np.zeros((8, 6, 2), np.float32)
+    mask = np.arange(6)[None] < np.arange(1, 5).repeat(2)[:, None]
     with jax.numpy_dtype_promotion("strict"):
         np.testing.assert_allclose(per_example(masked_mse, target + 3, target, mask), 9)
 
 
 def test_an_example_without_scored_patches_costs_nothing(patches):
-    assert masked_mse(*patches)[2] == 0
+    assert np.asarray(masked_mse(*patches))[2] == 0
 
 
 @pytest.mark.parametrize("size", [0.5, 3.0])
@@ -85,22 +86,23 @@ def test_unit_and_level_do_what_they_say(seed, scale, shift, share):
     mask, scale = rng.random((4, 6)) < share, np.float32(scale)
     moved = [x + np.float32(shift) for x in (prediction, target)]
     for loss, power in ((masked_mse, 2), (masked_l1, 1)):
-        want = loss(prediction, target, mask)
+        want = np.asarray(loss(prediction, target, mask))
         np.testing.assert_allclose(loss(target, prediction, mask), want, rtol=1e-6)
         np.testing.assert_allclose(loss(*moved, mask), want, rtol=1e-3, atol=1e-5)
         scaled = loss(scale * prediction, scale * target, mask)
         np.testing.assert_allclose(scaled, want * scale**power, rtol=1e-4)
-    want = masked_huber(prediction, target, mask)
+    want = np.asarray(masked_huber(prediction, target, mask))
     scaled = masked_huber(scale * prediction, scale * target, mask, delta=scale)
     np.testing.assert_allclose(scaled, want * scale**2, rtol=1e-4)
-    assert (want <= masked_mse(prediction, target, mask) / 2 + 1e-6).all()
-    assert (want <= masked_l1(prediction, target, mask) + 1e-6).all()
+    assert (want <= np.asarray(masked_mse(prediction, target, mask)) / 2 + 1e-6).all()
+    assert (want <= np.asarray(masked_l1(prediction, target, mask)) + 1e-6).all()
 
 
 @every_loss
 def test_no_error_has_no_gradient_and_extreme_ones_a_finite_one(patches, loss):
     prediction, _, mask = patches
-    grad = jax.jit(jax.grad(lambda x, y: loss(x, y, mask).mean()))
+    run = jax.jit(jax.grad(lambda x, y: loss(x, y, mask).mean()))
+    grad = lambda *arrays: np.asarray(run(*arrays))
     np.testing.assert_array_equal(grad(prediction, prediction), 0)
     far = prediction.copy()
     far[0], far[1] = np.inf, 1e15
@@ -109,15 +111,21 @@ def test_no_error_has_no_gradient_and_extreme_ones_a_finite_one(patches, loss):
     np.testing.assert_array_equal(slope[0], 0)
 
 
+@functools.cache
+def _value_and_grads(loss):
+    run = jax.jit(jax.value_and_grad(lambda *x: loss(*x).sum(), argnums=(0, 1)))
+    return lambda *arrays: jax.device_get(run(*arrays))
+
+
 @pytest.mark.parametrize("value", [1e6, np.inf, np.nan])
 @pytest.mark.parametrize("side", [0, 1], ids=["prediction", "target"])
 @every_loss
 def test_patches_that_are_not_scored_change_nothing(patches, loss, value, side):
     *arrays, mask = patches
-    value_and_grad = jax.value_and_grad(lambda *x: loss(*x, mask).sum(), argnums=(0, 1))
-    want, want_grads = value_and_grad(*arrays)
+    run = _value_and_grads(loss)
+    want, want_grads = run(*arrays, mask)
     arrays[side] = np.where(mask[..., None], arrays[side], np.float32(value))
-    got, grads = value_and_grad(*arrays)
+    got, grads = run(*arrays, mask)
     assert got == want
     for grad, want_grad in zip(grads, want_grads):
         np.testing.assert_array_equal(grad, want_grad)
@@ -152,7 +160,7 @@ def test_bad_arguments_are_named(patches):
 normalise_patches = jax.jit(losses.normalise_patches)
 
 
-def test_normalised_patches_have_mean_zero_and_variance_one(rng):
+def test_normalised_patches_have_mean_zero_and_variance_one(rng, check_slopes):
     target = 3 + 5 * rng.standard_normal((4, 2, 3, 6)).astype(np.float32)
     got = np.asarray(normalise_patches(target))
     np.testing.assert_allclose(got.mean(axis=-1), 0, atol=1e-6)
@@ -163,15 +171,16 @@ def test_normalised_patches_have_mean_zero_and_variance_one(rng):
         want = (wide - wide.mean(axis=-1, keepdims=True)) / np.sqrt(
             wide.var(axis=-1, keepdims=True) + 0.5
         )
-        np.testing.assert_allclose(losses.normalise_patches(wide, eps=0.5), want, rtol=1e-12)
-        check_grads(losses.normalise_patches, (wide[0, 0],), order=1, modes=["rev"], rtol=1e-4)
+        np.testing.assert_allclose(normalise_patches(wide, eps=0.5), want, rtol=1e-12)
+        of = lambda target: (losses.normalise_patches(target) ** 3).sum()
+        check_slopes(of, [wide[0, 0]], rtol=1e-4)
     np.testing.assert_allclose(masked_mse(0 * got, got), np.ones(4), rtol=1e-5)
 
 
 def test_flat_patches_and_single_values_become_zero_with_a_finite_gradient():
     for target in (np.full((2, 5), 0.1, np.float32), np.array([[3.0], [-1.0]], np.float32)):
         np.testing.assert_allclose(normalise_patches(target), np.zeros_like(target), atol=1e-4)
-        assert np.isfinite(jax.jacobian(losses.normalise_patches)(target)).all()
+        assert np.isfinite(jax.jit(jax.jacobian(losses.normalise_patches))(target)).all()
 
 
 def test_a_patch_that_is_not_finite_spoils_no_other():
@@ -185,6 +194,6 @@ def test_a_patch_that_is_not_finite_spoils_no_other():
 def test_bad_targets_are_named():
     for shape in ((), (3, 0)):
         with pytest.raises(ValueError, match=r"target must be \[..., values\], got shape \("):
-            losses.normalise_patches(jnp.ones(shape))
+            losses.normalise_patches(np.ones(shape, np.float32))
     with pytest.raises(TypeError, match="floating-point arrays, got int32"):
-        losses.normalise_patches(jnp.ones((2, 3), int))
+        losses.normalise_patches(np.ones((2, 3), np.int32))

@@ -1,13 +1,14 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mmalign import losses
 
-STATIC = ("prior", "own_view", "symmetric", "tile")
+STATIC = ("own_view", "symmetric", "tile")
+info_nce = jax.jit(losses.info_nce, static_argnames=("symmetric", "tile"))
+nt_xent = jax.jit(losses.nt_xent)
 debiased = jax.jit(losses.debiased, static_argnames=STATIC)
 hard_negative = jax.jit(losses.hard_negative, static_argnames=(*STATIC, "beta", "form"))
 released = functools.partial(dict, temperature=0.2, prior=0.01, own_view=False, symmetric=False)
@@ -43,7 +44,7 @@ def _from_the_equation(z_a, z_b, temperature, prior, beta):
 def test_gives_what_crossls_released_code_gives(tile):
     arrays = _released_inputs()
     with jax.enable_x64(True):
-        plain = losses.info_nce(*arrays, temperature=0.2, symmetric=False, tile=tile)
+        plain = info_nce(*arrays, temperature=0.2, symmetric=False, tile=tile)
         dcl = debiased(*arrays, tile=tile, **released())
         hard = hard_negative(*arrays, tile=tile, beta=2, form="linear", **released())
     np.testing.assert_allclose(np.asarray(plain).mean(), 2.504935, atol=1e-6)
@@ -66,9 +67,9 @@ def test_equals_the_loop_written_from_the_equation(rng, prior, beta):
 def test_without_a_prior_it_is_the_plain_loss(rng):
     z_a, z_b = rng.standard_normal((2, 7, 3)).astype(np.float32)
     knobs = {"prior": 0.0, "temperature": 0.3}
-    want = losses.nt_xent(z_a, z_b, temperature=0.3)
+    want = nt_xent(z_a, z_b, temperature=0.3)
     np.testing.assert_allclose(debiased(z_a, z_b, **knobs), want, rtol=1e-5)
-    want = losses.info_nce(z_a, z_b, temperature=0.3)
+    want = info_nce(z_a, z_b, temperature=0.3)
     np.testing.assert_allclose(debiased(z_a, z_b, own_view=False, **knobs), want, rtol=1e-5)
 
 
@@ -85,17 +86,18 @@ def test_a_row_without_negatives_and_a_low_temperature_are_finite(rng, loss, til
         return loss(z_a, z_b, temperature=0.01, where=where, tile=tile).sum()
 
     z_a, z_b = rng.standard_normal((2, 4, 3)).astype(np.float32)
-    run = jax.jit(jax.value_and_grad(total, argnums=(0, 1)))
+    graded = jax.jit(jax.value_and_grad(total, argnums=(0, 1)))
+    run = lambda *arrays: jax.device_get(graded(*arrays))
     value, grads = run(z_a, z_b, np.arange(4) == 0)
     assert value == 0
     np.testing.assert_array_equal(grads, 0)
     value, grads = run(z_a, z_b, np.ones(4, bool))
     assert value > 10
-    assert jnp.isfinite(jnp.stack(grads)).all()
+    assert np.isfinite(grads).all()
 
 
 def test_bad_arguments_are_named():
-    z = jnp.ones((4, 3))
+    z = np.ones((4, 3), np.float32)
     with pytest.raises(ValueError, match=r"prior must lie in \[0, 1\), got 1"):
         losses.debiased(z, z, prior=1)
     with pytest.raises(ValueError, match="symmetric=False goes with own_view=False"):

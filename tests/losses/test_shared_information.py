@@ -11,7 +11,7 @@ import pytest
 
 from mmalign import losses
 
-PAIRS, BATCH, STEPS, WIDTH = 2000, 128, 2000, 48
+PAIRS, BATCH, STEPS, WIDTH = 2000, 128, 500, 48
 COMMON, PRIVATE = 2, 4  # sizes of the Gaussian sources; u has COMMON dimensions too
 NOISE = 0.3  # of u: makes its information finite
 
@@ -103,7 +103,6 @@ def _r_squared(u, target):
     return 1 - np.sum(left**2) / np.sum((target - target.mean(axis=0)) ** 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["two_ratio", "three_ratio", "three_ratio_printed"])
 def test_the_derived_sign_finds_the_common_source_and_the_printed_one_destroys_it(form, rng):
     x, common = _pairs(rng)

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from mmalign import methods
+from mmalign.methods.trial import ROWS, example_batch, programs
 
-BATCH, LENGTH, SECONDS = 32, 2, 2.0
+LENGTH = 2
 MODALITIES = {  # no two alike in rate or channels
-    "acc": methods.Modality((32, 3), 16.0),
-    "emg": methods.Modality((48, 2), 24.0),
-    "ecg": methods.Modality((20, 1), 10.0),
+    "acc": methods.Modality("series", (32, 3), 16.0),
+    "emg": methods.Modality("series", (48, 2), 24.0),
+    "ecg": methods.Modality("series", (20, 1), 10.0),
 }
+TARGETS = {"label": methods.Target("classes", 4)}
 ENCODER = {"name": "compact", "patch_s": 0.25, "width": 8, "depth": 1, "segments": 2, "dim": 12,
            "hidden": 16}  # fmt: skip
 AUGMENT = {"pool": ("scaling", "negation"), "probability": 0.5, "per": "batch"}
@@ -40,7 +42,7 @@ CONFIGS = {
         "hidden": 16, "dropout": 0.25,
     },
     "infomae": {
-        "mask_ratio": 0.5, "shared": 4, "private": 6, "length": LENGTH, "form": "two_ratio",
+        "mask_ratio": 0.5, "shared": 4, "private": 6, "form": "two_ratio",
         "noise": 0.3, "negatives": 2, "stem": {"features": (8,), "out": 8},
         "critic": {"hidden": 8, "depth": 1}, "temperature": 0.2, "margin": 1.0, "alpha": 1.0,
         "beta": 0.1, "gamma": 0.2, "epsilon": 0.3, "delta": 0.7, "lam": 0.8, "eta": 0.6,
@@ -58,23 +60,14 @@ def options(name, **changes):
     return {"name": name, "encoder": ENCODER, "augment": AUGMENT, **CONFIGS[name], **changes}
 
 
-def create(name, count=2, **changes):
-    return methods.create(options(name, **changes), some(count), num_classes=4)
+def create(name, count=2, *, length=LENGTH, targets=TARGETS, **changes):
+    """A small method, of the first `count` modalities."""
+    return methods.create(options(name, **changes), some(count), targets=targets, length=length)
 
 
 def make_batch(count=2, seed=0):
     """Each modality is absent from some rows; a row has one modality at least."""
-    rng = np.random.default_rng(seed)
-    present = {m: rng.random(BATCH) < 0.8 for m in some(count)}
-    present["acc"] |= ~functools.reduce(np.logical_or, present.values())
-    inputs = {m: rng.standard_normal((BATCH, *MODALITIES[m].shape)) for m in some(count)}
-    return {
-        "inputs": {m: x.astype(np.float32) * present[m][:, None, None] for m, x in inputs.items()},
-        "present": present,
-        "label": rng.integers(0, 4, BATCH).astype(np.int32),
-        "group": (np.arange(BATCH) // 8).astype(np.int32),
-        "row": np.arange(BATCH, dtype=np.int32),
-    }
+    return example_batch(some(count), TARGETS, seed)
 
 
 def all_random(shapes, seed=0):
@@ -89,28 +82,36 @@ quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimizati
 
 @functools.cache
 def compiled(name, count=2, **changes):
-    """A method with its variables, `loss` -> ((value, metrics), gradient) and `embed`."""
-    method = create(name, count, **changes)
-    batch, key = make_batch(count), jax.random.key(0)
-    params = all_random(jax.eval_shape(method.init, key, batch)["params"])
+    """A method with its parameters, `loss` -> ((value, metrics), gradient) and `embed`.
 
-    def objective(params, batch, key):
-        value, aux = method.loss({"params": params}, batch, key)
-        return value, aux["metrics"]
+    In "joint" of `embed` there are zeros for what is absent, where a run has means.
+    """
+    method = create(name, count, **changes)
+    batch, program = make_batch(count), programs(method)
+    shapes = jax.eval_shape(method.init, jax.random.key(0), batch)
+    variables = {name: all_random(shapes[name]) for name in shapes}
+    means = {
+        name: jax.tree.map(np.zeros_like, x) for name, x in variables.items() if name == "means"
+    }
+
+    def loss(params, batch, key):
+        (value, aux), grads = program.loss({"params": params, "target": params}, batch, key)
+        return (value, aux["metrics"]), grads
+
+    def embed(params, batch):
+        read = {name: batch[name] for name in ("inputs", "present", "valid") if name in batch}
+        return program.embed({"params": params, **means}, read)
 
     return SimpleNamespace(
-        method=method,
-        params=params,
-        batch=batch,
-        loss=quick_jit(jax.value_and_grad(objective, has_aux=True)),
-        embed=quick_jit(lambda params, batch: method.embed({"params": params}, batch)),
-    )
+        method=method, variables=variables, params=variables["params"], batch=batch, loss=loss,
+        embed=embed,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def small():
     """What the tests of methods share: sizes, configs, batches, compiled methods."""
     return SimpleNamespace(
-        batch_size=BATCH, length=LENGTH, modalities=some, options=options, create=create,
+        batch_size=ROWS, modalities=some, targets=TARGETS, options=options, create=create,
         batch=make_batch, compiled=compiled, all_random=all_random, jit=quick_jit,
     )  # fmt: skip

@@ -6,10 +6,9 @@ import numpy as np
 import optax
 import pytest
 
-from mmalign import methods
 from mmalign.losses import cmc, cocoa, gmc, nt_xent
 from mmalign.methods import JOINT
-from mmalign.methods.cpc import _cut
+from mmalign.methods.cpc import cut
 from mmalign.methods.encoders import fused_views
 from mmalign.methods.sensors import sensors
 from mmalign.methods.simsiam import standardised
@@ -69,10 +68,10 @@ def test_losses_of_views_see_the_embeddings_of_each_modality_alone(small, name):
 def test_simclr_compares_two_views_of_the_fused_sensors(small):
     made = small.compiled("simclr")
     front = sensors(small.options("simclr"), small.modalities(2))
-    fused, there = small.jit(lambda p, batch: fused_views(front, p, batch, KEY))(
+    fused, counts = small.jit(lambda p, batch: fused_views(front, p, batch, KEY))(
         made.params["sensors"], made.batch
     )
-    assert fused.shape == (2, small.batch_size, 24) and there.all()
+    assert fused.shape == (2, small.batch_size, 24) and counts.all()
     assert np.abs(fused[0] - fused[1]).max() > 1e-3
     absent = ~made.batch["present"]["emg"]
     assert (
@@ -123,7 +122,7 @@ def test_columns_are_standardised_over_the_rows_that_count():
 
 def test_cpc_cuts_windows_into_pieces_that_follow_each_other():
     x = jnp.arange(2 * 11 * 3, dtype=jnp.float32).reshape(2, 11, 3)
-    pieces = _cut({"acc": x}, 5)["acc"]
+    pieces = cut({"acc": x}, 5)["acc"]
     assert pieces.shape == (10, 2, 3)
     np.testing.assert_array_equal(pieces[:5].reshape(10, 3), x[0, :10])
     np.testing.assert_array_equal(pieces[5:].reshape(10, 3), x[1, :10])
@@ -160,8 +159,8 @@ def test_an_autoencoder_is_asked_for_the_whole_window(small, name):
     params = jax.tree.map(jnp.zeros_like, made.params)
     (_, metrics), _ = made.loss(params, made.batch, KEY)
     for m, x in made.batch["inputs"].items():
-        here = x[made.batch["present"][m]]
-        np.testing.assert_allclose(metrics[f"reconstruction_{m}"], np.mean(here**2), rtol=1e-4)
+        seen = x[made.batch["present"][m]]
+        np.testing.assert_allclose(metrics[f"reconstruction_{m}"], np.mean(seen**2), rtol=1e-4)
 
 
 def test_a_joint_autoencoder_decodes_a_sensor_from_the_others_too(small):
@@ -209,7 +208,7 @@ def test_comparing_sensors_needs_two_of_one_width(small, name):
     small.create(name, encoder=uneven)
     with pytest.raises(ValueError, match=f"{name} compares embeddings of one width"):
         small.create(name, encoder=uneven, projector=None)
-    with pytest.raises(ValueError, match=f"method.loss does not know tau; {name} takes .*temp"):
+    with pytest.raises(ValueError, match=f"option of the loss of {name} is called 'tau'; .*temp"):
         small.create(name, loss={"tau": 0.1})
 
 
@@ -235,9 +234,7 @@ def test_cpc_refuses_pieces_that_do_not_fit(small, changes, said):
 def test_the_supervised_method_trains_any_backbone(small):
     """DeepConvLSTM is the supervised network with an encoder of that name."""
     encoder = {"name": "deep_conv_lstm", "patch_s": 0.25, "filters": (4,), "dim": 6}
-    made = methods.create(
-        small.options("supervised", encoder=encoder), small.modalities(3), num_classes=4
-    )
+    made = small.create("supervised", 3, encoder=encoder)
     variables = jax.eval_shape(made.init, KEY, small.batch(3))
     cost, _ = jax.eval_shape(made.loss, variables, small.batch(3), KEY)
     parts = jax.eval_shape(made.embed, variables, small.batch(3))

@@ -1,18 +1,32 @@
 """What every method promises, whatever it learns from."""
 
+import importlib
+import importlib.util
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign import methods
+from mmalign import methods, options
 from mmalign.methods import JOINT, METHODS
+from mmalign.methods.checks import check_method
 from mmalign.methods.sensors import named_key, sensors
+from mmalign.methods.trial import in_gaps, lacking
 
-SELF_SUPERVISED = sorted(set(METHODS) - methods.LABELLED)
+ROOT = pathlib.Path(__file__).parents[2]
 KEY = jax.random.key(1)
 SPECTROGRAM = {"name": "compact", "representation": "spectrogram", "interval_s": 0.5, "patch": 1,
                "width": 8, "depth": 1, "segments": 2, "dim": 12, "hidden": 16}  # fmt: skip
+PAIRS, LABELS = {"pairs"}, {"labels"}
+NEEDS = {
+    "autoencoder": set(), "classifier": LABELS, "cmc": PAIRS, "cocoa": PAIRS, "cpc": set(),
+    "crossl": PAIRS, "gmc": PAIRS, "infomae": {"pairs", "sequences"}, "joint_autoencoder": PAIRS,
+    "mae": set(), "simclr": PAIRS, "simsiam": PAIRS, "supervised": LABELS,
+}  # fmt: skip
+SIDE_BY_SIDE = {"autoencoder", "cmc", "cocoa", "cpc", "gmc", "joint_autoencoder", "mae", "simclr",
+                "simsiam"}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=sorted(METHODS))
@@ -33,22 +47,19 @@ def finite(tree):
     return all(np.isfinite(x).all() for x in jax.tree.leaves(tree))
 
 
-def absent(batch, value, *modalities):
-    """The batch without these modalities, and `value` in their place."""
-    present = {m: p & (m not in modalities) for m, p in batch["present"].items()}
-    inputs = {
-        m: np.where(present[m][:, None, None], x, np.float32(value))
-        for m, x in batch["inputs"].items()
-    }
-    return batch | {"inputs": inputs, "present": present}
+def test_every_method_keeps_the_contract(small, method):
+    check_method(
+        method.method, small.modalities(2), targets=small.targets, batch=method.batch,
+        variables=method.variables,
+    )  # fmt: skip
 
 
-def test_loss_is_one_number_with_metrics_and_a_gradient(method):
-    (value, metrics), grads = method.loss(method.params, method.batch, KEY)
-    assert value.shape == () and value.dtype == jnp.float32
-    assert metrics and all(x.shape == () for x in metrics.values())
-    assert finite((value, metrics, grads))
-    assert sum(np.abs(g).sum() for g in jax.tree.leaves(grads)) > 0
+def test_a_method_says_what_its_sampler_has_to_give(small):
+    assert {name: small.create(name).needs for name in METHODS} == NEEDS
+
+
+def test_every_method_can_be_asked_about_missing_sensors_without_its_encoders(method):
+    assert method.method.fuse is not None
 
 
 def test_loss_is_a_function_of_its_key(method):
@@ -57,72 +68,57 @@ def test_loss_is_a_function_of_its_key(method):
     assert len({float(draw(seed)[0][0]) for seed in range(6)}) > 1
 
 
-def test_embeddings_have_a_row_for_each_window_and_are_zero_where_absent(method):
+def test_embeddings_say_something_of_every_window_that_has_the_sensor(method):
     parts = method.embed(method.params, method.batch)
-    assert {"acc", "emg", JOINT} <= set(parts)
-    for part, z in parts.items():
-        assert z.ndim == 2 and len(z) == len(method.batch["row"]) and z.dtype == jnp.float32
-        assert finite(z)
-        if part in method.batch["present"]:
-            here = method.batch["present"][part]
-            np.testing.assert_array_equal(z[~here], 0)
-            assert (np.abs(z[here]).sum(axis=1) > 0).all()
-    same(parts, method.embed(method.params, method.batch))
-
-
-def test_an_embedding_knows_its_own_window_alone(method):
-    order = np.random.default_rng(0).permutation(len(method.batch["row"]))
-    shuffled = method.embed(method.params, jax.tree.map(lambda x: x[order], method.batch))
-    for part, z in method.embed(method.params, method.batch).items():
-        np.testing.assert_allclose(shuffled[part], z[order], atol=1e-5)
-
-
-def test_fusing_embeddings_of_whole_windows_is_embedding_windows_that_lack_sensors(small, name):
-    made = small.compiled(name, 3)
-    assert (made.method.fuse is None) == (name == "infomae")  # its u answers for an absent sensor
-    if made.method.fuse is None:
-        return
-    whole = small.batch(3)
-    whole["present"] = {m: np.ones_like(p) for m, p in whole["present"].items()}
-    parts = {m: z for m, z in made.embed(made.params, whole).items() if m in whole["present"]}
-    lacking = small.batch(3)["present"] | {"ecg": np.arange(small.batch_size) % 2 == 0}
-    # through jit, which sorts the modalities by name
-    fused = small.jit(made.method.fuse)({"params": made.params}, parts, lacking)
-    want = made.embed(made.params, whole | {"present": lacking})
-    assert set(fused) == set(want)
-    for part, z in want.items():
-        np.testing.assert_allclose(fused[part], z, rtol=1e-5, atol=1e-6, err_msg=part)
-
-
-def test_what_stands_where_a_modality_is_absent_is_never_read(method):
-    nan = absent(method.batch, np.nan)
-    assert all(np.isnan(x).any() for x in nan["inputs"].values())
-    same(method.loss(method.params, method.batch, KEY), method.loss(method.params, nan, KEY))
-    same(method.embed(method.params, method.batch), method.embed(method.params, nan))
+    for m, present in method.batch["present"].items():
+        assert (np.abs(parts[m][present]).sum(axis=1) > 0).all() and not parts[m][~present].any()
 
 
 def test_a_modality_absent_everywhere_teaches_nothing_and_breaks_nothing(method, name):
     for gone in (["emg"], ["acc", "emg"]):
-        batch = absent(method.batch, np.nan, *gone)
+        batch = lacking(method.batch, *gone)
         loss, grads = method.loss(method.params, batch, KEY)
         assert finite((loss, grads, method.embed(method.params, batch)))
         own = grads.get("base", grads)["sensors"]
         for m in gone:
             same(own[m], jax.tree.map(jnp.zeros_like, own[m]))
-    loss, grads = method.loss(method.params, absent(method.batch, 0.0, "emg"), KEY)
+    loss, grads = method.loss(method.params, lacking(method.batch, "emg"), KEY)
     own = grads.get("base", grads)["sensors"]
     learns = any(np.abs(g).max() > 0 for g in jax.tree.leaves(own["acc"]))
     assert learns == (name != "cmc")  # which learns from pairs of modalities and nothing else
 
 
+@pytest.mark.parametrize("name", sorted(SIDE_BY_SIDE))
+def test_the_mean_of_the_training_stands_where_a_modality_is_absent(small, name):
+    """In the joint embedding alone, where a linear probe reads it as nothing; zeros without it."""
+    made = small.compiled(name)
+    assert set(made.variables) == {"params", "means"}
+    means, present = made.variables["means"], made.batch["present"]
+    complete = made.batch | {"present": {m: np.ones_like(p) for m, p in present.items()}}
+    parts = {m: z for m, z in made.embed(made.params, complete).items() if m in present}
+    for variables, fill in ((made.variables, means), ({}, jax.tree.map(np.zeros_like, means))):
+        fused = made.method.fuse(variables, parts, present)
+        own = {m: np.where(p[:, None], parts[m], fill[m][None]) for m, p in present.items()}
+        np.testing.assert_array_equal(fused[JOINT], np.concatenate([*own.values()], axis=1))
+        for m, p in present.items():
+            np.testing.assert_array_equal(fused[m], np.where(p[:, None], parts[m], 0))
+    started = jax.tree.leaves(jax.eval_shape(made.method.init, KEY, made.batch)["means"])
+    assert [x.shape for x in started] == [x.shape[1:] for x in parts.values()]
+
+
+def test_the_other_methods_answer_for_what_is_absent_by_themselves(small):
+    for name in set(METHODS) - SIDE_BY_SIDE:
+        assert set(jax.eval_shape(small.create(name).init, KEY, small.batch())) == {"params"}
+
+
 @pytest.mark.parametrize("name", ["mae", "supervised"])  # InfoMAE's takes long to compile
-def test_init_reads_shapes_and_key_alone(small, name):
+def test_init_draws_finite_parameters_from_its_key(small, name):
     init = small.jit(small.create(name).init)
-    batch = absent(small.batch(), np.nan, "acc", "emg")
-    first, again, other = (init(jax.random.key(k), batch) for k in (0, 0, 1))
-    assert set(first) == {"params"} and finite(first)
+    batch = in_gaps(small.batch() | {"present": dict.fromkeys(("acc", "emg"), np.zeros(32, bool))},
+                    np.nan)  # fmt: skip
+    first, again, other = (init(jax.random.key(k), batch)["params"] for k in (0, 0, 1))
     same(first, again)
-    assert all(x.dtype == jnp.float32 for x in jax.tree.leaves(first))
+    assert finite(first) and all(x.dtype == jnp.float32 for x in jax.tree.leaves(first))
     pairs = zip(jax.tree.leaves(first), jax.tree.leaves(other))
     assert any((a != b).any() for a, b in pairs)
 
@@ -138,23 +134,43 @@ def test_three_modalities_of_different_rates_fit_as_well(small, name, changes):
     assert all(z.shape[0] == small.batch_size and z.ndim == 2 for z in parts.values())
 
 
-@pytest.mark.parametrize("name", SELF_SUPERVISED)
-def test_a_self_supervised_method_reads_neither_label_nor_subject(small, name):
-    made = small.create(name)
-    unlabelled = {k: x for k, x in small.batch().items() if k not in ("label", "group")}
-    variables = jax.eval_shape(made.init, KEY, unlabelled)
-    jax.eval_shape(made.loss, variables, unlabelled, KEY)
-    jax.eval_shape(made.embed, variables, unlabelled)
-
-
 def test_options_are_checked_by_name(small, name):
     given = small.options(name)
-    create = lambda config: methods.create(config, small.modalities(2), num_classes=4)
-    with pytest.raises(ValueError, match=f"method '{name}' does not know layers; .*encoder"):
-        create(given | {"layers": 3})
-    for option in set(given) - {"name"}:
-        with pytest.raises(ValueError, match=f"method '{name}' needs {option}; its options are"):
-            create({k: v for k, v in given.items() if k != option})
+    create = lambda config: methods.create(config, small.modalities(2), targets=small.targets)
+    for option in ("layers", "targets", "length"):  # the last two are the run's to give
+        said = f"no option of method '{name}' is called '{option}'.*; there is .*encoder"
+        with pytest.raises(ValueError, match=said):
+            create(given | {option: 3})
+    with pytest.raises(ValueError, match=f"method '{name}' needs .*encoder; its options are"):
+        create({"name": name})
+
+
+def configured():
+    """(name, options) of the methods in configs/, of the data that is embedded."""
+    for file, arguments in (("infomae", ("",)), ("crossl", ("",)),
+                            ("baselines", sorted(SIDE_BY_SIDE - {"mae"}))):  # fmt: skip
+        path = ROOT / "configs" / f"{file}.py"
+        spec = importlib.util.spec_from_file_location(file, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for argument in arguments:
+            for block in module.get_config(argument).to_dict().values():
+                if isinstance(block, dict) and "method" in block:
+                    yield block["method"]["name"], block["method"]
+
+
+def test_options_left_out_are_those_of_the_configs():
+    seen = set()
+    for name, given in configured():
+        path, _, function = METHODS[name].partition(":")
+        usual = options.of(getattr(importlib.import_module(path), function))
+        for option in set(given) - {"name", "augment", "encoder", "base"}:
+            value = given[option]
+            if isinstance(value, dict) and set(value.values()) == {None}:  # nothing is changed
+                value = None
+            assert value == usual[option], (name, option)
+        seen.add(name)
+    assert seen == set(METHODS)
 
 
 def test_keys_go_by_name():
@@ -164,24 +180,16 @@ def test_keys_go_by_name():
     assert named_key(None, "acc") is None
 
 
-def test_an_unknown_method_is_refused_with_the_names_there_are(small):
-    with pytest.raises(ValueError, match=r"'clip' is unknown; there is .*infomae, .*mae"):
-        methods.create({"name": "clip"}, small.modalities(2))
-
-
 def test_the_front_end_refuses_what_it_cannot_build(small):
     series = small.options("mae")["encoder"]
     for encoder, said in [
         (series | {"representation": "wavelet"}, "series or spectrogram, got 'wavelet'"),
         (SPECTROGRAM | {"interval_s": None}, "encoder.interval_s is needed"),
-        (series | {"per_modality": {"ppg": {}}}, "per_modality names 'ppg'; there is acc, emg"),
+        (series | {"per_modality": {"ppg": {}}}, "ppg"),
         (series | {"width_": 3}, "no option of compact is called 'width_'"),
     ]:
         with pytest.raises(ValueError, match=said):
             small.create("mae", encoder=encoder)
-    for reserved in (JOINT, "shared", "private", "logits"):
-        with pytest.raises(ValueError, match=f"cannot be called '{reserved}'"):
-            methods.create(small.options("mae"), {reserved: small.modalities(1)["acc"]})
 
 
 def test_encoders_may_differ_between_modalities(small):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign.methods.critics import Critics, moved
+from mmalign.methods.infomae_critics import Critics, moved
 from mmalign.models import Critic, Stem
 
 SHARED, PRIVATE, STEM = 3, 5, 4
@@ -127,15 +127,15 @@ def test_rows_that_lack_a_part_are_not_shown(shown, loss):
 
 def test_where_asks_for_all_that_a_network_reads():
     critics = make(3)
-    here = {"acc": [1, 1, 1, 0], "emg": [1, 0, 1, 1], "ecg": [1, 1, 0, 1]}
-    here = {m: np.array(p, bool) for m, p in here.items()}
-    where = critics.where(here)
+    present = {"acc": [1, 1, 1, 0], "emg": [1, 0, 1, 1], "ecg": [1, 1, 0, 1]}
+    present = {m: np.array(p, bool) for m, p in present.items()}
+    where = critics.where(present)
     by_pair = dict(zip([(m, o) for _, m, o in critics.pairs], where["pair"], strict=True))
     for (m, o), rows in by_pair.items():
-        np.testing.assert_array_equal(rows, here[m] & here[o])
+        np.testing.assert_array_equal(rows, present[m] & present[o])
     np.testing.assert_array_equal(where["joint"], [[True, False, False, False]] * 3)
     for kind in ("private", "split"):
-        np.testing.assert_array_equal(where[kind], np.stack(list(here.values())))
+        np.testing.assert_array_equal(where[kind], np.stack(list(present.values())))
 
 
 @pytest.mark.parametrize(("count", "two", "three"), [(2, 8, 10), (3, 15, 18)])
@@ -153,12 +153,12 @@ def test_critics_start_at_chance_and_apart(small):
     critics = make(joint=False)
     grids = {m: np.ones((16, 8, 1, 2), np.float32) for m in critics.modalities}
     u, v = ({m: jnp.ones((16, w)) for m in grids} for w in (SHARED, PRIVATE))
-    here = {m: jnp.ones(16, bool) for m in grids}
+    present = {m: jnp.ones(16, bool) for m in grids}
 
     def first_loss(key):
         params = critics.init(key, grids)
         features = critics.features(params, grids)
-        return params, critics.loss(params, features, u, v, here, key)
+        return params, critics.loss(params, features, u, v, present, key)
 
     params, loss = small.jit(first_loss)(jax.random.key(0))
     np.testing.assert_allclose(loss, 8 * 2 * np.log(2), rtol=1e-6)

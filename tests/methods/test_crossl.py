@@ -1,8 +1,8 @@
 """CroSSL: what is hidden, what is absent, presets, losses between views."""
 
-import functools
 import importlib.util
 import pathlib
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-from mmalign import losses, methods, plan
-from mmalign.data import synthetic
+from mmalign import losses, methods
 from mmalign.methods import JOINT
+from mmalign.methods.crossl_network import network
 from mmalign.methods.crossl_presets import PRESETS, resolve
 from mmalign.methods.crossl_views import within_patterns
 from mmalign.methods.view_losses import DEFAULTS, view_loss
@@ -133,7 +133,8 @@ def test_one_and_eight_devices_agree(usual):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     whole, split = jax.NamedSharding(mesh, jax.P()), jax.NamedSharding(mesh, jax.P("data"))
     one = usual.loss(usual.params, usual.batch, KEY)
-    eight = usual.loss(jax.device_put(usual.params, whole), jax.device_put(usual.batch, split), KEY)
+    batch = jax.tree.map(lambda x: jax.device_put(x, split if x.ndim else whole), usual.batch)
+    eight = usual.loss(jax.device_put(usual.params, whole), batch, KEY)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5), one, eight
     )  # fmt: skip
@@ -211,7 +212,7 @@ def test_other_parts_of_the_network_fit_together(small):
 
 def test_shared_initialisation_draws_kernels_of_one_shape_alike(small):
     batch = {"inputs": {m: np.zeros((2, 32, 3)) for m in ("left", "right")}}
-    modalities = dict.fromkeys(batch["inputs"], methods.Modality((32, 3), 16.0))
+    modalities = dict.fromkeys(batch["inputs"], methods.Modality("series", (32, 3), 16.0))
     for init, alike in (("shared", True), ("independent", False)):
         options = small.options("crossl", encoder=CONV, encoder_init=init)
         params = jax.jit(methods.create(options, modalities).init)(KEY, batch)["params"]["sensors"]
@@ -220,8 +221,7 @@ def test_shared_initialisation_draws_kernels_of_one_shape_alike(small):
 
 
 def test_presets_are_those_of_the_reference():
-    config = dict.fromkeys(PRESETS["fixed"])
-    made = {name: resolve(config | {"preset": name}) for name in PRESETS}
+    made = {name: resolve(name, dict.fromkeys(PRESETS["fixed"])) for name in PRESETS}
     weights = lambda o: tuple(o["loss"][k] for k in ("invariance", "variance", "covariance"))
     assert {n: (o["mask"]["keep_prob"], o["mask"]["min_keep"]) for n, o in made.items()} == {
         "released": (0.9, 0), "paper": (0.9, 0), "fixed": (0.7, 1)
@@ -236,11 +236,11 @@ def test_presets_are_those_of_the_reference():
 
 
 def test_single_options_win_over_the_preset():
-    config = dict.fromkeys(PRESETS["fixed"]) | {"preset": "released"}
-    changed = resolve(config | {"mask": {"keep_prob": 0.5, "k": None}, "kernel_l2": 0.0})
-    assert changed["mask"] == {"strategy": "spatial", "keep_prob": 0.5, "min_keep": 0}
-    assert changed["kernel_l2"] == 0 and changed["loss"]["covariance"] == 100
-    other = resolve(config | {"loss": {"name": "nce", "temperature": 0.5}})
+    changed = lambda **changes: resolve("released", dict.fromkeys(PRESETS["fixed"]) | changes)
+    found = changed(mask={"keep_prob": 0.5, "k": None}, kernel_l2=0.0)
+    assert found["mask"] == {"strategy": "spatial", "keep_prob": 0.5, "min_keep": 0}
+    assert found["kernel_l2"] == 0 and found["loss"]["covariance"] == 100
+    other = changed(loss={"name": "nce", "temperature": 0.5})
     assert other["loss"] == {"name": "nce", "temperature": 0.5}  # no weights of VICReg
 
 
@@ -260,7 +260,7 @@ def test_single_options_win_over_the_preset():
         ({"mask": {"strategy": "subset", "k": 3}}, "mask.k must be 1 to 2"),
         ({"mask": {"strategy": "temporal", "block_s": 1.0}}, "need an encoder with a feature map"),
         ({"loss": {"name": "byol"}}, "loss.name must be one of vicreg, barlow_twins, .* 'byol'"),
-        ({"loss": {"tau": 1}}, "loss 'vicreg' has no option 'tau', expected covariance"),
+        ({"loss": {"tau": 1}}, "no option of loss 'vicreg' is called 'tau'; there is cov"),
         ({"loss": {"name": "cocoa"}}, "it needs head_input='latents'"),
         ({"aggregator": {"name": "mean"}}, "aggregator.name must be one of mlp, attention"),
     ],
@@ -288,16 +288,15 @@ def get_config():
     return module.get_config
 
 
-@functools.cache
-def some_windows():
-    return synthetic.make(subjects=8, windows=64, test_subjects=2)
-
-
 @pytest.mark.parametrize("preset", ["fixed", "paper", "released"])
-def test_the_config_fits_in_every_preset(get_config, preset):
-    stages = plan.stages(get_config(f",{preset}"), some_windows())
-    assert list(stages) == ["crossl", "supervised_1", "supervised_10", "supervised_100"]
-    assert [w.metric for w in stages["crossl"].method.watches] == ["z_std_complete"]
+def test_the_config_fits_in_every_preset(small, get_config, preset):
+    config = get_config(f",{preset}").to_dict()
+    options = {"encoder": config["encoder"], **config["crossl"]["method"]}
+    made, batch = methods.create(options, small.modalities(2)), small.batch()
+    variables = jax.eval_shape(made.init, KEY, batch)
+    _, aux = jax.eval_shape(made.loss, variables, batch, KEY)
+    assert [w.metric for w in made.watches] == ["z_std_complete"]
+    assert aux["metrics"]["z_std_complete"].shape == ()
 
 
 def test_every_data_set_has_a_config_and_flags_change_single_options(get_config):
@@ -305,4 +304,19 @@ def test_every_data_set_has_a_config_and_flags_change_single_options(get_config)
         assert get_config(name).data.name == name
     cfg = get_config().lock()
     cfg.update_from_flattened_dict({"crossl.method.mask.keep_prob": 0.5})
-    assert resolve(cfg.crossl.method.to_dict())["mask"]["keep_prob"] == 0.5
+    given = cfg.crossl.method.to_dict()
+    changes = {option: given[option] for option in PRESETS["fixed"]}
+    assert resolve(given["preset"], changes)["mask"]["keep_prob"] == 0.5
+
+
+def test_masks_of_time_are_for_series_and_encoders_that_keep_time():
+    options = resolve("fixed", dict.fromkeys(PRESETS["fixed"]) | {
+        "mask": {"strategy": "temporal", "block_s": 0.5}
+    })  # fmt: skip
+    keeps_time = SimpleNamespace(dim=8, encoder=SimpleNamespace(features=None))
+    front = SimpleNamespace(backbones={"acc": keeps_time, "cam": keeps_time})
+    series = {"acc": methods.Modality("series", (40, 3), 20.0)}
+    image = {"cam": methods.Modality("image", (8, 8, 3))}
+    assert network(front, series, options).seconds == {"acc": 2.0}
+    with pytest.raises(ValueError, match="masks of time are for series alone, 'cam' is 'image'"):
+        network(front, series | image, options)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mmalign.methods import JOINT, infomae
-from mmalign.methods.critics import Critics
-from mmalign.methods.information import information_terms
+from mmalign.methods.infomae_critics import Critics
+from mmalign.methods.infomae_terms import FORMS, Prices, information_terms
 from mmalign.models import Critic, Stem
 
 KEY = jax.random.key(1)
@@ -202,7 +202,7 @@ def build(form):
                    Stem((4,), 4), Critic(hidden=6, depth=1))  # fmt: skip
 
 
-PRICES = {"alpha": 0.7, "beta": 0.2, "gamma": 0.3, "epsilon": 0.4, "noise": 0.1}
+PRICES = Prices(alpha=0.7, beta=0.2, gamma=0.3, epsilon=0.4, form="two_ratio", noise=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -220,21 +220,21 @@ def terms(small, seen):
     @small.jit
     def program(params, present):
         def of(form):
-            config, critics = PRICES | {"form": form}, build(form)
-            loss, _, metrics = information_terms(config, critics, params, *seen, present, KEY, 1.0)
+            prices, critics = PRICES._replace(form=form), build(form)
+            loss, _, metrics = information_terms(prices, critics, params, *seen, present, KEY, 1.0)
             return loss, metrics
 
-        return {form: of(form) for form in infomae.FORMS}
+        return {form: of(form) for form in FORMS}
 
     params = small.all_random(jax.eval_shape(build("three_ratio").init, KEY, seen[0]))
     everybody = dict.fromkeys(NAMES, np.ones(ROWS, bool))
     return lambda edit=lambda p: p, present=everybody: program(edit(params), present)
 
 
-@pytest.mark.parametrize("form", infomae.FORMS)
+@pytest.mark.parametrize("form", FORMS)
 def test_each_form_adds_up_the_information_it_names(terms, form):
     loss, nats = terms()[form]
-    w, own, other = PRICES, nats["nats_own"], nats["nats_other"]
+    w, own, other = PRICES._asdict(), nats["nats_own"], nats["nats_other"]
     shared = {
         "two_ratio": lambda: w["beta"] * own - other,
         "three_ratio": lambda: nats["nats_joint"] - (1 - w["beta"]) * own - other,

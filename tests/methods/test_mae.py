@@ -8,9 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from mmalign import methods
 from mmalign.methods import JOINT
-from mmalign.methods.mae import draw_masks, reconstruction
+from mmalign.methods.decoding import draw_masks, reconstruction
 from mmalign.methods.sensors import sensors
 
 KEY = jax.random.key(1)
@@ -53,7 +52,7 @@ def test_loss_is_the_sum_over_modalities_that_learn_alone(plain):
 
 
 def test_loss_is_a_mean_over_the_windows_that_are_present(plain):
-    half = np.arange(len(plain.batch["row"])) % 2 == 0
+    half = np.arange(len(plain.batch["group"])) % 2 == 0
     everybody = np.ones_like(half)
     costs = [
         plain.loss(plain.params, seen(plain.batch, rows), KEY)[0][0]
@@ -86,8 +85,9 @@ def test_only_hidden_patches_of_real_cells_are_scored(small):
     def cost(guess):
         oracle = SimpleNamespace(apply=lambda *args, **kwargs: guess)
         answers = front._replace(backbones={"acc": backbone._replace(decoder=oracle)})
+        everyone = jnp.ones(8, bool)
         return reconstruction(
-            answers, "acc", {"decoder": None}, None, grid, masked, jnp.ones(8, bool), None
+            answers, "acc", {"decoder": None}, None, grid, everyone, None, masked=masked
         )
 
     scored = masked & patching.valid[None]
@@ -126,7 +126,7 @@ def test_all_parameters_are_carried_over_into_the_alignment(small):
 
 
 def test_supervised_cost_is_the_cross_entropy_of_its_own_logits(supervised):
-    label = supervised.batch["label"]
+    label = supervised.batch["targets"]["label"]
     logits = supervised.embed(supervised.params, supervised.batch)["logits"]
     assert logits.shape == (len(label), 4)
     (cost, metrics), grads = supervised.loss(supervised.params, supervised.batch, KEY)
@@ -137,48 +137,43 @@ def test_supervised_cost_is_the_cross_entropy_of_its_own_logits(supervised):
 
 
 def test_windows_without_a_label_teach_nothing(supervised):
-    batch, unknown = supervised.batch, np.arange(len(supervised.batch["row"])) % 3 == 0
-    label = np.where(unknown, -1, batch["label"]).astype(np.int32)
+    batch, unknown = supervised.batch, np.arange(len(supervised.batch["group"])) % 3 == 0
+    label = np.where(unknown, -1, batch["targets"]["label"]).astype(np.int32)
     logits = supervised.embed(supervised.params, batch)["logits"]
-    (cost, metrics), _ = supervised.loss(supervised.params, batch | {"label": label}, KEY)
+    (cost, metrics), _ = supervised.loss(
+        supervised.params, batch | {"targets": {"label": label}}, KEY
+    )
     known = ~unknown
     want = optax.losses.softmax_cross_entropy_with_integer_labels(logits[known], label[known])
     np.testing.assert_allclose(cost, want.mean(), rtol=1e-5)
     np.testing.assert_allclose(
         metrics["accuracy"], np.mean(logits[known].argmax(axis=1) == label[known]), rtol=1e-6
     )
-    nobody = batch | {"label": np.full_like(label, -1)}
+    nobody = batch | {"targets": {"label": np.full_like(label, -1)}}
     (cost, _), grads = supervised.loss(supervised.params, nobody, KEY)
     assert cost == 0 and zero(grads)
 
 
 def test_labels_are_mixed_as_windows_are_and_only_where_both_are_known(small):
     mixing = small.compiled("supervised", augment=None, mix=MIX)
-    batch, rows = mixing.batch, len(mixing.batch["row"])
+    batch, rows = mixing.batch, len(mixing.batch["group"])
     everyone = {m: np.ones(rows, bool) for m in batch["present"]}
     batch = batch | {"present": everyone}
     plain, _ = mixing.loss(mixing.params, batch, KEY)
     assert np.isfinite(plain[0]) and plain[0] != mixing.loss(mixing.params, batch, KEY2)[0][0]
     # nobody's neighbour has a label, or the same sensors: nothing is mixed
     odd = np.arange(rows) % 2 == 1
-    label = np.where(odd, -1, batch["label"]).astype(np.int32)
+    label = np.where(odd, -1, batch["targets"]["label"]).astype(np.int32)
     first = next(iter(everyone))
-    for changes in ({"label": label}, {"present": everyone | {first: odd}}):
+    for changes in ({"targets": {"label": label}}, {"present": everyone | {first: odd}}):
         alone = batch | changes
         costs = [mixing.loss(mixing.params, alone, key)[0][0] for key in (KEY, KEY2)]
         np.testing.assert_allclose(*costs, rtol=1e-6)
         logits = mixing.embed(mixing.params, alone)["logits"]
-        known = alone["label"] >= 0
-        want = optax.losses.softmax_cross_entropy_with_integer_labels(
-            logits[known], alone["label"][known]
-        )
+        answers = alone["targets"]["label"]
+        known = answers >= 0
+        want = optax.losses.softmax_cross_entropy_with_integer_labels(logits[known], answers[known])
         np.testing.assert_allclose(costs[0], want.mean(), rtol=1e-5)
-
-
-def test_supervision_needs_two_classes(small):
-    for classes in (0, 1):
-        with pytest.raises(ValueError, match=f"needs 2 classes or more, got {classes}"):
-            methods.create(small.options("supervised"), small.modalities(2), num_classes=classes)
 
 
 def test_joint_embeddings_are_the_modalities_side_by_side(plain, supervised):
@@ -191,7 +186,7 @@ def test_joint_embeddings_are_the_modalities_side_by_side(plain, supervised):
 def test_an_absent_sensor_is_zeros_beside_the_others_and_adds_nothing_to_the_logits(
     plain, supervised
 ):
-    rows = len(plain.batch["row"])
+    rows = len(plain.batch["group"])
     alone = {"acc": np.ones(rows, bool), "emg": np.zeros(rows, bool)}
     for method in (plain, supervised):
         parts = method.embed(method.params, method.batch | {"present": alone})
@@ -201,11 +196,3 @@ def test_an_absent_sensor_is_zeros_beside_the_others_and_adds_nothing_to_the_log
     head = supervised.params["head"]["out"]
     want = np.asarray(parts["acc"]) @ head["kernel"][: parts["acc"].shape[1]] + head["bias"]
     np.testing.assert_allclose(parts["logits"], want, rtol=1e-4, atol=1e-4)
-
-
-def test_what_counts_as_a_concatenation_is_one(small):
-    for name in methods.CONCATENATED:
-        made = small.compiled(name)
-        parts = made.embed(made.params, made.batch)
-        want = np.concatenate([parts[m] for m in small.modalities(2)], axis=1)
-        np.testing.assert_array_equal(parts[JOINT], want)

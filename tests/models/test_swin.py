@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,17 +19,18 @@ TINY = {"width": 8, "depths": (2, 2), "heads": 2, "dim": 8, "patch": (1, 2)}
 
 
 def shapes(module, *arrays):
-    return jax.eval_shape(lambda key: module.init(key, *arrays)["params"], jax.random.key(0))
+    return jax.eval_shape(module.init, jax.random.key(0), *arrays)["params"]
 
 
 def count(tree):
     return sum(x.size for x in jax.tree.leaves(tree))
 
 
+@functools.cache
 def encoder_count(preset, size, channels, **options):
     """Without the mask token, which the published counts leave out."""
     model = backbone("swin", size, channels, preset=preset, **options)
-    params = shapes(model.encoder, jnp.zeros((1, *size, channels)))
+    params = shapes(model.encoder, jax.ShapeDtypeStruct((1, *size, channels), "float32"))
     return count(params) - count(params["mask_token"])
 
 

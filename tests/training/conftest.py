@@ -1,4 +1,4 @@
-"""The toy problem, a way to run it as a program, and compiled programs shared by the tests."""
+"""The toy problem, and a way to run it as a program."""
 
 import importlib.util
 import os
@@ -6,11 +6,10 @@ import pathlib
 import subprocess
 import sys
 
-import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 HERE = pathlib.Path(__file__).parent
+UNREAD = "ignore:Error reading persistent compilation cache entry"  # as in pyproject.toml
 
 
 @pytest.fixture(scope="session")
@@ -22,25 +21,6 @@ def toy():
     return module
 
 
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory):
-    """A folder where a program compiled by one test, or process, is found by the next."""
-    folder = str(tmp_path_factory.mktemp("programs"))
-    settings = {
-        "jax_compilation_cache_dir": folder,
-        "jax_persistent_cache_min_compile_time_secs": 0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()  # jax looks at the folder once only
-    yield {name.upper(): str(value) for name, value in settings.items()}
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-
-
 @pytest.fixture
 def start_python():
     """Starts a Python program in another process: (*arguments, **environment) -> Popen."""
@@ -48,7 +28,7 @@ def start_python():
 
     def start(*arguments, **environment):
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", *map(str, arguments)],
+            [sys.executable, "-W", "error", "-W", UNREAD, *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": str(HERE.parents[1])} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -12,7 +12,7 @@ def state_of(fill, ema=True):
         params = {"acc": {"kernel": jnp.full((300, 200), fill), "bias": jnp.full(3, fill)}}
         tx = training.make_optimizer({"lr": 0.1, "groups": {"acc/bias": {}}}, 10)
         step = fill.astype(jnp.int32)
-        return training.TrainState(step, params, tx.init(params), params if ema else None)
+        return training.TrainState(step, params, tx.init(params), ema=params if ema else None)
 
     return jax.jit(make, out_shardings=training.replicated(training.data_mesh()))(jnp.float32(fill))
 

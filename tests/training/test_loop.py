@@ -12,7 +12,6 @@ import pytest
 
 from mmalign import training
 
-pytestmark = pytest.mark.usefixtures("programs")
 TOY = pathlib.Path(__file__).with_name("toy.py")
 
 
@@ -25,8 +24,8 @@ class Lines:
     def scalars(self, step, values):
         self.lines.append((step, values))
 
-    def rewind(self, stage, step):
-        self.rewound.append((stage, step))
+    def rewind(self, step):
+        self.rewound.append(step)
 
 
 def losses(lines):
@@ -39,20 +38,20 @@ def records(workdir):
 
 
 @pytest.fixture(scope="module")
-def unbroken(toy, programs):
+def unbroken(toy):
     """Final state and record of 20 steps on 8 devices, without a break."""
     lines = Lines()
     return training.train(**toy.job(training.data_mesh(), write=lines)), lines.lines
 
 
 def test_killed_run_resumed_in_a_new_process_ends_bit_for_bit_equal(
-    toy, unbroken, programs, tmp_path, start_python
+    toy, unbroken, tmp_path, start_python
 ):
-    process = start_python(TOY, tmp_path, "--kill", 17, **programs)
+    process = start_python(TOY, tmp_path, "--kill", 17)
     output = process.communicate()[0]
     assert process.returncode == -signal.SIGKILL, output
     with (
-        training.make_writer(tmp_path, tensorboard=False) as writer,
+        training.make_writer(tmp_path, "toy", tensorboard=False) as writer,
         training.Checkpoints(tmp_path / "checkpoints", every=4) as checkpoints,
     ):
         assert checkpoints.latest in (12, 16)
@@ -116,20 +115,20 @@ def test_streamed_batches_start_at_the_resumed_step(toy, unbroken, tmp_path):
         return map(toy.rows_at, range(start, toy.STEPS))
 
     with training.Checkpoints(tmp_path, every=100) as checkpoints:
-        more = {"checkpoints": checkpoints, "rows_at": None, "feed": feed}
-        job = toy.job(training.data_mesh(), **more)
-        training.train(**job | {"num_steps": 5})
-        state = training.train(**job)
+        job = lambda **more: toy.job(
+            training.data_mesh(), checkpoints=checkpoints, feed=feed, **more
+        )
+        training.train(**job(num_steps=5))
+        state = training.train(**job())
     assert starts == [0, 5]
     jax.tree.map(np.testing.assert_array_equal, state, unbroken[0])
 
 
 def test_a_finished_stage_is_loaded_and_not_run(toy, tmp_path):
     with training.Checkpoints(tmp_path, every=100) as checkpoints:
-        job = toy.job(training.data_mesh(), checkpoints=checkpoints)
-        job["num_steps"] = 2
+        job = toy.job(training.data_mesh(), checkpoints=checkpoints, num_steps=2)
         first = training.train(**job)
-        again = training.train(**job | {"rows_at": None})
+        again = training.train(**job | {"batches": None})
     jax.tree.map(np.testing.assert_array_equal, first, again)
 
 
@@ -158,9 +157,11 @@ def test_nan_stops_naming_the_step_and_keeps_the_last_good_checkpoint(toy, tmp_p
     data["acc"][bad] = np.nan
     lines = Lines()
     with training.Checkpoints(tmp_path, every=4) as checkpoints:
-        job = toy.job(training.data_mesh(), checkpoints=checkpoints, write=lines)
+        job = toy.job(
+            training.data_mesh(), checkpoints=checkpoints, write=lines,
+            log_every=1000,  # the check at a save does not wait for it
+        )  # fmt: skip
         job["data"] = training.with_key(data, 0, "toy")
-        job["log_every"] = 1000  # the check at a save does not wait for it
         with pytest.raises(FloatingPointError, match=f"at step {first_use + 1} .*loss nan"):
             training.train(**job)
         assert checkpoints.latest == (first_use // 4 * 4 or None)
@@ -188,16 +189,10 @@ def test_batch_that_devices_cannot_split_is_refused_before_compiling(toy):
         training.train(**job)
 
 
-@pytest.mark.parametrize("changes", [{"rows_at": None}, {"feed": iter}])
-def test_rows_or_feed_but_not_both_nor_none(toy, changes):
-    with pytest.raises(ValueError, match="rows_at or feed"):
-        training.train(**toy.job(training.data_mesh(), **changes))
-
-
 def test_feed_that_ends_early_is_an_error(toy):
     feed = lambda start: iter([toy.rows_at(0)])
-    with pytest.raises(ValueError, match="feed ended at step 1 of 20"):
-        training.train(**toy.job(training.data_mesh(), rows_at=None, feed=feed))
+    with pytest.raises(ValueError, match="stream of batches ended at step 1 of 20"):
+        training.train(**toy.job(training.data_mesh(), feed=feed))
 
 
 def test_bar_counts_every_step_and_shows_the_loss(toy):

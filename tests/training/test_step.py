@@ -21,7 +21,7 @@ def prepare(data, rows):
 def run(steps, *, ema=0.0, name="fit", seed=0, tx=None):
     tx = optax.sgd(0.1) if tx is None else tx
     params = {"w": jnp.zeros(2)}
-    state = training.TrainState(jnp.int32(0), params, tx.init(params), params if ema else None)
+    state = training.TrainState(jnp.int32(0), params, tx.init(params), ema=params if ema else None)
     step = training.make_train_step(loss, tx, prepare, num_steps=4, ema=ema)
     data, history = training.with_key(DATA, seed, name), []
     for index in range(steps):
@@ -65,6 +65,22 @@ def test_metrics_hold_the_norm_of_each_group():
 def test_average_asked_for_but_not_in_the_state_is_an_error():
     tx = optax.sgd(0.1)
     step = training.make_train_step(loss, tx, prepare, num_steps=4, ema=0.9)
-    state = training.TrainState(jnp.int32(0), {"w": jnp.zeros(2)}, (), None)
+    state = training.TrainState(jnp.int32(0), {"w": jnp.zeros(2)}, ())
     with pytest.raises(ValueError, match=r"ema=0.9, but the state has no average"):
         step(state, training.with_key(DATA, 0, "fit"), jnp.array([0]))
+
+
+def test_state_goes_from_step_to_step_and_the_target_lags_behind():
+    def counted(variables, batch, key):
+        seen = variables["state"] + 1
+        apart = jnp.abs(variables["target"]["w"] - variables["params"]["w"]).sum()
+        value, aux = loss(variables, batch, key)
+        return value, aux | {"state": seen, "metrics": {"apart": apart}}
+
+    tx, params = optax.sgd(0.1), {"w": jnp.zeros(2)}
+    state = training.TrainState(jnp.int32(0), params, tx.init(params), jnp.int32(5), params)
+    step = jax.jit(training.make_train_step(counted, tx, prepare, num_steps=4, ema=0.75))
+    for index in range(3):
+        state, metrics = step(state, training.with_key(DATA, 0, "fit"), jnp.array([index]))
+        assert (float(metrics["apart"]) > 0) == (index > 0)
+    assert int(state.state) == 8

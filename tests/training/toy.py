@@ -64,22 +64,28 @@ def rows_at(step):
     return {"acc": rows, "gyro": rows}
 
 
-def job(mesh, **changes):
+def job(
+    mesh, *, rows_at=rows_at, feed=None, num_steps=STEPS, write=None, log_every=3, progress=None,
+    watches=(), **changes,
+):  # fmt: skip
     """Arguments of `training.train`."""
     tx = training.make_optimizer(OPTIM, STEPS)
     batch = jax.eval_shape(prepare, arrays(), rows_at(0))
     key = training.stream_key(0, "init")
     fresh = functools.partial(training.init_state, init, tx, key, batch, mesh=mesh, ema=True)
     step = training.make_train_step(loss, tx, prepare, num_steps=STEPS, ema=0.9)
+    batches = training.streamed(feed, mesh) if feed else training.drawn(rows_at, mesh)
+    record = training.Record(
+        "toy", num_steps, log_every=log_every, write=write, progress=progress, watches=watches
+    )
     usual = {
-        "name": "toy",
         "init_state": fresh,
         "train_step": step,
         "data": training.with_key(arrays(), 0, "toy"),
-        "rows_at": rows_at,
-        "num_steps": STEPS,
+        "batches": batches,
+        "num_steps": num_steps,
         "mesh": mesh,
-        "log_every": 3,
+        "record": record,
     }
     return usual | changes
 
@@ -109,7 +115,7 @@ def main():
     num_steps = 200 if args.port else STEPS
     folder = os.path.join(args.workdir, "checkpoints")
     with (
-        training.make_writer(args.workdir, tensorboard=False) as writer,
+        training.make_writer(args.workdir, "toy", tensorboard=False) as writer,
         training.Checkpoints(folder, every=4) as checkpoints,
     ):
         more = {

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mmalign.data import views
+from mmalign.data import samplers
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
 
 SUBJECTS, CLASSES = 8, 3
@@ -23,7 +23,7 @@ def dataset():
     return Dataset(
         inputs={m: np.zeros((N, 2, 1), np.float32) for m in ("acc", "emg", "ecg")},
         present={m: np.ones(N, bool) for m in ("acc", "emg", "ecg")},
-        label=np.random.default_rng(1).integers(0, CLASSES, N).astype(np.int32),
+        targets={"label": np.random.default_rng(1).integers(0, CLASSES, N).astype(np.int32)},
         group=group,
         split=np.where(group < SUBJECTS - 2, TRAIN, TEST).astype(np.int8),
         recording=np.repeat(np.arange(len(lengths)), lengths)[shuffle].astype(np.int32),
@@ -41,19 +41,19 @@ def without(dataset, rows, *modalities):
 
 
 def create(dataset, batch_size=12, seed=0, **config):
-    return views.create(config, dataset, batch_size=batch_size, seed=seed)
+    return samplers.create(config, dataset, batch_size=batch_size, seed=seed)
 
 
-def rows_of(view, steps):
-    return [view.rows(step) for step in range(steps)]
+def rows_of(sampler, steps):
+    return [sampler.rows(step) for step in range(steps)]
 
 
 def paired(dataset, fraction, length=1, seed=0):
-    """The windows that a paired view ever shows."""
-    view = create(dataset, batch_size=length, kind="paired", fraction=fraction, length=length,
+    """The windows that a paired sampler ever shows."""
+    sampler = create(dataset, batch_size=length, kind="paired", fraction=fraction, length=length,
                   seed=seed)  # fmt: skip
-    steps = -(-view.windows // length) + len(LENGTHS) * SUBJECTS
-    return {int(r) for rows in rows_of(view, steps) for r in rows["acc"]}
+    steps = -(-sampler.windows // length) + len(LENGTHS) * SUBJECTS
+    return {int(r) for rows in rows_of(sampler, steps) for r in rows["acc"]}
 
 
 CONFIGS = [
@@ -67,16 +67,16 @@ HIDING = [
     {"kind": kind, "missing": {"kind": "subsets", "devices": {"arm": ("acc", "emg")}}}
     for kind in ("paired", "labelled")
 ]
-every_view = pytest.mark.parametrize(
+every_sampler = pytest.mark.parametrize(
     "config", CONFIGS, ids=lambda c: f"{c['kind']}-{c.get('length', 1)}"
 )
 
 
-@every_view
+@every_sampler
 def test_rows_are_a_function_of_seed_and_step(dataset, config):
-    view, again, other = (create(dataset, seed=seed, **config) for seed in (3, 3, 4))
-    first = rows_of(view, 40)
-    views._order.cache_clear()
+    sampler, again, other = (create(dataset, seed=seed, **config) for seed in (3, 3, 4))
+    first = rows_of(sampler, 40)
+    samplers._order.cache_clear()
     for step in (39, 0, 17, 17, 3):  # as after a restart, in whatever order
         for m, rows in again.rows(step).items():
             assert rows.dtype == np.int32 and rows.shape == (12,)
@@ -84,28 +84,29 @@ def test_rows_are_a_function_of_seed_and_step(dataset, config):
     assert any((a["acc"] != b["acc"]).any() for a, b in zip(first, rows_of(other, 40)))
 
 
-@every_view
+@every_sampler
 def test_only_training_windows_are_seen(dataset, config):
     seen = {int(r) for rows in rows_of(create(dataset, **config), 60) for r in rows["emg"]}
     assert set(dataset.split[list(seen)]) == {TRAIN}
 
 
-@every_view
+@every_sampler
 def test_what_windows_counts_is_what_is_seen(dataset, config):
-    view = create(dataset, **config)
-    seen = {int(r) for rows in rows_of(view, 60) for r in rows["emg"]}
-    assert len(seen) == view.windows
+    sampler = create(dataset, **config)
+    seen = {int(r) for rows in rows_of(sampler, 60) for r in rows["emg"]}
+    assert len(seen) == sampler.windows
 
 
 def test_unpaired_draws_each_modality_on_its_own_and_each_window_once_an_epoch(dataset):
-    view = create(dataset, kind="unpaired")
+    sampler = create(dataset, kind="unpaired")
     train = np.flatnonzero(dataset.split == TRAIN)
     assert len(train) % 12 == 0
     epoch = len(train) // 12
     orders = {}
     for m in dataset.modalities:
         first, second = (
-            np.concatenate([view.rows(start + i)[m] for i in range(epoch)]) for start in (0, epoch)
+            np.concatenate([sampler.rows(start + i)[m] for i in range(epoch)])
+            for start in (0, epoch)
         )
         np.testing.assert_array_equal(np.sort(first), train)
         np.testing.assert_array_equal(np.sort(second), train)
@@ -118,13 +119,15 @@ def test_unpaired_draws_each_modality_on_its_own_and_each_window_once_an_epoch(d
 @pytest.mark.parametrize("config", CONFIGS[:4], ids=lambda c: f"{c['kind']}-{c.get('length', 1)}")
 def test_no_batch_holds_a_run_twice(dataset, config):
     """Or it would be its own negative; 20 windows divide none of the numbers of runs."""
-    view = create(dataset, batch_size=20, **config)
+    sampler = create(dataset, batch_size=20, **config)
     length, seen = config.get("length", 1), set()
-    for rows in rows_of(view, 60):
+    for rows in rows_of(sampler, 60):
         runs = {tuple(run) for run in rows["acc"].reshape(-1, length)}
         assert len(runs) == 20 // length
         seen |= runs
-    assert len({r for run in seen for r in run}) == view.windows  # what an epoch leaves out changes
+    assert (
+        len({r for run in seen for r in run}) == sampler.windows
+    )  # what an epoch leaves out changes
 
 
 def test_adding_a_modality_does_not_change_the_draws_of_the_others(dataset):
@@ -136,8 +139,8 @@ def test_adding_a_modality_does_not_change_the_draws_of_the_others(dataset):
 
 def test_unpaired_never_sees_a_window_whose_modality_is_absent(dataset):
     gone = np.flatnonzero(dataset.split == TRAIN)[::3]
-    view = create(without(dataset, gone, "emg"), kind="unpaired")
-    seen = {m: {int(r) for rows in rows_of(view, 60) for r in rows[m]} for m in ("acc", "emg")}
+    sampler = create(without(dataset, gone, "emg"), kind="unpaired")
+    seen = {m: {int(r) for rows in rows_of(sampler, 60) for r in rows[m]} for m in ("acc", "emg")}
     assert not seen["emg"] & set(gone) and set(gone) <= seen["acc"]
 
 
@@ -162,22 +165,22 @@ def test_fewer_pairs_are_among_more_pairs_and_another_seed_gives_others(dataset)
 
 
 def test_subsets_of_pairs_are_made_of_whole_runs_of_neighbours(dataset):
-    runs = views.sequences(dataset, dataset.split == TRAIN, 4)
+    runs = samplers.sequences(dataset, dataset.split == TRAIN, 4)
     whole = {frozenset(map(int, run)) for run in runs}
     few, some = (paired(dataset, f, length=4) for f in (0.1, 0.5))
     assert few < some
     for chosen in (few, some):
         inside = [run for run in whole if run <= chosen]
         assert set().union(*inside) == chosen
-    view = create(dataset, kind="paired", fraction=0.5, length=4)
-    for rows in rows_of(view, 20):
+    sampler = create(dataset, kind="paired", fraction=0.5, length=4)
+    for rows in rows_of(sampler, 20):
         for run in rows["acc"].reshape(-1, 4):
             assert (runs == run).all(axis=1).any()
 
 
 @pytest.mark.parametrize("length", [1, 2, 4, 10])
 def test_runs_hold_neighbours_of_one_recording_and_repeat_the_last_window(dataset, length):
-    units = views.sequences(dataset, np.ones(N, bool), length)
+    units = samplers.sequences(dataset, np.ones(N, bool), length)
     assert units.shape == (SUBJECTS * sum(-(-k // length) for k in LENGTHS), length)
     assert set(units.ravel()) == set(range(N)) and units.dtype == np.int32
     for run in units:
@@ -193,23 +196,23 @@ def test_runs_hold_neighbours_of_one_recording_and_repeat_the_last_window(datase
 @pytest.mark.parametrize("config", HIDING, ids=lambda c: c["kind"])
 def test_hidden_sensors_are_drawn_anew_for_every_step_and_window(dataset, config):
     """A draw in Python inside a traced step would be the same at every step."""
-    view = create(dataset, **config)
+    sampler = create(dataset, **config)
     plain = create(dataset, **{k: v for k, v in config.items() if k != "missing"})
     shown = []
-    for step, rows in enumerate(rows_of(view, 30)):
+    for step, rows in enumerate(rows_of(sampler, 30)):
         whole = plain.rows(step)["acc"]
         here = {m: row >= 0 for m, row in rows.items()}
         for m, row in rows.items():
             assert row.dtype == np.int32
             np.testing.assert_array_equal(row[here[m]], whole[here[m]])
-            np.testing.assert_array_equal(view.rows(step)[m], row)
+            np.testing.assert_array_equal(sampler.rows(step)[m], row)
         np.testing.assert_array_equal(here["acc"], here["emg"])
         assert (here["acc"] | here["ecg"]).all()
         shown.append(np.stack([here["acc"], here["ecg"]], 1))
     assert all((a != b).any() for a, b in itertools.pairwise(shown))
     counts = np.bincount(np.concatenate(shown) @ [1, 2], minlength=4)
     assert counts[0] == 0 and counts.min(initial=999, where=[False, True, True, True]) > 80
-    assert view.windows == plain.windows
+    assert sampler.windows == plain.windows
 
 
 def test_hiding_leaves_alone_what_is_absent_already(dataset):
@@ -222,7 +225,7 @@ def test_hiding_leaves_alone_what_is_absent_already(dataset):
 
 
 def test_runs_of_nothing_are_none_of_them(dataset):
-    assert views.sequences(dataset, np.zeros(N, bool), 4).shape == (0, 4)
+    assert samplers.sequences(dataset, np.zeros(N, bool), 4).shape == (0, 4)
 
 
 def test_labelled_takes_a_share_of_each_class_nested_and_one_window_at_least(dataset):
@@ -230,46 +233,98 @@ def test_labelled_takes_a_share_of_each_class_nested_and_one_window_at_least(dat
     count = np.bincount(dataset.label[train], minlength=CLASSES)
     before = set()
     for fraction in (1e-6, 0.1, 0.5, 1.0):
-        rows = views.labelled_subset(dataset.label, train, fraction, seed=0)
+        rows = samplers.labelled_subset(dataset.label, train, fraction, seed=0)
         want = np.maximum(np.round(fraction * count), 1)
         np.testing.assert_array_equal(np.bincount(dataset.label[rows]), want)
         assert before < set(rows) <= set(train) and len(set(rows)) == len(rows)
         before = set(rows)
-    half, other = (views.labelled_subset(dataset.label, train, 0.5, seed) for seed in (0, 1))
+    half, other = (samplers.labelled_subset(dataset.label, train, 0.5, seed) for seed in (0, 1))
     assert set(half) != set(other)
 
 
 def test_windows_without_a_label_are_never_labelled_ones(dataset):
     label = dataset.label.copy()
     label[::2] = -1
-    rows = views.labelled_subset(label, np.arange(N), 1.0, seed=0)
+    rows = samplers.labelled_subset(label, np.arange(N), 1.0, seed=0)
     np.testing.assert_array_equal(rows, np.flatnonzero(label >= 0))
 
 
 def test_few_labels_fill_a_batch_by_walking_on_into_the_next_epochs(dataset):
-    view = create(dataset, batch_size=48, kind="labelled", fraction=1e-6)
-    assert view.windows == CLASSES
-    rows = view.rows(7)["acc"]
+    sampler = create(dataset, batch_size=48, kind="labelled", fraction=1e-6)
+    assert sampler.windows == CLASSES
+    rows = sampler.rows(7)["acc"]
     np.testing.assert_array_equal(np.unique(rows, return_counts=True)[1], 48 // CLASSES)
+
+
+def people_of(dataset, k, batch_size=12, **config):
+    """Who is seen by a sampler of k people, and all windows that it shows."""
+    sampler = create(dataset, batch_size, kind="paired", people=k, **config)
+    seen = np.unique([row for rows in rows_of(sampler, 60) for row in rows["acc"]])
+    assert len(seen) == sampler.windows
+    return set(dataset.group[seen].tolist()), seen
+
+
+def test_few_people_are_among_more_people_and_give_all_their_pairs(dataset):
+    before = set()
+    for k in range(1, SUBJECTS - 1):
+        people, seen = people_of(dataset, k)
+        assert len(people) == k and before < people <= set(range(SUBJECTS - 2))
+        np.testing.assert_array_equal(seen, np.flatnonzero(np.isin(dataset.group, list(people))))
+        before = people
+    assert len({frozenset(people_of(dataset, 2, seed=s)[0]) for s in range(9)}) > 1
+    assert people_of(dataset, 3)[0] == people_of(dataset, 3, length=4)[0]
+
+
+def test_people_nobody_knows_or_without_pairs_are_never_drawn(dataset):
+    group = np.where(dataset.group == 0, -1, dataset.group)
+    data = dataclasses.replace(dataset, group=group)
+    data = without(data, np.flatnonzero(group == 1), "emg", "ecg")
+    assert people_of(data, 4)[0] == {2, 3, 4, 5}
+    with pytest.raises(ValueError, match=r"sampler.people must be 1 to 4, the people with pairs"):
+        people_of(data, 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "gives"),
+    [
+        ("unpaired", {"sequences"}),
+        ("paired", {"pairs", "sequences"}),
+        ("labelled", {"pairs", "labels"}),
+    ],
+)
+def test_a_sampler_says_what_it_gives(dataset, kind, gives):
+    sampler = create(dataset, kind=kind)
+    assert sampler.gives == gives and sampler.weights is None
 
 
 def test_what_does_not_fit_is_refused(dataset):
     for config, said in [
-        ({"kind": "pared"}, "view.kind must be one of unpaired, paired, labelled, got 'pared'"),
-        ({"kind": "unpaired", "fraction": 0.1}, "'unpaired' has no option 'fraction', .* length"),
-        ({"kind": "labelled", "length": 4}, "'labelled' has no option 'length', .* fraction"),
-        ({"kind": "paired", "fraction": 0}, r"view.fraction must be in \(0, 1\], got 0"),
-        ({"kind": "labelled", "fraction": 1.5}, "view.fraction .* got 1.5"),
-        ({"kind": "paired", "length": 5}, "batch_size 12 must be a multiple of view.length 5"),
-        ({"kind": "unpaired", "missing": {}}, "'unpaired' has no option 'missing'"),
-        ({"kind": "paired", "missing": {}}, "missing.kind must be one of .* got None"),
+        ({"kind": "pared"}, r"'pared' .did you mean 'paired'.*; there is labelled, paired, unp"),
+        ({}, "no sampler is called None; there is labelled, paired, unpaired"),
+        (
+            {"kind": "unpaired", "fraction": 0.1},
+            "sampler 'unpaired' is called 'fraction'; .* length",
+        ),
+        ({"kind": "labelled", "length": 4}, "'labelled' is called 'length'; there is fraction"),
+        ({"kind": "paired", "fraction": 0}, r"sampler.fraction must be in \(0, 1\], got 0"),
+        ({"kind": "labelled", "fraction": 1.5}, "sampler.fraction .* got 1.5"),
+        ({"kind": "paired", "length": 5}, "batch_size 12 must be a multiple of sampler.length 5"),
+        ({"kind": "unpaired", "missing": {}}, "'unpaired' is called 'missing'"),
+        ({"kind": "paired", "missing": {"rate": 0.1}}, "missing.kind must be one of .* got None"),
         ({"kind": "labelled", "missing": {"kind": "independent", "rate": 7}}, "rate .* got 7"),
-        ({"kind": "paired", "fraction": 0.01}, "has 1 pairs.*raise view.fraction or"),
+        ({"kind": "paired", "fraction": 0.01}, "has 1 pairs.*raise sampler.fraction or"),
+        ({"kind": "paired", "people": 0}, "sampler.people must be 1 to 6, .* got 0"),
+        ({"kind": "paired", "people": 7}, "sampler.people must be 1 to 6, .* got 7"),
+        ({"kind": "paired", "people": 2, "fraction": 0.5}, "exclude each other"),
+        ({"kind": "labelled", "people": 2}, "'labelled' is called 'people'"),
     ]:
         with pytest.raises(ValueError, match=said):
             create(dataset, **config)
+    with pytest.raises(ValueError, match=r"24 pairs of 1 people.*48 of one.*raise sampler.people"):
+        create(dataset, batch_size=48, kind="paired", people=1)
     with pytest.raises(ValueError, match=r"of 'emg'.*lower batch_size"):
         create(without(dataset, np.arange(N), "emg"), kind="unpaired")
-    nothing = dataclasses.replace(dataset, label=np.full(N, -1, np.int32))
-    with pytest.raises(ValueError, match="no labelled window"):
-        create(nothing, kind="labelled")
+    for targets in ({"label": np.full(N, -1, np.int32)}, {}):
+        nothing = dataclasses.replace(dataset, targets=targets)
+        with pytest.raises(ValueError, match="no labelled window"):
+            create(nothing, kind="labelled")

@@ -1,13 +1,14 @@
 """One modality's parameters in InfoMAE: encoder, shared and private projector, decoder."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from mmalign.methods.sensors import Sensors, named_key
-from mmalign.models import Projector
+from mmalign.models import Projector, apply
 
 
 class Split(NamedTuple):
@@ -22,7 +23,7 @@ class Split(NamedTuple):
     shared: int
     private: int
 
-    def init(self, key, m, grid):
+    def init(self, key: jax.Array, m: str, grid: jax.Array) -> dict[str, Any]:
         """Parameters of modality m, whose encoder reads `grid`."""
         encoder, decoder, _, dim = self.front.backbones[m]
         keys = {part: named_key(key, part) for part in ("encoder", "shared", "private", "decoder")}
@@ -36,22 +37,22 @@ class Split(NamedTuple):
             "decoder": decoder.init(keys["decoder"], code)["params"],
         }
 
-    def apply(self, params, e):
+    def apply(self, params: Mapping, e: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Embedding [b, dim] -> u [b, shared], v [b, private]; rows of mean 0 and variance 1."""
-        u = self._projector(self.shared).apply({"params": params["shared"]}, e)
-        v = self._projector(self.private).apply({"params": params["private"]}, e)
+        u = apply(self._projector(self.shared), params["shared"], e)
+        v = apply(self._projector(self.private), params["private"], e)
         return unit_variance(u), unit_variance(v)
 
     def _projector(self, out):
         return Projector(hidden=self.private, out=out)
 
 
-def unit_variance(x, eps=1e-6):
+def unit_variance(x: jax.Array, eps: float = 1e-6) -> jax.Array:
     """Rows of mean 0 and variance 1: LayerNorm without parameters."""
     x = x - x.mean(axis=-1, keepdims=True)
     return x * lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps)
 
 
-def noisy(key, x, sigma):
+def noisy(key: jax.Array, x: jax.Array, sigma: float) -> jax.Array:
     """x + sigma * standard normal noise: what a critic is shown, so that information is finite."""
     return x + sigma * jax.random.normal(key, x.shape, x.dtype)

@@ -1,17 +1,37 @@
 """Attention inside windows of a grid, and Swin stages of it (Liu et al. 2021, arXiv:2103.14030)."""
 
 import functools
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
 from mmalign.models.dropout import Dropout, DropPath
+from mmalign.models.patches import pair
 
 _BLOCKED = -100.0  # added to the logit of a pair from two regions; exp of it is 0 in float32
 # As in the published encoder. With padding a token can be constant, and the gradient through its
 # normalisation grows with 1 / sqrt(epsilon).
 LayerNorm = functools.partial(nn.LayerNorm, epsilon=1e-5)
+
+
+class Layers(NamedTuple):
+    """What all blocks of an encoder or a decoder have in common.
+
+    window: (rows, cols) of tokens that attend to each other.
+    heads: of each attention.
+    mlp_ratio: hidden width of a block's perceptron, in widths of a token.
+    dropout: after each attention and each perceptron layer. attention_dropout: of its weights.
+    dtype: of the computation; parameters stay float32.
+    """
+
+    window: tuple[int, int]
+    heads: int
+    mlp_ratio: int = 4
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    dtype: jnp.dtype = jnp.float32
 
 
 def partition(x, window):
@@ -53,7 +73,7 @@ def fit_window(grid, window, *, shifted):
     encoder rolls only when both axes shift, so a stage as high as its window never shifts.
     """
     shift = tuple(w // 2 if n > w else 0 for n, w in zip(grid, window))
-    window = tuple(min(n, w) for n, w in zip(grid, window))
+    window = pair([min(n, w) for n, w in zip(grid, window)])
     if any(n % w for n, w in zip(grid, window)):
         raise ValueError(f"a grid of {grid} tokens does not divide into windows of {window}")
     return window, shift if shifted and all(shift) else (0, 0)
@@ -63,99 +83,78 @@ class WindowAttention(nn.Module):
     """Attention inside each window with a learned bias per relative position.
 
     x: [b, windows, n, c]; region: [windows, n, n] added to the logits, or None.
+    window: as `fit_window` has it, which may be smaller than that of the layers.
     """
 
+    layers: Layers
     window: tuple[int, int]
-    heads: int
-    dropout: float = 0.0
-    attention_dropout: float = 0.0
-    dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x, region, *, train):
-        (b, windows, n, c), (h, w) = x.shape, self.window
-        if c % self.heads:
-            raise ValueError(f"heads={self.heads} does not divide the width {c}")
+        (b, windows, n, c), (h, w), heads = x.shape, self.window, self.layers.heads
+        dtype = self.layers.dtype
+        if c % heads:
+            raise ValueError(f"heads={heads} does not divide the width {c}")
         table = self.param(
             "relative_bias",
             nn.initializers.truncated_normal(0.02),
-            ((2 * h - 1) * (2 * w - 1), self.heads),
+            ((2 * h - 1) * (2 * w - 1), heads),
         )
-        qkv = nn.Dense(3 * c, dtype=self.dtype, name="qkv")(x)
-        qkv = qkv.reshape(b, windows, n, 3, self.heads, c // self.heads)
+        qkv = nn.Dense(3 * c, dtype=dtype, name="qkv")(x)
+        qkv = qkv.reshape(b, windows, n, 3, heads, c // heads)
         q, k, v = (qkv[:, :, :, i] for i in range(3))
-        logits = jnp.einsum("bwqhd,bwkhd->bwhqk", q * (c // self.heads) ** -0.5, k)
+        logits = jnp.einsum("bwqhd,bwkhd->bwhqk", q * (c // heads) ** -0.5, k)
         bias = table[relative_index(self.window)].transpose(2, 0, 1)[None]  # [1, heads, n, n]
         if region is not None:
             bias = bias + region[:, None]
-        weights = nn.softmax(logits.astype(jnp.float32) + bias[None]).astype(self.dtype)
-        weights = Dropout(self.attention_dropout)(weights, train=train)
+        weights = nn.softmax(logits.astype(jnp.float32) + bias[None]).astype(dtype)
+        weights = Dropout(self.layers.attention_dropout)(weights, train=train)
         x = jnp.einsum("bwhqk,bwkhd->bwqhd", weights, v).reshape(b, windows, n, c)
-        x = nn.Dense(c, dtype=self.dtype, name="out")(x)
-        return Dropout(self.dropout)(x, train=train)
+        x = nn.Dense(c, dtype=dtype, name="out")(x)
+        return Dropout(self.layers.dropout)(x, train=train)
 
 
 class SwinBlock(nn.Module):
     """Pre-norm windowed attention, then a pre-norm perceptron: [b, H, W, c] -> the same shape."""
 
-    window: tuple[int, int]
-    heads: int
+    layers: Layers
     shifted: bool
-    mlp_ratio: int = 4
-    dropout: float = 0.0
-    attention_dropout: float = 0.0
     drop_path: float = 0.0
-    dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x, *, train):
-        grid, c = x.shape[1:3], x.shape[3]
-        window, shift = fit_window(grid, self.window, shifted=self.shifted)
+        grid, c, layers = x.shape[1:3], x.shape[3], self.layers
+        window, shift = fit_window(grid, layers.window, shifted=self.shifted)
         rolled = shift != (0, 0)
 
-        y = LayerNorm(dtype=self.dtype, name="norm_attention")(x)
+        y = LayerNorm(dtype=layers.dtype, name="norm_attention")(x)
         if rolled:
             y = jnp.roll(y, (-shift[0], -shift[1]), (1, 2))
-        y = WindowAttention(
-            window, self.heads, self.dropout, self.attention_dropout, self.dtype, name="attention"
-        )(partition(y, window), region_bias(grid, window, shift) if rolled else None, train=train)
-        y = merge(y, window, grid)
+        region = region_bias(grid, window, shift) if rolled else None
+        attention = WindowAttention(layers, window, name="attention")
+        y = merge(attention(partition(y, window), region, train=train), window, grid)
         if rolled:
             y = jnp.roll(y, shift, (1, 2))
         x = x + DropPath(self.drop_path)(y, train=train)
 
-        y = LayerNorm(dtype=self.dtype, name="norm_mlp")(x)
-        y = nn.gelu(nn.Dense(self.mlp_ratio * c, dtype=self.dtype, name="mlp_in")(y))
-        y = Dropout(self.dropout)(y, train=train)
-        y = nn.Dense(c, dtype=self.dtype, name="mlp_out")(y)
-        y = Dropout(self.dropout)(y, train=train)
+        y = LayerNorm(dtype=layers.dtype, name="norm_mlp")(x)
+        y = nn.gelu(nn.Dense(layers.mlp_ratio * c, dtype=layers.dtype, name="mlp_in")(y))
+        y = Dropout(layers.dropout)(y, train=train)
+        y = nn.Dense(c, dtype=layers.dtype, name="mlp_out")(y)
+        y = Dropout(layers.dropout)(y, train=train)
         return x + DropPath(self.drop_path)(y, train=train)
 
 
 class SwinStage(nn.Module):
     """One block for each entry of `drop_path`; odd blocks shift unless `shifting` is off."""
 
-    window: tuple[int, int]
-    heads: int
+    layers: Layers
     drop_path: tuple[float, ...]
-    mlp_ratio: int = 4
-    dropout: float = 0.0
-    attention_dropout: float = 0.0
     shifting: bool = True
-    dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x, *, train):
         for i, drop_path in enumerate(self.drop_path):
-            x = SwinBlock(
-                self.window,
-                self.heads,
-                shifted=self.shifting and i % 2 == 1,
-                mlp_ratio=self.mlp_ratio,
-                dropout=self.dropout,
-                attention_dropout=self.attention_dropout,
-                drop_path=drop_path,
-                dtype=self.dtype,
-                name=f"block_{i}",
-            )(x, train=train)
+            shifted = self.shifting and i % 2 == 1
+            x = SwinBlock(self.layers, shifted, drop_path, name=f"block_{i}")(x, train=train)
         return x

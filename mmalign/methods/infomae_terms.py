@@ -1,6 +1,9 @@
 """InfoMAE's game: encoders that keep or drop information, critics that measure it."""
 
+import functools
 import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +11,35 @@ from jax import lax
 
 from mmalign.losses import private_information, shared_information
 from mmalign.losses.numerics import mean_over_counted
+from mmalign.methods.infomae_critics import Critics
 from mmalign.methods.sensors import named_key
-from mmalign.methods.split import noisy
+from mmalign.methods.shared_private import noisy
+
+FORMS = ("two_ratio", "three_ratio", "three_ratio_printed")
 
 
-def information_terms(config, critics, params, grids, u, v, present, key, ramp):
+class Prices(NamedTuple):
+    """What information costs the encoders: the paper's weights, and the form of its eq. 5.
+
+    noise: standard deviation of what is added to u and v for the critics.
+    """
+
+    alpha: float
+    beta: float
+    gamma: float
+    epsilon: float
+    form: str
+    noise: float
+
+
+def information_terms(
+    prices: Prices, critics: Critics, params: Any, grids: Mapping, u: Mapping, v: Mapping,
+    present: Mapping, key: jax.Array, ramp: jax.Array | float,
+) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:  # fmt: skip
     """What the encoders pay for information, and the critics' own loss.
 
     Args:
-      config: of the method: `alpha`, `beta`, `gamma`, `epsilon`, `form`, `noise`.
+      prices: Prices.
       critics: Critics; `params` are theirs, the model's gradient does not reach them.
       grids: {m: window} as the encoders read them, unmasked.
       u, v: {m: [b, width]}.
@@ -28,44 +51,58 @@ def information_terms(config, critics, params, grids, u, v, present, key, ramp):
       constant, as far as critics can tell (0 while they tell nothing); `joint_excess`, see
       `_joint_excess`.
     """
-    noise = lambda name, x: {
-        m: noisy(named_key(key, name, m), z, config["noise"]) for m, z in x.items()
-    }
     distance = _distance(u, present)  # needs no critic, so no noise
-    u, v = noise("u", u), noise("v", v)
+    u, v = (
+        {m: noisy(named_key(key, name, m), z, prices.noise) for m, z in x.items()}
+        for name, x in (("u", u), ("v", v))
+    )
     features = critics.features(params, grids)
     player = critics.loss(
         params, features, *lax.stop_gradient((u, v)), present, named_key(key, "negatives")
     )
     fixed = lax.stop_gradient((params, features))
     logits, where = critics.logits(*fixed, u, v), critics.where(present)
-    by_name = {pair: (x, w) for pair, x, w in zip(critics.pairs, logits["pair"], where["pair"])}
+    by_pair = {pair: (x, w) for pair, x, w in zip(critics.pairs, logits["pair"], where["pair"])}
+    cost = _encoders_cost(prices, critics, logits, where, by_pair, present)
+    metrics = {"distance": distance, **_nats(logits, where, by_pair)}
+    if critics.joint:
+        metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)), where)
+    return prices.alpha * distance + ramp * cost, player, metrics
+
+
+def _encoders_cost(prices, critics, logits, where, by_pair, present):
+    """Shared and private information as the critics tell it, summed over modalities.
+
+    by_pair: {name of `Critics.pairs`: (logits, rows)}.
+    """
     shared = private = 0.0
     for i, m in enumerate(critics.modalities):
         others = [o for o in critics.modalities if o != m]
         for o in others:  # rows may lack different modalities, so each other has its own mean
-            other, rows = by_name["other", m, o]
+            other, rows = by_pair["other", m, o]
             joint = logits["joint"][i] if critics.joint else None
             shared += shared_information(
-                by_name["own", m, m][0], other, joint, beta=config["beta"], form=config["form"],
+                by_pair["own", m, m][0], other, joint, beta=prices.beta, form=prices.form,
                 where=where["joint"][i] if critics.joint else rows,
             ).mean() / len(others)  # fmt: skip
         private += private_information(
-            logits["private"][i], logits["split"][i], gamma=config["gamma"],
-            epsilon=config["epsilon"], where=present[m],
+            logits["private"][i], logits["split"][i], gamma=prices.gamma,
+            epsilon=prices.epsilon, where=present[m],
         ).mean()  # fmt: skip
-    metrics = {"distance": distance}
+    return shared + private
+
+
+def _nats(logits, where, by_pair):
+    """Means over all networks of a kind, and the bound of beta."""
+    nats = {}
     for kind in ("own", "other"):
-        rows = [_mean(*x) for pair, x in by_name.items() if pair[0] == kind]
-        metrics[f"nats_{kind}"] = sum(rows) / len(rows)
+        means = [_mean(*x) for pair, x in by_pair.items() if pair[0] == kind]
+        nats[f"nats_{kind}"] = sum(means) / len(means)
     for kind, x in logits.items():
         if kind != "pair":
-            metrics[f"nats_{kind}"] = jax.vmap(_mean)(x, where[kind]).mean()
-    own = metrics["nats_own"]
-    metrics["beta_bound"] = jnp.where(own > 0.05, metrics["nats_other"] / own, 0.0)
-    if critics.joint:
-        metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)), where)
-    return config["alpha"] * distance + ramp * (shared + private), player, metrics
+            nats[f"nats_{kind}"] = jax.vmap(_mean)(x, where[kind]).mean()
+    own = nats["nats_own"]
+    return nats | {"beta_bound": jnp.where(own > 0.05, nats["nats_other"] / own, 0.0)}
 
 
 def _distance(u, present):
@@ -74,7 +111,7 @@ def _distance(u, present):
     apart = [
         _mean(jnp.mean((u[a] - u[b]) ** 2, axis=-1), present[a] & present[b]) for a, b in pairs
     ]
-    return sum(apart) / len(pairs)
+    return functools.reduce(jnp.add, apart) / len(pairs)
 
 
 def _joint_excess(critics, params, features, u, v, where):

@@ -1,6 +1,7 @@
 """What a run leaves, and that how it is run does not show in what it learns."""
 
 import json
+import shutil
 
 import chex
 import jax
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 import mmalign
-from mmalign import evaluation, pipeline, plan, training
+from mmalign import evaluation, fit, plan, training, walk
 from mmalign.data import catalogue, feed
+from mmalign.stages import first_batch
 
 TRAINED = ("Joint pretraining on the pairs", "Unaligned concatenation", "InfoMAE")
 FRACTIONS = (0.1, 1.0)
@@ -27,14 +29,24 @@ def losses(folder, stage):
 
 def test_a_run_leaves_what_it_says(tiny_run):
     names = {path.name for path in tiny_run.folder.iterdir()}
-    assert names == {"config.json", "data.json", "metrics.jsonl", "tensorboard", "checkpoints",
-                     "results.json", "report.html"}  # fmt: skip
-    trainings = {"pretrain", "align", "joint_pretrain", "supervised_10", "supervised_100"}
-    for name in ("tensorboard", "checkpoints"):
-        assert {path.name for path in (tiny_run.folder / name).iterdir()} == trainings
-    for stage in trainings:
-        assert next((tiny_run.folder / "tensorboard" / stage).glob("events.out.tfevents.*"))
-    assert set(tiny_run.results["seconds"]) == trainings
+    assert names == {"config.json", "data.json", "run.json", "metrics.jsonl", "results.json",
+                     "report.html", "artifacts"}  # fmt: skip
+    trained = ("pretrain", "align", "joint_pretrain", "supervised_10", "supervised_100")
+    rows = ("random_encoder", *trained)
+    found = set(tiny_run.artifacts)
+    assert found == {
+        *(f"training-{name}" for name in rows), *(f"embedding-{name}" for name in rows),
+        *(f"evaluation-{name}_probe" for name in ("chance", "raw_windows", *rows)),
+        *(f"evaluation-{name}_missing" for name in rows if name != "supervised_10"),
+        "evaluation-align_information", "report-align",
+    }  # fmt: skip
+    for folder in tiny_run.artifacts.values():
+        assert (folder / "complete.json").exists()
+    for name in trained:
+        folder = tiny_run.artifacts[f"training-{name}"]
+        assert next((folder / "tensorboard").glob("events.out.tfevents.*"))
+        assert (folder / "checkpoints" / ("2" if "supervised" in name else "6")).is_dir()
+    assert set(tiny_run.results["seconds"]) == set(rows)
 
 
 def test_stored_results_are_the_returned_ones(tiny_run):
@@ -111,7 +123,9 @@ def test_every_step_is_on_record_once_and_finite(tiny_run):
 
 def test_data_json_describes_the_sensors_and_holds_their_statistics(tiny_run, tiny):
     data = json.loads((tiny_run.folder / "data.json").read_text())
-    assert data["modalities"]["emg"] == {"shape": [256, 2], "rate_hz": 100.0, "unit": "mV"}
+    assert data["modalities"]["emg"] == {
+        "kind": "series", "shape": [256, 2], "rate_hz": 100.0, "unit": "mV"
+    }  # fmt: skip
     assert (data["windows"], data["subjects"], len(data["classes"])) == (256, 8, 6)
     for m, stats in feed.statistics(catalogue.load(tiny.config().data)).items():
         for name, value in stats.items():
@@ -122,47 +136,101 @@ def test_every_stage_is_traced_once(tiny_run):
     assert tiny_run.traces == [1] * 5
 
 
-@pytest.mark.usefixtures("quick_compiling")
 def test_fifty_steps_are_traced_once(tiny):
-    config = tiny.config({"pretrain.steps": 50, "stages": ("pretrain",), "references": ()})
-    dataset, mesh = catalogue.load(config.data), training.data_mesh()
-    stage = plan.stages(config, dataset)["pretrain"]
-    data = feed.arrays(dataset, feed.statistics(dataset))
+    config = tiny.config({"pretrain.steps": 50, "stages": ("pretrain",), "rows": ()})
+    planned, mesh = plan.plan(config, catalogue.load(config.data)), training.data_mesh()
+    stage, data = planned.stages["pretrain"], feed.arrays(planned.dataset, planned.statistics)
     key = training.stream_key(0, "init")
     step = training.make_train_step(stage.method.loss, stage.tx, feed.gather, num_steps=50)
     state = training.train(
-        "pretrain",
         lambda: training.init_state(
-            stage.method.init, stage.tx, key, plan.first_batch(stage, data), mesh=mesh
+            stage.method.init, stage.tx, key, first_batch(stage, data), mesh=mesh
         ),
         chex.assert_max_traces(step, n=1),
         training.with_key(data, 0, "pretrain"),
-        stage.view.rows,
+        training.drawn(stage.sampler.rows, mesh),
         50,
         mesh=mesh,
+        record=training.Record("pretrain", 50),
     )
     assert int(state.step) == 50
 
 
 @pytest.fixture
-def untrained(monkeypatch):
-    """Fails when a step is traced; evaluation and report are left out."""
-    monkeypatch.setattr(pipeline, "_evaluate", lambda *args: {})
-    monkeypatch.setattr(pipeline, "_report", lambda *args: None)
+def started(monkeypatch):
+    """Names of the trainings that are begun from here on."""
+    names, begin = [], fit.fit
 
-    def refuse(*args, **kwargs):
-        return lambda *args: pytest.fail("trained")
+    def noted(folder, stage, *args):
+        names.append(stage.name)
+        return begin(folder, stage, *args)
 
-    monkeypatch.setattr(training, "make_train_step", refuse)
+    monkeypatch.setattr(fit, "fit", noted)
+    return names
 
 
-@pytest.mark.usefixtures("quick_compiling", "untrained")
-def test_a_finished_run_started_again_trains_nothing(tiny_run, devices):
+@pytest.fixture
+def copied(tiny_run, tmp_path):
+    """A copy of the finished run."""
+    shutil.copytree(tiny_run.folder, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_finished_run_started_again_computes_nothing(tiny_run, copied, devices, monkeypatch):
     devices(1)
-    before = (tiny_run.folder / "metrics.jsonl").read_bytes()
-    again = mmalign.run(tiny_run.config, tiny_run.folder)
-    assert (tiny_run.folder / "metrics.jsonl").read_bytes() == before
-    assert all(again["seconds"][name] >= s for name, s in tiny_run.results["seconds"].items())
+    for module, name in ((fit, "fit"), (walk.score, "embed"), (walk.score, "evaluate")):
+        monkeypatch.setattr(module, name, lambda *args: pytest.fail("computed"))
+    before = {path: path.read_bytes() for path in copied.glob("*.json*")}
+    assert mmalign.run(tiny_run.config, copied) == tiny_run.results
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_another_evaluation_and_other_rows_train_nothing(tiny, copied, started, devices):
+    devices(1)
+    rows = ("chance", "joint_pretrain", "align")
+    changes = {"evaluation.fractions": (0.5, 1.0), "evaluation.missing.rates": (0.25,),
+               "rows": rows, "joint_pretrain.label": "Renamed"}  # fmt: skip
+    results = mmalign.run(tiny.config(changes), copied)
+    assert started == []
+    assert list(dict.fromkeys(r["row"] for r in results["records"])) == [
+        "Chance", "Renamed", "InfoMAE"
+    ]  # fmt: skip
+    assert {r["fraction"] for r in results["records"]} == {0.5, 1.0}
+    assert {r["pattern"]["rate"] for r in results["missing"]["patterns"]} == {0.25}
+
+
+def test_configs_share_what_both_need_in_one_workdir_or_one_folder(
+    tiny, tiny_run, copied, started, devices, tmp_path, capsys
+):
+    devices(1)
+    config = tiny.config({"align.method.beta": 0.03, "rows": ("pretrain",)})
+    want = copied / "report.html"
+    first = want.read_text()
+    mmalign.run(config, copied)
+    assert started == ["align"]  # not what it starts from
+    said = capsys.readouterr().out
+    assert "holds a run of another config" in said and '"beta": 0.03' in said
+    assert want.read_text() != first
+    reports = {path.read_text() for path in copied.glob("artifacts/report-align-*/report.html")}
+    assert reports == {first, want.read_text()}  # nothing is lost
+    mmalign.run(config, tmp_path / "other", copied / "artifacts")
+    assert started == ["align"]
+    assert not (tmp_path / "other" / "artifacts").exists()
+    z = mmalign.load(tmp_path / "other")
+    assert z.modalities == mmalign.load(copied).modalities
+
+
+def test_a_label_and_the_order_of_rows_change_no_number(tiny, tiny_run, copied, devices):
+    devices(1)
+    names = {"pretrain.label": "A", "align.label": "B", "joint_pretrain.label": "C"}
+    results = mmalign.run(
+        tiny.config(names | {"rows": ("align", "joint_pretrain", "random_encoder")}), copied
+    )
+    scores = lambda results: sorted(
+        (r["part"], r["protocol"], r["fraction"], r["accuracy"]) for r in results["records"]
+        if r["row"] in ("B", "C", "InfoMAE", "Joint pretraining on the pairs", "Random encoder")
+    )  # fmt: skip
+    assert scores(results) == scores(tiny_run.results)
 
 
 def test_what_does_not_fit_leaves_no_folder(tiny, tmp_path):
@@ -179,34 +247,40 @@ def test_what_does_not_fit_leaves_no_folder(tiny, tmp_path):
 
 
 @pytest.fixture
-def train_only(monkeypatch, quick_compiling):
-    """(config, folder) -> {stage: parameters}, without evaluation and report."""
-    monkeypatch.setattr(pipeline, "_evaluate", lambda c, d, s, params, *args: dict(params))
-    monkeypatch.setattr(pipeline, "_report", lambda *args: None)
-    return mmalign.run
+def train_only():
+    """(config, folder) -> {stage: (folder of its training, parameters)}, and nothing else."""
+
+    def train(config, folder):
+        planned = plan.plan(config, catalogue.load(config.data))
+        steps = walk.Walk(planned, walk.Store(folder))
+        names = [name for name in planned.stages if name in config.stages]
+        return {name: (steps.training(name), steps.variables(name)["params"]) for name in names}
+
+    return train
 
 
 @pytest.mark.slow
 def test_streaming_from_the_host_learns_the_same(tiny, tiny_run, train_only, devices, tmp_path):
     devices(1)
-    streamed = train_only(tiny.config({"data.placement": "host", "references": ()}), tmp_path)
+    streamed = train_only(tiny.config({"data.placement": "host", "rows": ()}), tmp_path)
     for stage in ("pretrain", "align"):
-        with training.Checkpoints(tiny_run.folder / "checkpoints" / stage, 1) as checkpoints:
-            like = {"params": streamed[stage]}
+        folder = tiny_run.artifacts[f"training-{stage}"]
+        with training.Checkpoints(folder / "checkpoints", 1) as checkpoints:
+            like = {"params": streamed[stage][1]}
             params = checkpoints.load(6, like, partial=True)["params"]
-        jax.tree.map(np.testing.assert_array_equal, streamed[stage], params)
+        jax.tree.map(np.testing.assert_array_equal, streamed[stage][1], params)
 
 
 @pytest.mark.slow
 def test_one_and_four_devices_have_the_same_losses(tiny, train_only, devices, tmp_path):
     changes = {f"{stage}.{key}": value for stage in ("pretrain", "align")
                for key, value in {"steps": 20, "batch_size": 64}.items()}  # fmt: skip
-    config = tiny.config({"references": (), **changes})
+    config, made = tiny.config({"rows": (), **changes}), {}
     for count in (1, 4):
         devices(count)
-        train_only(config, tmp_path / str(count))
+        made[count] = train_only(config, tmp_path / str(count))
     for stage in ("pretrain", "align"):
-        one, four = (losses(tmp_path / str(count), stage) for count in (1, 4))
+        one, four = (losses(made[count][stage][0], stage) for count in (1, 4))
         assert len(one) == 20
         # estimates of information start at zero: relative alone would compare rounding errors
         np.testing.assert_allclose(one, four, rtol=1e-5, atol=1e-5, err_msg=stage)
@@ -215,17 +289,16 @@ def test_one_and_four_devices_have_the_same_losses(tiny, train_only, devices, tm
 @pytest.mark.slow
 def test_the_published_encoder_trains_through_both_stages(tiny, train_only, devices, tmp_path):
     devices(1)
-    config = tiny.config({"references": ()}, "smoke,swin")
+    config = tiny.config({"rows": ()}, "smoke,swin")
     config.augment.pool = ("scaling", "phase_shift")
     config.encoder.update(width=8, heads=2, depths=(1, 1), decoder_depth=1, dim=8)
-    train_only(config, tmp_path)
+    made = train_only(config, tmp_path)
     for stage in ("pretrain", "align"):
-        found = losses(tmp_path, stage)
+        found = losses(made[stage][0], stage)
         assert np.isfinite(found).all() and not np.allclose(found[0], found[-1])
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compiling")
 def test_a_user_s_windows_go_all_the_way(tiny, devices, tmp_path, capsys):
     devices(1)
     rng = np.random.default_rng(0)
@@ -244,7 +317,7 @@ def test_a_user_s_windows_go_all_the_way(tiny, devices, tmp_path, capsys):
     changes = {f"{stage}.{key}": value for stage in ("pretrain", "align", "joint_pretrain",
                "supervised") for key, value in small.items()}  # fmt: skip
     changes |= {"align.view.fraction": 1.0, "align.method.negatives": 2,
-                "references": ("supervised",), "data.path": str(tmp_path / "mine.npz")}  # fmt: skip
+                "rows": ("supervised",), "data.path": str(tmp_path / "mine.npz")}  # fmt: skip
     results = mmalign.run(tiny.config(changes, "npz"), tmp_path / "run")
     assert {r["row"] for r in results["records"]} >= {"InfoMAE", "Supervised network"}
     assert len({tuple(r["present"]) for r in results["missing"]["sets"]}) == 2**3 - 1

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign.models.windows import (
+from mmalign.models.window_attention import (
+    Layers,
     SwinStage,
     WindowAttention,
     fit_window,
@@ -65,11 +66,11 @@ def test_a_grid_that_does_not_divide_is_refused():
 
 
 def stage_with_and_without_shifting(grid, rng):
-    x = jnp.asarray(rng.normal(size=(1, *grid, 8)), jnp.float32)
-    stages = [SwinStage((3, 3), 4, (0.0, 0.0), shifting=s) for s in (True, False)]
+    x = rng.normal(size=(1, *grid, 8)).astype(np.float32)
+    stages = [SwinStage(Layers((3, 3), 4), (0.0, 0.0), shifting=s) for s in (True, False)]
     shapes = jax.eval_shape(lambda key: stages[0].init(key, x, train=False), jax.random.key(0))
     variables = jax.tree.map(lambda p: rng.normal(size=p.shape).astype(np.float32), shapes)
-    return [jax.jit(lambda v, s=s: s.apply(v, x, train=False))(variables) for s in stages]
+    return jax.jit(lambda v: [s.apply(v, x, train=False) for s in stages])(variables)
 
 
 def test_the_last_mod_stage_never_shifts(rng):
@@ -83,7 +84,7 @@ def test_larger_grids_shift(rng):
 
 def test_attention_is_that_of_the_formula(rng):
     x, region = rng.normal(size=(2, 3, 4, 6)), rng.normal(size=(3, 4, 4))
-    layer = WindowAttention((2, 2), heads=2)
+    layer = WindowAttention(Layers((3, 3), heads=2), (2, 2))
     as_jax = jnp.asarray(x, jnp.float32), jnp.asarray(region, jnp.float32)
     init = lambda key: layer.init(key, *as_jax, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0))["params"]
@@ -106,6 +107,6 @@ def test_attention_is_that_of_the_formula(rng):
 
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="heads=4 does not divide the width 6"):
-        WindowAttention((2, 2), 4).init(
+        WindowAttention(Layers((2, 2), 4), (2, 2)).init(
             jax.random.key(0), jnp.ones((1, 1, 4, 6)), None, train=False
         )

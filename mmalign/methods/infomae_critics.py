@@ -15,6 +15,7 @@ case, all alignments between modalities are broken.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -22,7 +23,7 @@ import jax.numpy as jnp
 
 from mmalign.losses import density_ratio
 from mmalign.methods.sensors import named_key
-from mmalign.models import Critic, Stem
+from mmalign.models import Critic, Stem, apply
 
 
 class Critics(NamedTuple):
@@ -45,7 +46,7 @@ class Critics(NamedTuple):
     critic: Critic
 
     @property
-    def pairs(self):
+    def pairs(self) -> list[tuple[str, str, str]]:
         """(kind, modality of u, modality of the window) of the networks stacked as "pair"."""
         ms = self.modalities
         return [
@@ -53,7 +54,7 @@ class Critics(NamedTuple):
             *(("other", m, o) for m in ms for o in ms if o != m),
         ]
 
-    def init(self, key, grids):
+    def init(self, key: jax.Array, grids: Mapping) -> dict[str, dict]:
         """Parameters {"stem": {m}, "pair": stacked, "private": stacked, "split", "joint"}."""
         window, u, v = (jnp.zeros((1, n)) for n in (self.stem.out, self.shared, self.private))
         each = lambda kind: [(kind, m) for m in self.modalities]
@@ -74,11 +75,14 @@ class Critics(NamedTuple):
             params["joint"] = stacked(each("joint"), *windows, u)
         return params
 
-    def features(self, params, grids):
+    def features(self, params: Mapping, grids: Mapping) -> dict[str, jax.Array]:
         """Stem features {m: [b, width]} of the windows that the encoders see, unmasked."""
-        return {m: self.stem.apply({"params": params["stem"][m]}, x) for m, x in grids.items()}
+        return {m: apply(self.stem, params["stem"][m], x) for m, x in grids.items()}
 
-    def logits(self, params, features, u, v, moved_v=None):
+    def logits(
+        self, params: Mapping, features: Mapping, u: Mapping, v: Mapping,
+        moved_v: Mapping | None = None,
+    ) -> dict[str, jax.Array]:  # fmt: skip
         """Log density ratios {"pair": [pairs, ..., b], the others: [modalities, ..., b]}.
 
         features: {m: [..., b, width]}, moved or not. u, v: {m: [b, width]}. moved_v: as features,
@@ -86,7 +90,7 @@ class Critics(NamedTuple):
         """
         moved_v = v if moved_v is None else moved_v
         run = lambda name, *args, axes: jax.vmap(
-            lambda p, *a: self.critic.apply({"params": p}, *a), in_axes=(0, *axes)
+            lambda p, *a: apply(self.critic, p, *a), in_axes=(0, *axes)
         )(params[name], *args)
         windows = jnp.stack([features[o] for _, _, o in self.pairs])
         codes = jnp.stack([u[m] for _, m, _ in self.pairs])
@@ -103,7 +107,7 @@ class Critics(NamedTuple):
             out["joint"] = run("joint", *every_window, all_u, axes=axes)
         return out
 
-    def where(self, present, moved=None):
+    def where(self, present: Mapping, moved: Mapping | None = None) -> dict[str, jax.Array]:
         """Rows on which each network has all it needs, in the shapes of `logits`.
 
         present: {m: bool [b]}. moved: {m: bool [..., b]}, `present` of the moved windows.
@@ -121,7 +125,10 @@ class Critics(NamedTuple):
             out["joint"] = jnp.stack([everything & present[m] for m in self.modalities])
         return out
 
-    def loss(self, params, features, u, v, present, key):
+    def loss(
+        self, params: Mapping, features: Mapping, u: Mapping, v: Mapping, present: Mapping,
+        key: jax.Array,
+    ) -> jax.Array:  # fmt: skip
         """Sum of all networks' losses; u and v must come without gradient."""
         offsets = self.offsets(key, len(next(iter(u.values()))))
         away = lambda tree: {m: moved(x, offsets[m]) for m, x in tree.items()}
@@ -130,15 +137,15 @@ class Critics(NamedTuple):
         cost = jax.vmap(
             lambda x, w: density_ratio(x[0], x[1:], where=w[0], product_where=w[1:]).mean()
         )
-        return sum(cost(logits[name], where[name]).sum() for name in logits)
+        return functools.reduce(jnp.add, (cost(x, where[name]).sum() for name, x in logits.items()))
 
-    def offsets(self, key, batch):
+    def offsets(self, key: jax.Array, batch: int) -> dict[str, jax.Array]:
         """How many rows windows are moved by: {m: int32 [1 + negatives]}, the first by none."""
         sequences, needed = batch // self.length, self.negatives * len(self.modalities)
         if sequences - 1 < needed:
             raise ValueError(
                 f"a batch of {sequences} sequences is too small for {self.negatives} negatives of "
-                f"{len(self.modalities)} modalities: batch_size / view.length must be at least "
+                f"{len(self.modalities)} modalities: batch_size / sampler.length must be at least "
                 f"{needed + 1}; raise batch_size or lower method.negatives"
             )
         start = jax.random.randint(key, (), 0, sequences - 1)
@@ -147,7 +154,7 @@ class Critics(NamedTuple):
         return dict(zip(self.modalities, jnp.pad(shifts, ((0, 0), (1, 0)))))
 
 
-def moved(x, offsets):
+def moved(x: jax.Array, offsets: jax.Array) -> jax.Array:
     """Rows moved down by each offset, cyclically: [b, ...] -> [offsets, b, ...]."""
     rows = (jnp.arange(len(x))[None] - offsets[:, None]) % len(x)
     return x[rows]

@@ -1,0 +1,100 @@
+"""Augmentations by name, for each kind of modality, and which of them a policy draws by default."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmalign.augment import image, sequence, series, spectrogram, vector
+
+SERIES: Mapping[str, Callable] = {
+    "permutation": series.permutation,
+    "negation": series.negation,
+    "time_warp": series.time_warp,
+    "horizontal_flip": series.horizontal_flip,
+    "magnitude_warp": series.magnitude_warp,
+    "scaling": series.scaling,
+    "jitter": series.jitter,
+    "channel_shuffle": series.channel_shuffle,
+    "rotation": series.rotation,
+    "time_shift": series.time_shift,
+}
+SPECTROGRAM: Mapping[str, Callable] = {
+    "phase_shift": spectrogram.phase_shift,
+    "frequency_mask": spectrogram.frequency_mask,
+    "time_mask": spectrogram.time_mask,
+}
+# The same, for a method whose encoders read plain series.
+SERIES_ONLY: Mapping[str, Callable] = {
+    **SERIES,
+    "phase_shift": series.phase_shift,
+    "frequency_mask": series.frequency_mask,
+    "time_mask": series.time_mask,
+}
+IMAGE: Mapping[str, Callable] = {
+    "random_resized_crop": image.random_resized_crop,
+    "horizontal_flip": image.horizontal_flip,
+    "brightness_contrast": image.brightness_contrast,
+    "grayscale": image.grayscale,
+    "jitter": image.jitter,
+}
+VECTOR: Mapping[str, Callable] = {
+    "jitter": vector.jitter,
+    "feature_dropout": vector.feature_dropout,
+}
+SEQUENCE: Mapping[str, Callable] = {
+    "jitter": sequence.jitter,
+    "token_dropout": sequence.token_dropout,
+}
+
+# The pool of FOCAL, of its contrastive baselines and of InfoMAE.
+POOL = (
+    "permutation",
+    "negation",
+    "time_warp",
+    "horizontal_flip",
+    "magnitude_warp",
+    "scaling",
+    "phase_shift",
+)
+
+
+class Kind(NamedTuple):
+    """What a policy has for modalities of a kind.
+
+    table: {name: augmentation}. pool: drawn from where a config names none. ndim: of a batch.
+    """
+
+    table: Mapping[str, Callable]
+    pool: tuple[str, ...]
+    ndim: int
+
+
+KINDS = {
+    "series": Kind(SERIES_ONLY, POOL, 3),
+    # without grayscale, which is for three channels
+    "image": Kind(
+        IMAGE, ("random_resized_crop", "horizontal_flip", "brightness_contrast", "jitter"), 4
+    ),
+    "vector": Kind(VECTOR, tuple(VECTOR), 2),
+    "sequence": Kind(SEQUENCE, tuple(SEQUENCE), 3),
+}
+
+
+def _warped(key, x, **knobs):
+    """`time_warp` of a mask. A sample of a warped series is a cubic of four; it counts if the two
+    next to it do, and the two around those, which the mask is narrowed by beforehand.
+    """
+    around = jnp.pad(x, ((1, 1), (0, 0)), constant_values=1.0)
+    x = jnp.minimum(x, jnp.minimum(around[:-2], around[2:]))
+    return series.time_warp(key, x, **knobs)
+
+
+# What moves samples in time, on floats [time, 1]: 1 where a sample is valid.
+MOVES: Mapping[str, Callable[..., jax.Array]] = {
+    "permutation": series.permutation,
+    "time_warp": _warped,
+    "horizontal_flip": series.horizontal_flip,
+    "time_shift": series.time_shift,
+}

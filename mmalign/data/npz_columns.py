@@ -1,0 +1,75 @@
+"""What a user's file says of each window: its labels and targets, its person, its split."""
+
+import pathlib
+
+import numpy as np
+
+from mmalign.data.dataset import LABEL, SPLITS, UNKNOWN
+
+COLUMNS = (LABEL, "group", "split", "recording", "position")  # [n], all optional
+LARGEST = 2**31 - 1
+LOWEST = {LABEL: UNKNOWN, "group": UNKNOWN}  # 0 for the others
+HIGHEST = {"split": max(SPLITS.values())}
+
+
+def read_column(file: pathlib.Path, key: str, x: np.ndarray, n: int) -> np.ndarray:
+    """[n] integers, or strings for `group`; ValueError that names the first bad window."""
+    if x.shape != (n,):
+        raise ValueError(f"{file}: {key!r} must be [{n}], one entry a window, got {x.shape}")
+    if x.dtype.kind in "US" and key == "group":
+        return x.astype(str)
+    if x.dtype.kind in "US" and key == "split":
+        words = x.astype(str).tolist()
+        if wrong := sorted(set(words) - set(SPLITS)):
+            raise ValueError(
+                f"{file}: 'split' must be 'train', 'test' or 'validation', got {wrong[0]!r}"
+            )
+        return np.array([SPLITS[word] for word in words])
+    if x.dtype.kind not in "iu" and not (key == "split" and x.dtype.kind == "b"):
+        hint = (
+            "; number strings by np.unique(x, return_inverse=True)" if x.dtype.kind in "US" else ""
+        )
+        raise ValueError(f"{file}: {key!r} must be integers, got {x.dtype}{hint}")
+    return _in_range(file, key, x, LOWEST.get(key, 0), HIGHEST.get(key, LARGEST))
+
+
+def check_label(file: pathlib.Path, label: np.ndarray, class_names: tuple[str, ...]) -> None:
+    """Raises ValueError where a label is beyond the classes that are named, if they are."""
+    bad = label >= (len(class_names) or np.inf)
+    if bad.any():
+        raise ValueError(
+            f"{file}: 'label' {label[bad][0]} in window {bad.argmax()} is out of range: "
+            f"'class_names' names {len(class_names)} classes, 0..{len(class_names) - 1}"
+        )
+
+
+def read_target(file: pathlib.Path, key: str, x: np.ndarray, n: int) -> np.ndarray:
+    """A target as `dataset.Task` takes it; its type and rank say which kind it is.
+
+    Returns: int32 [n] of classes, float32 [n] or [n, k] of real numbers, or int8 [n, k] of several
+      labels at once.
+    """
+    if x.ndim not in (1, 2) or len(x) != n or 0 in x.shape:
+        raise ValueError(f"{file}: {key!r} must be [{n}] or [{n}, k], got {x.shape}")
+    if x.dtype.kind in "iu" and x.ndim == 1:
+        return _in_range(file, key, x, UNKNOWN, LARGEST).astype(np.int32)
+    if x.dtype.kind == "f":
+        if np.isinf(x).any():
+            raise ValueError(f"{file}: {key!r} holds infinite values; NaN = unknown")
+        return x.astype(np.float32)
+    if x.dtype in (np.bool_, np.int8) and x.ndim == 2:
+        return _in_range(file, key, x.astype(np.int8), UNKNOWN, 1).astype(np.int8)
+    raise ValueError(
+        f"{file}: {key!r} must be integers [n] (classes), floats [n] or [n, k] (real numbers), or "
+        f"bool or int8 [n, k] (several labels at once), got {x.dtype} {x.shape}"
+    )
+
+
+def _in_range(file, key, x, low, high):
+    bad = (x < low) | (x > high)
+    if bad.any():
+        raise ValueError(
+            f"{file}: {key!r} must be in {low}..{high}{' (-1 = unknown)' if low < 0 else ''}, "
+            f"got {x[bad][0]} in window {np.argwhere(bad)[0, 0]}"
+        )
+    return x.astype(np.int64)

@@ -1,0 +1,33 @@
+"""Files that are written as a whole or not at all."""
+
+import os
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes the text."""
+    part = part_of(path)
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name, as an .npz: numbered, as a name may be any string."""
+    part = part_of(path)
+    with open(part, "wb") as file:
+        np.savez(file, *arrays.values(), names=np.array([*arrays], str))
+    os.replace(part, path)
+
+
+def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """What `write_arrays` wrote."""
+    with np.load(path) as stored:
+        return {str(name): stored[f"arr_{i}"] for i, name in enumerate(stored["names"])}
+
+
+def part_of(path: pathlib.Path) -> pathlib.Path:
+    """What is left if the writing is cut off."""
+    return path.with_name(path.name + ".part")

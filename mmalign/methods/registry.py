@@ -1,0 +1,96 @@
+"""Methods by name, and those of other packages by where they are."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmalign import options
+from mmalign.methods.contract import (
+    NEEDS,
+    TARGET_KINDS,
+    Method,
+    Modality,
+    Target,
+    check_modalities,
+)
+
+_HOME = "mmalign.methods"
+METHODS = {
+    "autoencoder": f"{_HOME}.autoencoder:create",
+    "classifier": f"{_HOME}.classifier:create",
+    "cmc": f"{_HOME}.multiview:create_cmc",
+    "cocoa": f"{_HOME}.multiview:create_cocoa",
+    "cpc": f"{_HOME}.cpc:create",
+    "crossl": f"{_HOME}.crossl:create",
+    "gmc": f"{_HOME}.multiview:create_gmc",
+    "infomae": f"{_HOME}.infomae:create",
+    "joint_autoencoder": f"{_HOME}.joint_autoencoder:create",
+    "mae": f"{_HOME}.mae:create",
+    "simclr": f"{_HOME}.simclr:create",
+    "simsiam": f"{_HOME}.simsiam:create",
+    "supervised": f"{_HOME}.supervised:create",
+}
+
+
+def create(
+    config: Mapping[str, Any],
+    modalities: Mapping[str, Modality],
+    *,
+    targets: Mapping[str, Target] | None = None,
+    length: int = 1,
+) -> Method:
+    """The method that a config describes.
+
+    Args:
+      config: `name`, of METHODS or "package.module:function" for one of your own, and its options:
+        the keyword arguments of the function that makes it,
+        `create(modalities, *, encoder, augment=None, ...) -> Method`.
+      modalities: {name: Modality}.
+      targets: {task: Target}, what the data set knows of its windows.
+      length: consecutive windows of a sequence in the batch.
+    The last two are given to functions with a keyword argument of that name, and are no options.
+    Raises: ValueError if there is no such method, or its options or the modalities do not fit;
+      TypeError for a function that does not return a Method.
+    """
+    given = dict(config)
+    if "name" not in given:
+        raise ValueError("a method needs a name, one of METHODS or 'package.module:function'")
+    name = given.pop("name")
+    function = _function(name)
+    check_modalities(modalities)
+    targets = dict(targets or {})
+    for task, target in targets.items():
+        options.one_of(f"kind of target {task!r}", target.kind, TARGET_KINDS)
+    accepted = options.of(function)
+    of_run = {"targets": targets, "length": length}
+    of_run = {key: value for key, value in of_run.items() if key in accepted}
+    method = options.call(f"method {name!r}", function, given, modalities, **of_run)
+    if not isinstance(method, Method):
+        raise TypeError(f"method {name!r} must return a Method, got {type(method).__name__}")
+    for need in method.needs:
+        options.known("need of a method", need, NEEDS)
+    return method
+
+
+def _function(name) -> Callable:
+    """The function behind a name of METHODS, or "package.module:function"."""
+    if ":" not in str(name):
+        name = METHODS[options.known("method", name, METHODS)]
+    path, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if not f"{path}.".startswith(f"{error.name}."):
+            raise  # the module is there, and imports another that is not
+        raise ValueError(
+            f"method {name!r}: there is no module {error.name!r}; its folder has to be the one you "
+            "are in, or on PYTHONPATH"
+        ) from error
+    if not hasattr(module, attribute):
+        functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        options.known(f"function of {path}", attribute, functions)
+    function = getattr(module, attribute)
+    if not callable(function):
+        raise ValueError(f"method {name!r} must be a function, got {type(function).__name__}")
+    return function

@@ -1,0 +1,53 @@
+"""What of a config concerns no single stage, and would else fail when the training is over."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mmalign import evaluation, options
+from mmalign.data.dataset import Dataset
+
+PLACEMENTS = ("device", "host")
+NEEDS = ("seed", "data", "encoder", "augment", "stages", "rows", "evaluation", "log_every",
+         "checkpoint_every")  # fmt: skip
+KEYS = (*NEEDS, "wandb")
+# rows of the table that no block of the config describes, and their labels
+BUILT_IN = {"chance": "Chance", "raw_windows": "Raw windows", "random_encoder": "Random encoder"}
+
+
+def check_run(config: Mapping, dataset: Dataset) -> None:
+    """What concerns no single stage, and would otherwise fail when the training is over."""
+    blocks = {k for k, block in config.items() if isinstance(block, Mapping) and "method" in block}
+    options.check("config", set(config) - blocks, KEYS, NEEDS)
+    if taken := sorted(blocks & set(BUILT_IN)):
+        raise ValueError(f"config.{taken[0]} has the name of a row that is built in: rename it")
+    if not config["stages"]:
+        raise ValueError("config.stages is empty; name at least one stage")
+    for key, names in (("stages", config["stages"]), ("rows", config["rows"])):
+        for name in names:
+            what = "block" if key == "stages" else "row"
+            options.known(f"{what} of config.{key}", name,
+                          blocks if key == "stages" else blocks | set(BUILT_IN))  # fmt: skip
+            if list(names).count(name) > 1:
+                raise ValueError(f"{name!r} is there twice in config.{key}")
+    options.one_of("config.data.placement", config["data"]["placement"], PLACEMENTS)
+    for key in ("log_every", "checkpoint_every"):
+        if config[key] < 1:
+            raise ValueError(f"config.{key} must be 1 or more, got {config[key]}")
+    shown = dict.fromkeys((*config["rows"], config["stages"][-1]))
+    labels = [BUILT_IN.get(name) or config[name].get("label", name) for name in shown]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"label {label!r} is there twice: each row of the table needs its own")
+    _check_labels(config, dataset)
+
+
+def _check_labels(config, dataset):
+    fractions = config["evaluation"]["fractions"]
+    if not fractions:
+        raise ValueError("config.evaluation.fractions is empty; give 1.0 at least")
+    evaluation.test_rows(dataset)
+    for fraction in fractions:
+        rows = evaluation.labelled_rows(dataset, fraction, config["seed"])
+    if len(np.unique(dataset.label[rows])) < 2:
+        raise ValueError("the training windows are all of one class: there is nothing to probe")

@@ -1,0 +1,127 @@
+"""Rows of the table as artifacts: embeddings of the windows, and what is known of them."""
+
+import functools
+import json
+import pathlib
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from mmalign import evaluation
+from mmalign.data.dataset import TEST, TRAIN, Dataset
+from mmalign.files import read_arrays, write_arrays, write_text
+from mmalign.fit import Resources
+from mmalign.methods import JOINT
+from mmalign.plan import Row
+from mmalign.report import plain
+from mmalign.stages import Stage
+
+ARRAYS, FOUND = "embedding.npz", "found.json"
+
+
+def embed(folder: pathlib.Path, stage: Stage, variables: Mapping, use: Resources) -> None:
+    """Embeddings by a trained stage, of all windows or, if it answers itself, of the test's."""
+    parts = evaluation.embed_all(
+        stage.method.embed, variables, data=use.arrays, rows=_rows(stage, use.dataset),
+        mesh=use.mesh,
+    )  # fmt: skip
+    write_arrays(folder / ARRAYS, parts)
+
+
+def load_embedding(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    """{part: [n, d]} as `embed` left it."""
+    return read_arrays(folder / ARRAYS)
+
+
+def evaluate(folder: pathlib.Path, node, row: Row, parts, variables, use: Resources) -> None:
+    """One evaluation of a row.
+
+    node: what to find out, and how. parts: () -> embeddings. variables: () -> those of the stage.
+    """
+    found = EVALUATIONS[node.spec["what"]](node.spec, row, parts, variables, use)
+    write_text(folder / FOUND, json.dumps(plain(found)) + "\n")
+
+
+def load_found(folder: pathlib.Path) -> object:
+    """What `evaluate` left."""
+    return json.loads((folder / FOUND).read_text())
+
+
+def _probe(spec, row, parts, variables, use):
+    """Records of the row's cells of the table."""
+    del variables
+    dataset, seed = use.dataset, spec["seed"]
+    if row.name == "chance":
+        return evaluation.chance(row.name, dataset, spec["fractions"], seed)
+    if row.stage is None:
+        features = evaluation.raw_features(dataset)
+    elif row.stage.answers:
+        return [_answered(row, parts()["logits"], dataset, seed)]
+    else:
+        features = parts()
+    return evaluation.evaluate(
+        {row.name: features}, dataset, fractions=spec["fractions"], seed=seed
+    )
+
+
+def _answered(row, logits, dataset, seed):
+    """Record of a network's own answers, its logits of the test windows."""
+    test = evaluation.test_rows(dataset)
+    return evaluation.record(
+        row.name, evaluation.Cell(JOINT, "network", row.stage.fraction), dataset.label[test],
+        {"predictions": logits.argmax(axis=-1)}, row.stage.sampler.windows, seed,
+        dataset.num_classes,
+    )  # fmt: skip
+
+
+def _missing(spec, row, parts, variables, use):
+    """What the row still knows when sensors are missing."""
+    options, dataset = spec["missing"], use.dataset
+    sets = evaluation.sensor_sets(
+        dataset.modalities, devices=options["devices"], limit=options["limit"], seed=spec["seed"]
+    )
+    contender = _contender(row, parts(), variables(), use)
+    return evaluation.missing_sensors(
+        {row.name: contender}, dataset, sets, evaluation.patterns(options),
+        heads=options["heads"], seed=spec["seed"],
+    )  # fmt: skip
+
+
+def _contender(row, parts, variables, use):
+    """How the row answers when sensors are missing: as its method does, and so `Trained.embed`."""
+    method, rows = row.stage.method, _rows(row.stage, use.dataset)
+    part = "logits" if row.stage.answers else JOINT
+    if method.fuse is None:
+        ask = functools.partial(
+            evaluation.embed_all, method.embed, variables, data=use.arrays, rows=rows, mesh=use.mesh
+        )
+        answer = lambda present: ask(present={m: p[rows] for m, p in present.items()})[part]
+    else:
+        alone = {m: parts[m] for m in use.dataset.modalities}
+        fuse = jax.jit(method.fuse)
+        answer = lambda present: jax.device_get(
+            fuse(variables, alone, {m: p[rows] for m, p in present.items()})[part]
+        )
+    return evaluation.Contender(parts[part], answer, row.stage.answers)
+
+
+def _information(spec, row, parts, variables, use):
+    """R^2 from each part of the embedding to every known factor."""
+    del spec, row, variables
+    dataset, z = use.dataset, parts()
+    train, test = dataset.split == TRAIN, dataset.split == TEST
+    of = lambda rows: {name: x[rows] for name, x in dataset.factors.items()}
+    return {
+        part: evaluation.factor_r2(z[part][train], of(train), z[part][test], of(test))
+        for part in ("shared", "private", JOINT)
+        if part in z
+    }
+
+
+EVALUATIONS = {"probe": _probe, "missing": _missing, "information": _information}
+
+
+def _rows(stage: Stage, dataset: Dataset) -> np.ndarray:
+    """Numbers of the windows that a stage's embedding is of."""
+    return evaluation.test_rows(dataset) if stage.answers else np.arange(len(dataset))

@@ -1,0 +1,184 @@
+"""One training of a run: its block of the config, resolved, checked, and traced once."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+from mmalign import methods, options, training
+from mmalign.data import feed, samplers
+from mmalign.data.dataset import Dataset
+from mmalign.graph import Node
+
+NEEDS = ("label", "method", "sampler", "batch_size", "steps", "optim")
+KEYS = (*NEEDS, "ema", "source", "warm_start")
+
+
+class Stage(NamedTuple):
+    """One training.
+
+    name: of its block, with the share of labels where it learns from them; it seeds what is drawn.
+    block_name: of its block.
+    label: its row in the tables.
+    block: of the config, resolved. method, sampler, tx: what it names, made.
+    source, patterns: the earlier stage that it starts from, and the parameters it takes.
+    node: of the graph.
+    """
+
+    name: str
+    block_name: str
+    label: str
+    block: Mapping[str, Any]
+    method: methods.Method
+    sampler: samplers.Sampler
+    tx: optax.GradientTransformation
+    source: str | None
+    patterns: tuple[str, ...]
+    node: Node
+
+    @property
+    def answers(self) -> bool:
+        """Whether it learns from labels, and so answers itself: its embedding holds "logits"."""
+        return "labels" in self.method.needs
+
+    @property
+    def fraction(self) -> float:
+        """Share of the labels or pairs that it learns from."""
+        return self.block["sampler"].get("fraction", 1.0)
+
+
+def modalities_of(dataset: Dataset) -> dict[str, methods.Modality]:
+    """The modalities as methods see them."""
+    rates = dataset.description.rate_hz
+    return {
+        m: methods.Modality(kind, tuple(dataset.inputs[m].shape[1:]), rates.get(m))
+        for m, kind in dataset.kinds.items()
+    }
+
+
+def targets_of(dataset: Dataset) -> dict[str, methods.Target]:
+    """What methods may learn from, by task."""
+    return {name: methods.Target(task.kind, task.size) for name, task in dataset.tasks.items()}
+
+
+def make_method(
+    block: Mapping, config: Mapping, modalities: Mapping, targets: Mapping
+) -> methods.Method:
+    """The method of a block; encoder, augmentation and sequence length come from the run."""
+    length = (block.get("sampler") or {}).get("length", 1)
+    return methods.create(method_options(block, config), modalities, targets=targets, length=length)
+
+
+def method_options(block: Mapping, config: Mapping) -> dict:
+    """`block["method"]` with what it takes from the run: encoder, augmentation, a base's method."""
+    given = dict(block["method"])
+    given.setdefault("encoder", config["encoder"])
+    given.setdefault("augment", config["augment"])
+    if isinstance(given.get("base"), str):  # a stage, whose method this one builds on
+        named = config.get(given["base"])
+        if not isinstance(named, Mapping) or "method" not in named:
+            raise ValueError(f"method.base is {given['base']!r}, which is no stage of the config")
+        given["base"] = method_options(named, config)
+    return given
+
+
+def expanded(
+    name: str, config: Mapping, modalities: Mapping, targets: Mapping
+) -> Iterator[tuple[str, dict, methods.Method]]:
+    """(name, block, method) of a block's trainings: one for each share of labels it learns from.
+
+    These are the shares of the evaluation, or the one that the block's own sampler names.
+    """
+    block = dict(config[name])
+    try:
+        options.check("stage", block, KEYS, [key for key in NEEDS if key != "sampler"])
+        method = make_method(block, config, modalities, targets)
+        if "labels" not in method.needs:
+            options.check("stage", block, KEYS, NEEDS)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"stage {name!r}: {error}") from error
+    if "labels" not in method.needs:
+        yield name, block, method
+        return
+    sampler = {**block.get("sampler", {}), "kind": "labelled"}
+    named = sampler.get("fraction")
+    for share in config["evaluation"]["fractions"] if named is None else (named,):
+        yield f"{name}_{100 * share:g}", {**block, "sampler": sampler | {"fraction": share}}, method
+
+
+def make_stage(
+    name: str, block_name: str, block: Mapping, method: methods.Method, config: Mapping, data: Node,
+    dataset: Dataset, earlier: Mapping[str, Stage],
+) -> Stage:  # fmt: skip
+    """The stage of a resolved block.
+
+    Raises: ValueError, naming the key, for what does not fit.
+    """
+    for key in ("steps", "batch_size"):
+        if block[key] < 1:
+            raise ValueError(f"{key} must be 1 or more, got {block[key]}")
+    patterns, source = block.get("warm_start") or (), block.get("source")
+    if isinstance(patterns, str):
+        raise ValueError(f"warm_start must be a tuple of patterns, got the string {patterns!r}")
+    if bool(patterns) != (source is not None) or (patterns and source not in earlier):
+        raise ValueError(
+            f"source is {source!r}, warm_start {patterns!r}; a warm start needs patterns and one "
+            f"of the stages before it: {options.listed(earlier, sort=False)}"
+        )
+    sampler = samplers.create(
+        block["sampler"], dataset, batch_size=block["batch_size"], seed=config["seed"]
+    )
+    if lacking := method.needs - sampler.gives:
+        raise ValueError(
+            f"the method needs {options.listed(lacking)}, which sampler.kind "
+            f"{block['sampler'].get('kind')!r} does not give; it gives "
+            f"{options.listed(sampler.gives)}"
+        )
+    inputs = (data,) if source is None else (data, earlier[source].node)
+    spec = {key: value for key, value in block.items() if key not in ("label", "source")}
+    spec |= {"method": method_options(block, config), "seed": config["seed"], "stream": name}
+    tx = training.make_optimizer(block["optim"], block["steps"])
+    node = Node("training", name, spec, inputs)
+    return Stage(name, block_name, block["label"], block, method, sampler, tx, source,
+                 tuple(patterns), node)  # fmt: skip
+
+
+def untrained(name: str, label: str, stream: str, like: Stage, seed: int) -> Stage:
+    """A stage of no steps: the network of another one as it is drawn. `stream` seeds the draw."""
+    block = {**like.block, "steps": 0}
+    spec = {"method": like.node.spec["method"], "steps": 0, "seed": seed, "stream": stream}
+    node = Node("training", name, spec, like.node.inputs[:1])
+    tx = optax.identity()
+    return Stage(name, name, label, block, like.method, like.sampler, tx, None, (), node)
+
+
+def first_batch(stage: Stage, data: Mapping) -> Mapping:
+    """Shapes of the stage's batches."""
+    gather = lambda data, seen: feed.gather(data, **seen)
+    return jax.eval_shape(gather, data, stage.sampler.at(0))
+
+
+def rehearse(stage: Stage, data: Mapping, source: Any) -> Any:
+    """Traces everything once without computing, so that what does not fit fails now.
+
+    source: shapes of the source stage's parameters. Returns those of this stage.
+    """
+    batch = first_batch(stage, data)
+    training.split_rows(stage.sampler.rows(0), training.data_mesh())
+
+    def trace(key, batch, source):
+        variables = stage.method.init(key, batch)
+        params = training.warm_start(variables["params"], source, stage.patterns)
+        stage.tx.init(params)
+        variables = {**variables, "params": params}
+        target = {"target": params} if stage.block.get("ema") else {}
+        loss, _ = stage.method.loss(variables | target, batch, key)
+        return params, loss, stage.method.embed(variables, batch)
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    params, loss, _ = jax.eval_shape(trace, key, batch, source)
+    if loss.shape != () or not np.issubdtype(loss.dtype, np.floating):
+        raise ValueError(f"the method's loss must be one float, got {loss}")
+    return params

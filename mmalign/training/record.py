@@ -1,0 +1,95 @@
+"""What a training says of itself while it runs: metrics, a bar, warnings, and the end by a NaN."""
+
+import collections
+import warnings
+from typing import Any
+
+import jax
+
+IN_FLIGHT = 4  # dispatched steps that may wait for the device; more would only delay a stop
+
+
+class Record:
+    """Holds the metrics of recent steps on the device and reads them in blocks, a step late."""
+
+    def __init__(self, name, num_steps, *, log_every=50, write=None, progress=None, watches=()):
+        """The record of one training.
+
+        name: of the stage; metrics are written as "<name>/<metric>".
+        log_every: written are the values of the steps that it divides and of the last: a resumed
+          training leaves the same record as an unbroken one.
+        write: a writer (`scalars`, `rewind`) or None.
+        progress: (name, start, num_steps) -> bar, see `progress_bar`; or None.
+        watches: (metric, low, message) each: a written value of the metric below `low` warns, once.
+        """
+        self.name, self.num_steps, self.log_every = name, num_steps, log_every
+        self._write, self._progress, self._watches = write, progress, list(watches)
+        self._unread = []  # (step, metrics on the device)
+        self._first_bad: Any = 0
+        self._flying = collections.deque()
+        self._bar = None
+
+    def start(self, step):
+        """Forgets what was written beyond `step`, and opens the bar there."""
+        if self._write is not None:
+            self._write.rewind(step)
+        if self._progress is not None:
+            self._bar = self._progress(self.name, step, self.num_steps)
+
+    def add(self, step, metrics, first_bad):
+        """Takes the metrics of a step just dispatched; reads those before if they are due.
+
+        first_bad: int32 [] on the device, the first step so far that was not finite, 0 for none.
+        """
+        if (step - 1) % self.log_every == 0:
+            self.read()
+        self._unread.append((step, metrics))
+        self._first_bad = first_bad
+        self._flying.append(metrics["loss"])
+        if len(self._flying) > IN_FLIGHT:
+            self._flying.popleft().block_until_ready()
+        if self._bar is not None:
+            self._bar.advance()
+
+    def read(self):
+        """Reads all steps so far: writes those that are due, stops at one that is not finite."""
+        unread, self._unread = self._unread, []
+        first_bad = int(self._first_bad) if unread else 0
+        for step, metrics in unread:
+            if step == first_bad:
+                _stop(self.name, step, jax.device_get(metrics))
+            if step % self.log_every == 0 or step == self.num_steps:
+                values = {f"{self.name}/{k}": float(v) for k, v in jax.device_get(metrics).items()}
+                if self._write is not None:
+                    self._write.scalars(step, values)
+                if self._bar is not None:
+                    self._bar.show(loss=values[f"{self.name}/loss"])
+                self._warn(step, values)
+
+    def close(self):
+        """Leaves the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _warn(self, step, values):
+        """Warns of values that are too low, of each metric once."""
+        for watch in list(self._watches):
+            metric, low, message = watch
+            value = values[f"{self.name}/{metric}"]
+            if value < low:
+                self._watches.remove(watch)
+                if jax.process_index() == 0:
+                    warnings.warn(
+                        f"stage {self.name!r}: {metric} is {value:.2g} at step {step}, below "
+                        f"{low:g}: {message}",
+                        stacklevel=4,
+                    )
+
+
+def _stop(name, step, metrics):
+    shown = ", ".join(f"{key} {float(value):.4g}" for key, value in sorted(metrics.items()))
+    raise FloatingPointError(
+        f"stage {name!r}: loss or gradient not finite at step {step} ({shown}). The last "
+        "checkpoint is from before it. A lower lr, a longer warm-up or a smaller clip_norm may "
+        "help; JAX_DEBUG_NANS=1 finds the operation"
+    )

@@ -1,0 +1,154 @@
+"""A run: its graph walked, from trainings over embeddings and evaluations to the report."""
+
+import functools
+import json
+import os
+import pathlib
+
+import jax
+
+from mmalign import fit, plan, report, score, training
+from mmalign.data import catalogue
+from mmalign.evaluation import test_rows
+from mmalign.files import write_text
+from mmalign.graph import Store
+from mmalign.methods import JOINT
+from mmalign.stages import first_batch
+from mmalign.workdir import claim, describe, describe_run
+
+ARTIFACTS = "artifacts"
+OUTPUTS = ("results.json", "report.html", "metrics.jsonl")
+
+
+def run(config, workdir: str | os.PathLike, artifacts: str | os.PathLike | None = None) -> dict:
+    """Trains what is not trained yet, evaluates it beside the other rows, writes the report.
+
+    Everything that is computed is kept as an artifact at the hash of what it depends on. Started
+    again, with this config or another one, a run computes only what is not there.
+
+    Args:
+      config: ConfigDict, see configs/infomae.py.
+      workdir: folder of the run; made if missing. Left there: config.json, data.json, run.json,
+        results.json, report.html, metrics.jsonl, artifacts/.
+      artifacts: folder of the artifacts, which runs may share; None: in the workdir.
+    Returns: the contents of results.json.
+    Raises: ValueError for what does not fit, before any training starts.
+    """
+    training.enable_compilation_cache()
+    dataset = catalogue.load(config.data)
+    planned = plan.plan(config, dataset)
+    folder = claim(workdir, config)
+    store = Store(folder / ARTIFACTS if artifacts is None else artifacts)
+    if jax.process_index() == 0:
+        describe_run(folder, planned, store)
+    walk = Walk(planned, store)
+    made = store.get(planned.report, walk.report)
+    if jax.process_index() == 0:
+        return publish(made, folder)
+    return report.read_results(made / "results.json")
+
+
+class Walk:
+    """Computes nodes of a plan, each when it is asked for and not there yet."""
+
+    def __init__(self, planned: plan.Plan, store: Store):
+        """store: where artifacts are looked for and left."""
+        self._plan, self._store = planned, store
+        self._use = fit.resources(planned.config, planned.dataset, planned.statistics)
+        self.variables = functools.cache(self._variables)
+        self.parts = functools.cache(self._parts)
+
+    def training(self, name: str) -> pathlib.Path:
+        """Folder of a finished training."""
+        stage = self._plan.stages[name]
+
+        def make(folder):
+            source = None if stage.source is None else self.variables(stage.source)
+            return fit.fit(folder, stage, self._use, source)
+
+        return self._store.get(stage.node, make)
+
+    def report(self, folder: pathlib.Path) -> None:
+        """Everything else first, then results.json, report.html and metrics.jsonl in the folder."""
+        for name in self._plan.stages:
+            self.training(name)
+        found = [
+            (row, what, self._evaluation(row, node))
+            for row in self._plan.rows
+            for what, node in row.evaluations.items()
+        ]
+        write_report(folder, self._plan, found, self._facts(), self.parts(self._plan.headline.name))
+
+    def _variables(self, name):
+        """Variables of a trained stage."""
+        stage = self._plan.stages[name]
+        return fit.load_variables(
+            self.training(name), stage.method, first_batch(stage, self._use.arrays),
+            steps=stage.block["steps"], ema=bool(stage.block.get("ema")),
+        )  # fmt: skip
+
+    def _parts(self, name):
+        """Embeddings by a row's stage."""
+        stage = self._plan.stages[name]
+        (node,) = {row.embedding for row in self._plan.rows if row.name == name and row.embedding}
+        make = lambda folder: score.embed(folder, stage, self.variables(name), self._use)
+        return score.load_embedding(self._store.get(node, make))
+
+    def _evaluation(self, row, node):
+        parts, variables = (functools.partial(f, row.name) for f in (self.parts, self.variables))
+        make = lambda folder: score.evaluate(folder, node, row, parts, variables, self._use)
+        return score.load_found(self._store.get(node, make))
+
+    def _facts(self):
+        """{stage: (folder of its training, seconds that it took)}."""
+        return {
+            name: (self._store.path(stage.node), (self._store.facts(stage.node) or {})["seconds"])
+            for name, stage in self._plan.stages.items()
+        }
+
+
+def write_report(folder, planned, found, trainings, parts) -> None:
+    """The report of a plan whose nodes are all there.
+
+    found: [(row, what, records of that evaluation)]. trainings: {stage: (folder, seconds)}.
+    parts: embeddings by the headline.
+    """
+    dataset, config = planned.dataset, planned.report.spec["config"]
+    of = lambda kind: [(row, records) for row, what, records in found if what == kind]
+    missing = {"sets": [], "patterns": [], "summary": []}
+    for row, records in of("missing"):
+        for part, lines in records.items():
+            missing[part] += [line | {"row": row.label} for line in lines]
+    results = {
+        "method": planned.headline.name,
+        "data": describe(dataset),
+        "headline": planned.headline.label,
+        "records": [r | {"row": row.label} for row, records in of("probe") for r in records],
+        "missing": missing,
+        **{what: records for _, what, records in found if what == "information"},
+        "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
+        "config": config,
+    }
+    lines = [
+        line for path, _ in trainings.values() if (path / "metrics.jsonl").exists()
+        for line in (path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    ]  # fmt: skip
+    test = test_rows(dataset)
+    report.write_results(folder / "results.json", results)
+    write_text(folder / "metrics.jsonl", "".join(lines))
+    report.write(
+        folder, results, metrics=[json.loads(line) for line in lines],
+        embedding=parts[JOINT][test], label=dataset.label[test],
+    )  # fmt: skip
+
+
+def publish(made: pathlib.Path, folder: pathlib.Path) -> dict:
+    """Copies the report into the workdir and prints the table."""
+    for name in OUTPUTS:
+        write_text(folder / name, (made / name).read_text(encoding="utf-8"))
+    results = report.read_results(folder / "results.json")
+    print(f"\n{report.probe_table(results['records']).text()}\n")
+    for part, r2 in results.get("information", {}).items():
+        print(f"R^2 from {part}: " + ", ".join(f"{k} {v:.2f}" for k, v in r2.items()))
+    print(f"Report: {folder / 'report.html'}")
+    return results

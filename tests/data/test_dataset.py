@@ -1,0 +1,88 @@
+"""What a data set says of itself, rows of it, and arrays that do not fit."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mmalign.data.dataset import Dataset, Description, Task, check
+
+N = 6
+
+
+@pytest.fixture
+def dataset():
+    rng = np.random.default_rng(0)
+    return Dataset(
+        inputs={
+            "ecg": rng.normal(size=(N, 5, 2)).astype(np.float32),
+            "face": rng.normal(size=(N, 3, 4, 1)).astype(np.float32),
+        },
+        present={"ecg": np.arange(N) % 2 == 0, "face": np.ones(N, bool)},
+        targets={
+            "label": np.array([0, 2, -1, 1, 0, 1], np.int32),
+            "age": rng.normal(size=N).astype(np.float32),
+        },
+        group=np.arange(N, dtype=np.int32) // 2,
+        split=np.array([0, 0, 0, 1, 2, 1], np.int8),
+        recording=np.zeros(N, np.int32),
+        position=np.arange(N, dtype=np.int32),
+        description=Description(
+            "toy", {"ecg": 50.0}, {}, {}, kind={"face": "image"}, targets={"age": Task("real", 1)}
+        ),
+        valid={"ecg": rng.random((N, 5)) < 0.5},
+        factors={"shared": rng.normal(size=(N, 2)).astype(np.float32)},
+    )
+
+
+def test_a_data_set_says_what_its_modalities_and_targets_are(dataset):
+    assert len(dataset) == N and dataset.modalities == ("ecg", "face")
+    assert dataset.kinds == {"ecg": "series", "face": "image"}
+    assert dataset.tasks == {"label": Task("classes", 3), "age": Task("real", 1)}
+    named = dataclasses.replace(dataset.description, class_names=("a", "b", "c", "d"))
+    named = dataclasses.replace(dataset, description=named)
+    assert named.num_classes == 4  # one of them is in no window
+    assert named.tasks["label"] == Task("classes", 4, ("a", "b", "c", "d"))
+
+
+def test_a_label_is_a_target_like_others_and_unknown_where_there_is_none(dataset):
+    assert dataset.label is dataset.targets["label"]
+    bare = dataclasses.replace(dataset, targets={"age": dataset.targets["age"]})
+    assert bare.num_classes == 0 and bare.label.dtype == np.int32 and (bare.label == -1).all()
+    assert [*bare.tasks] == ["age"]
+
+
+@pytest.mark.parametrize("rows", [np.array([4, 0, 0]), np.arange(N) % 3 == 1], ids=["ints", "bool"])
+def test_selected_rows_are_those_of_every_array(dataset, rows):
+    source = np.arange(N, dtype=np.int32)
+    for data in (dataset, dataclasses.replace(dataset, source=source)):
+        part = data.select(rows)
+        assert len(part) == len(source[rows]) and part.description is data.description
+        for field in dataclasses.fields(data):
+            whole, some = getattr(data, field.name), getattr(part, field.name)
+            if isinstance(whole, dict):
+                assert [*whole] == [*some]
+                for key, x in whole.items():
+                    np.testing.assert_array_equal(some[key], x[rows])
+            elif isinstance(whole, np.ndarray):
+                np.testing.assert_array_equal(some, whole[rows])
+        assert (part.source is None) == (data.source is None)
+
+
+def test_arrays_that_do_not_fit_are_named(dataset):
+    assert check(dataset) is dataset
+    about = dataset.description
+    describe = lambda **change: {"description": dataclasses.replace(about, **change)}
+    flat = {**dataset.inputs, "face": np.zeros((N, 4), np.float32)}
+    for change, said in (
+        ({"position": np.zeros(N - 1)}, "position '' has 5 rows where group has 6"),
+        ({"targets": {"label": np.zeros(N + 1)}}, "targets 'label' has 7 rows where group has 6"),
+        ({"present": {"ecg": dataset.present["ecg"]}}, "present is given for .'ecg'., inputs"),
+        ({"inputs": flat}, r"'face' is called a 'image' and has the shape \(6, 4\)"),
+        (describe(kind={"face": "video"}), "'face' is called a 'video'"),
+        (describe(rate_hz={}), "no rate_hz for the series 'ecg'"),
+        ({"valid": {"ecg": np.ones((N, 4), bool)}}, r"valid 'ecg' must be .n, time., got \(6, 4\)"),
+        (describe(targets={}), "no Task for the target 'age'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            check(dataclasses.replace(dataset, **change))

@@ -1,0 +1,101 @@
+"""Every method answers for absent sensors in one way: the report, `embed()`, and the table agree."""
+
+import numpy as np
+import pytest
+from ml_collections import config_dict
+
+import mmalign
+from mmalign import evaluation
+from mmalign.data import catalogue
+from mmalign.methods import METHODS
+
+SENSORS = {"acc": (32, 3), "emg": (48, 2), "ecg": (20, 1)}
+PROJECTOR = {"hidden": 8, "out": 8}
+OPTIONS = {
+    "classifier": {"base": "mae", "hidden": 8},
+    "cmc": {"projector": PROJECTOR}, "cocoa": {"projector": PROJECTOR},
+    "gmc": {"projector": PROJECTOR}, "simclr": {"projector": PROJECTOR},
+    "simsiam": {"projector": PROJECTOR, "bottleneck": 4},
+    "cpc": {"pieces": 4, "horizon": 2, "context": 8},
+    "infomae": {"negatives": 2, "stem": {"features": (8,), "out": 8},
+                "critic": {"hidden": 8, "depth": 1}},
+}  # fmt: skip
+
+pytestmark = pytest.mark.slow
+
+
+def windows(folder):
+    """A file of three sensors, each missing from 40 % of the windows of its own draw."""
+    rng, n = np.random.default_rng(0), 192
+    label = np.arange(n) % 2
+    arrays = {
+        m: (rng.standard_normal((n, *shape)) * (1 + label[:, None, None])).astype(np.float32)
+        for m, shape in SENSORS.items()
+    }
+    gone = {m: rng.random(n) < 0.4 for m in SENSORS}
+    gone["acc"] &= ~(gone["emg"] & gone["ecg"])
+    for m, x in arrays.items():
+        x[gone[m]] = np.nan
+    rates = {f"rate_hz_{m}": 16.0 for m in SENSORS}
+    np.savez(folder / "windows.npz", **arrays, **rates, label=label, group=np.arange(n) // 12)
+    return folder / "windows.npz"
+
+
+@pytest.fixture(scope="module")
+def run(tiny, run_small, tmp_path_factory):
+    """(config, folder, results) of one run with a row for every method, two steps each."""
+    folder = tmp_path_factory.mktemp("every_method")
+    config = tiny.config({"data.path": str(windows(folder))}, "npz")
+    with config.unlocked():
+        config.encoder.update(width=8, depth=1, dim=12, hidden=16, segments=2, patch_s=0.25)
+        config.evaluation.fractions = (1.0,)
+        for name in METHODS:
+            block = {
+                "label": name,
+                "method": {"name": name, **OPTIONS.get(name, {})},
+                "sampler": {} if name in ("classifier", "supervised") else {"kind": "paired"},
+                "steps": 2, "batch_size": 32, "optim": {"lr": 1e-3},
+            }  # fmt: skip
+            config[name] = config_dict.ConfigDict(block)
+        config.stages, config.rows = ("crossl",), tuple(METHODS)
+    return config, folder / "run", run_small(config, folder / "run")
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_records_made_from_embed_are_those_of_the_results(run, name, devices):
+    devices(1)
+    config, folder, results = run
+    dataset = catalogue.load(config.data)
+    stage = name if f"{name}_100" not in results["seconds"] else f"{name}_100"
+    model = mmalign.load(folder, stage)
+
+    def embed(present):
+        shown = {m: np.where(present[m][:, None, None], x, np.nan)
+                 for m, x in dataset.inputs.items()}  # fmt: skip
+        return model.embed(shown)
+
+    z, test = embed(dataset.present), evaluation.test_rows(dataset)
+    if "logits" in z:
+        hit = z["logits"][test].argmax(axis=1) == dataset.label[test]
+        (want,) = (r for r in results["records"] if r["row"] == name)
+        assert hit.mean() == pytest.approx(want["accuracy"])
+    else:
+        cells = evaluation.evaluate({name: z}, dataset, fractions=(1.0,), seed=config.seed)
+        found = [(r["part"], r["protocol"], r["accuracy"], r["macro_f1"]) for r in cells]
+        assert found == [(r["part"], r["protocol"], r["accuracy"], r["macro_f1"])
+                         for r in results["records"] if r["row"] == name]  # fmt: skip
+
+    part = "logits" if "logits" in z else "joint"
+    contender = evaluation.Contender(
+        z[part][test] if part == "logits" else z[part],
+        lambda present: embed(present)[part][test] if part == "logits" else embed(present)[part],
+        part == "logits",
+    )
+    sets = [tuple(r["present"]) for r in results["missing"]["sets"] if r["row"] == name]
+    found = evaluation.missing_sensors(
+        {name: contender}, dataset, list(dict.fromkeys(sets)), seed=config.seed
+    )["sets"]
+    want = [r for r in results["missing"]["sets"] if r["row"] == name]
+    assert [(r["present"], r["head"], r["macro_f1"]) for r in found] == [
+        (r["present"], r["head"], pytest.approx(r["macro_f1"])) for r in want
+    ]
