@@ -1,17 +1,19 @@
 """Values that several configs start from. Plain data: reading a config loads no library."""
 
+from typing import Any
+
 # shares of the labels; CroSSL's label-efficiency protocol is (0.01, 0.05, 0.1, 0.5, 1.0)
 FRACTIONS = (0.01, 0.1, 1.0)
 SETS = 64  # of sensors that are tried: all those of six sensors
 HEADS = ("trained on complete", "trained on missing")
 
 
-def evaluation():
+def evaluation() -> dict[str, Any]:
     """The block `config.evaluation`; what `missing` means says `evaluation.missing_options`."""
     return {"fractions": FRACTIONS, "missing": missing()}
 
 
-def missing():
+def missing() -> dict[str, Any]:
     """The block `config.evaluation.missing`."""
     return {
         "heads": HEADS,

@@ -5,9 +5,13 @@ An error names what was given, suggests the nearest name, and lists what there i
 
 import difflib
 import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
-def known(what, name, names):
+def known(what: str, name: Any, names: Collection[str]) -> str:
     """`name`, if it is one of `names`.
 
     what: of the error: "no <what> is called ...".
@@ -20,7 +24,7 @@ def known(what, name, names):
     return name
 
 
-def one_of(what, value, choices):
+def one_of(what: str, value: Any, choices: Collection[T]) -> T:
     """`value`, if it is one of `choices`.
 
     Raises: ValueError, "<what> must be one of ..., got ...".
@@ -30,7 +34,9 @@ def one_of(what, value, choices):
     return value
 
 
-def check(what, given, allowed, needed=()):
+def check(
+    what: str, given: Iterable[str], allowed: Collection[str], needed: Iterable[str] = ()
+) -> None:
     """Raises ValueError unless `needed` <= `given` <= `allowed`, all of them names of options."""
     for name in given:
         known(f"option of {what}", name, allowed)
@@ -38,7 +44,7 @@ def check(what, given, allowed, needed=()):
         raise ValueError(f"{what} needs {listed(missing)}; its options are {listed(allowed)}")
 
 
-def of(function, without=()):
+def of(function: Callable, without: Collection[str] = ()) -> dict[str, Any]:
     """{name: default} of the keyword-only parameters of a function.
 
     without: names that are no options. A parameter without a default has `inspect.Parameter.empty`.
@@ -48,7 +54,10 @@ def of(function, without=()):
             if p.kind is p.KEYWORD_ONLY and p.name not in without}  # fmt: skip
 
 
-def call(what, function, given, *args, without=(), **more):
+def call(
+    what: str, function: Callable[..., T], given: Mapping[str, Any], *args: Any,
+    without: Iterable[str] = (), **more: Any,
+) -> T:  # fmt: skip
     """`function(*args, **given, **more)`, `given` checked against its keyword-only options first.
 
     without: keyword-only parameters that a config cannot give; those in `more` never can.
@@ -59,7 +68,7 @@ def call(what, function, given, *args, without=(), **more):
     return function(*args, **given, **more)
 
 
-def listed(names, sort=True):
+def listed(names: Iterable, sort: bool = True) -> str:
     """Names in a row."""
     names = [str(name) for name in names]
     return ", ".join(sorted(names) if sort else names) or "none"

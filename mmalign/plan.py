@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ml_collections import ConfigDict
+
 from mmalign import evaluation
 from mmalign.data import feed
 from mmalign.data.dataset import Dataset
@@ -55,7 +57,7 @@ class Plan(NamedTuple):
     report: Node
 
 
-def plan(config, dataset: Dataset) -> Plan:
+def plan(config: ConfigDict, dataset: Dataset) -> Plan:
     """The graph of a run; only shapes are computed.
 
     config: ConfigDict, see configs/infomae.py. `config.stages` names the blocks of the method

@@ -4,6 +4,10 @@ import difflib
 import json
 import os
 import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
 
 from mmalign.data.dataset import Dataset
 from mmalign.files import part_of, write_text
@@ -13,7 +17,7 @@ from mmalign.plan import Plan
 CONFIG, DATA, RUN = "config.json", "data.json", "run.json"
 
 
-def claim(workdir: str | os.PathLike, config) -> pathlib.Path:
+def claim(workdir: str | os.PathLike, config: ConfigDict) -> pathlib.Path:
     """Makes the folder, or goes on in it, and returns its path.
 
     `config.json` holds the resolved config of the latest run there. Where an earlier one had
@@ -68,7 +72,7 @@ def describe_run(folder: pathlib.Path, planned: Plan, store: Store) -> None:
     write_text(folder / RUN, json.dumps(shown, indent=2) + "\n")
 
 
-def describe(dataset: Dataset, statistics=None) -> dict:
+def describe(dataset: Dataset, statistics: Mapping | None = None) -> dict[str, Any]:
     """What results.json says of the data; with statistics, what data.json says."""
     d = dataset.description
     out = {

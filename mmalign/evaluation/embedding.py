@@ -1,6 +1,8 @@
 """Embeddings of every window of a data set, in batches of one shape."""
 
 import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,7 +13,11 @@ from mmalign.training import replicated, split_rows
 BATCH = 512
 
 
-def embed_all(embed, variables, *, data, rows, mesh, present=None):
+def embed_all(
+    embed: Callable[[Any, Any], Mapping[str, jax.Array]], variables: Any, *,
+    data: Mapping[str, Any], rows: np.ndarray, mesh: jax.sharding.Mesh,
+    present: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:  # fmt: skip
     """What a method's `embed` says of windows: {part: float32 [k, d]}.
 
     Args:

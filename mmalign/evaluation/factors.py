@@ -1,6 +1,9 @@
 """How much of the known generating factors a linear readout finds in an embedding."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmalign.evaluation.threads import one_thread
 
@@ -10,15 +13,15 @@ PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 @one_thread()
 def factor_r2(
-    embedding_train,
-    factors_train,
-    embedding_test,
-    factors_test,
+    embedding_train: ArrayLike,
+    factors_train: Mapping[str, ArrayLike],
+    embedding_test: ArrayLike,
+    factors_test: Mapping[str, ArrayLike],
     *,
-    penalties=PENALTIES,
-    held_out=0.25,
-    seed=0,
-):
+    penalties: Sequence[float] = PENALTIES,
+    held_out: float = 0.25,
+    seed: int = 0,
+) -> dict[str, float]:
     """R^2 on test rows of a ridge readout of each factor, a mean over the factor's columns.
 
     1 = read out exactly, 0 = no better than the mean of the test rows; not clipped, so a readout

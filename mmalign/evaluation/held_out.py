@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class HeldOut(NamedTuple):
@@ -17,7 +18,10 @@ class HeldOut(NamedTuple):
     by: str
 
 
-def hold_out_groups(group, rows, seed, fraction=0.25, *, label=None):
+def hold_out_groups(
+    group: ArrayLike, rows: ArrayLike, seed: int, fraction: float = 0.25, *,
+    label: ArrayLike | None = None,
+) -> HeldOut:  # fmt: skip
     """Splits training rows into a part to fit on and a part to choose on, by whole subjects.
 
     Subjects are drawn at random, and one is kept back only if every class still has a window to fit

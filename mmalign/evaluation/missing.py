@@ -13,12 +13,13 @@ A record is one number with its protocol:
     strength, converged                      of the linear probe
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mmalign import defaults
+from mmalign.data.dataset import Dataset
 from mmalign.data.missingness import check, devices_of, levels, simulate
 from mmalign.defaults import HEADS
 from mmalign.evaluation import probe
@@ -38,11 +39,11 @@ class Contender(NamedTuple):
     """
 
     whole: np.ndarray
-    embed: Callable
+    embed: Callable[[Mapping[str, np.ndarray]], np.ndarray]
     network: bool = False
 
 
-def missing_options(config, modalities):
+def missing_options(config: Mapping | None, modalities: Sequence[str]) -> dict[str, Any]:
     """`config.evaluation.missing` with its defaults.
 
     heads: of HEADS. "trained on complete": the linear probe learns from windows with all their
@@ -71,7 +72,7 @@ def missing_options(config, modalities):
     return options
 
 
-def patterns(options):
+def patterns(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The patterns to try, as `simulate` takes them."""
     out = []
     for kind in options["patterns"]:
@@ -85,7 +86,10 @@ def patterns(options):
     return out
 
 
-def missing_sensors(contenders, dataset, sets, tried=(), *, heads=HEADS, seed=0):
+def missing_sensors(
+    contenders: Mapping[str, Contender], dataset: Dataset, sets: Sequence[Sequence[str]],
+    tried: Sequence[Mapping[str, Any]] = (), *, heads: Sequence[str] = HEADS, seed: int = 0,
+) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
     """Scores of every contender when sensors are missing in the test, or in training as well.
 
     What the data set itself lacks is missing everywhere, in the full set, too.
@@ -119,7 +123,7 @@ def missing_sensors(contenders, dataset, sets, tried=(), *, heads=HEADS, seed=0)
     }
 
 
-def summarise(records):
+def summarise(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each row and head over its sets of sensors.
 
     Returns: list of dict(row, head, complete, worst, worst_present, by_count), numbers are

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mmalign.data.dataset import TRAIN
+from mmalign.data.dataset import TRAIN, Dataset
 
 
-def raw_features(dataset):
+def raw_features(dataset: Dataset) -> dict[str, np.ndarray]:
     """Flattened windows, each channel standardised by its present training windows.
 
     An absent window is zeros, which is the channel's mean.
@@ -27,7 +27,7 @@ def raw_features(dataset):
     return {**parts, "joint": np.concatenate(list(parts.values()), axis=1)}
 
 
-def majority(label, count):
+def majority(label: np.ndarray, count: int) -> np.ndarray:
     """Chance: `count` times the most frequent class of the training labels (ties: the smallest).
 
     This is the best guess that looks at no input, so its accuracy is the larger of the usual two

@@ -1,6 +1,7 @@
 """Which sets of present sensors to evaluate: all of them, or a sample where there are too many."""
 
 import itertools
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -8,7 +9,10 @@ from mmalign import defaults
 from mmalign.data.missingness import devices_of
 
 
-def sensor_sets(modalities, *, devices=None, limit=defaults.SETS, seed=0):
+def sensor_sets(
+    modalities: Iterable[str], *, devices: Mapping[str, Iterable[str]] | None = None,
+    limit: int = defaults.SETS, seed: int = 0,
+) -> list[tuple[str, ...]]:  # fmt: skip
     """Sets of modalities that are present, the full one first, then by size; never the empty one.
 
     All 2^M - 1 sets if these are at most `limit`. Otherwise the full set, each modality alone and

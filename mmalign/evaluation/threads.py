@@ -1,10 +1,11 @@
 """One thread for the linear algebra of probes."""
 
 import contextlib
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Inside, BLAS and OpenMP of NumPy and scikit-learn use one thread; XLA is not concerned.
 
     The skinny products of a probe are bound by memory and gain little from more threads, which

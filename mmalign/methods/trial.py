@@ -130,7 +130,9 @@ def read(batch: Mapping) -> dict[str, Any]:
     return {name: batch[name] for name in READ if name in batch}
 
 
-def reading(what: str, function: Callable, *args, said: str = "which is not there for it") -> Any:
+def reading(
+    what: str, function: Callable, *args: Any, said: str = "which is not there for it"
+) -> Any:
     """The result of a function of a batch.
 
     Raises: AssertionError if it reads a key that the batch lacks.

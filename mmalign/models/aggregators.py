@@ -6,6 +6,7 @@ Latents that are not kept come as zeros, or as what the method puts in their pla
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from mmalign import options as checks
 FINAL_NORMS = ("layernorm", "none")
 
 
-def aggregator(name: str, modalities: Sequence[str], **options) -> nn.Module:
+def aggregator(name: str, modalities: Sequence[str], **options: Any) -> nn.Module:
     """The aggregator "mlp" or "attention" of these modalities.
 
     Args:

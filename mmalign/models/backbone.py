@@ -1,5 +1,7 @@
 """Backbones by name."""
 
+from typing import Any
+
 from mmalign import options as checks
 from mmalign.models import (
     compact,
@@ -28,7 +30,7 @@ _FAMILIES = {
 
 
 def backbone(
-    name: str, size: tuple[int, int], channels: int, *, preset: str | None = None, **options
+    name: str, size: tuple[int, int], channels: int, *, preset: str | None = None, **options: Any
 ) -> Backbone:
     """Encoder, decoder and patch grid of one modality.
 

@@ -2,19 +2,21 @@
 
 import math
 import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from mmalign.report.canvas import SERIES, blank, png, short, tidy
 
 
-def loss_curves(metrics):
+def loss_curves(metrics: Iterable[Mapping[str, Any]]) -> bytes | None:
     """A panel a stage with its loss ("<stage>/loss"). PNG bytes, or None without any."""
     series = {name: points for name, points in _series(metrics).items() if _is_loss(name)}
     return _panels(series, columns=2, size=(4.5, 2.7), title=lambda name: name.rpartition("/")[0])
 
 
-def other_curves(metrics):
+def other_curves(metrics: Iterable[Mapping[str, Any]]) -> bytes | None:
     """A small panel for each other metric. PNG bytes, or None without any."""
     series = {name: points for name, points in _series(metrics).items() if not _is_loss(name)}
     return _panels(series, columns=4, size=(2.4, 1.6), title=lambda name: name)

@@ -1,13 +1,16 @@
 """Pictures of what a run learned. Each function returns PNG bytes."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmalign.report.canvas import INK, MUTED, blank, class_colour, colour, png, short, tidy
 
 _MOST_POINTS = 4000  # of the embedding map; beyond that they only cover each other
 
 
-def confusion_matrix(counts, class_names):
+def confusion_matrix(counts: ArrayLike, class_names: Sequence[str]) -> bytes:
     """[classes, classes] counts, true class by row: shares of each row as shade, counts as text."""
     counts = np.asarray(counts)
     k = len(counts)
@@ -32,7 +35,7 @@ def confusion_matrix(counts, class_names):
     return png(figure)
 
 
-def embedding_map(embedding, label, class_names):
+def embedding_map(embedding: ArrayLike, label: ArrayLike, class_names: Sequence[str]) -> bytes:
     """First two principal components of [n, d] embeddings, coloured by class (-1: grey)."""
     z, label = np.asarray(embedding, float), np.asarray(label)
     if len(z) > _MOST_POINTS:
@@ -65,7 +68,7 @@ def embedding_map(embedding, label, class_names):
     return png(figure)
 
 
-def factor_bars(information):
+def factor_bars(information: Mapping[str, Mapping[str, float | None]]) -> bytes:
     """{embedding part: {factor: R^2}} as grouped bars; bars below -0.1 are cut there.
 
     The number over a bar is the uncut one; a missing R^2 (None or NaN) has no bar.

@@ -3,9 +3,13 @@
 import base64
 import html
 import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmalign.report import curves, figures, robustness, table
 from mmalign.report.results import plain
@@ -33,7 +37,11 @@ pre { background: #f5f7fa; padding: 1rem; overflow-x: auto; font-size: .8rem; li
 """
 
 
-def write(folder, results, *, metrics=(), embedding=None, label=None):
+def write(
+    folder: str | os.PathLike, results: Mapping[str, Any], *,
+    metrics: Sequence[Mapping[str, Any]] = (), embedding: ArrayLike | None = None,
+    label: ArrayLike | None = None,
+) -> Path:  # fmt: skip
     """Writes `report.html` into `folder`; every section whose material is missing is left out.
 
     Args:

@@ -5,11 +5,12 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
-def write_results(path, results):
+def write_results(path: str | os.PathLike, results: Mapping[str, Any]) -> None:
     """Writes `results` as JSON: keys in the order given, None for NaN and infinity, all or nothing.
 
     Arrays and NumPy scalars become lists and numbers. The file appears under its name only when it
@@ -28,12 +29,12 @@ def write_results(path, results):
         scratch.unlink(missing_ok=True)
 
 
-def read_results(path):
+def read_results(path: str | os.PathLike) -> dict[str, Any]:
     """What `write_results` wrote."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """`value` in types that JSON has. TypeError for what it has no form for."""
     if value is None or isinstance(value, str | bool | int):
         return value

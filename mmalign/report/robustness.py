@@ -1,5 +1,8 @@
 """The missing-sensor matrix: what every contender still knows, by set of sensors, and at worst."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from mmalign.report.canvas import INK, blank, png, short, tidy
@@ -15,7 +18,7 @@ _MOST_LINES = 16  # sets shown one by one; more are averaged by the number of se
 _NETWORK = "network"
 
 
-def matrix(missing):
+def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     """PNG bytes of the matrix: a line a set of sensors (or a number of them, where there are many
     sets), then the worst case and each pattern; a column a contender, a panel a head.
 

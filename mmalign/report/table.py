@@ -2,7 +2,8 @@
 
 import html
 import textwrap
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Table(NamedTuple):
     best: tuple[tuple[bool, ...], ...]
     note: str
 
-    def text(self, width=WIDTH):
+    def text(self, width: int = WIDTH) -> str:
         """Aligned plain text; columns that do not fit `width` follow in a second block."""
         lines = [self.header, *self.rows]
         sizes = [max(len(line[j]) for line in lines) for j in range(len(self.header))]
@@ -42,7 +43,7 @@ class Table(NamedTuple):
             start = end
         return "\n\n".join("\n".join(block) for block in [*blocks, textwrap.wrap(self.note, width)])
 
-    def markdown(self):
+    def markdown(self) -> str:
         """A pipe table; the best of each column in bold."""
         cell = lambda text: text.replace("\\", "\\\\").replace("|", "\\|")
         lines = ["| " + " | ".join(map(cell, self.header)) + " |"]
@@ -52,7 +53,7 @@ class Table(NamedTuple):
             lines.append("| " + " | ".join(marked) + " |")
         return "\n".join([*lines, "", self.note])
 
-    def html(self, shown=None):
+    def html(self, shown: str | None = None) -> str:
         """A <table>; the best of each column in bold, the row named `shown` tinted; escaped."""
         head = "".join(f"<th>{html.escape(t)}</th>" for t in self.header)
         body = ""
@@ -69,7 +70,7 @@ class Table(NamedTuple):
         )
 
 
-def probe_table(records):
+def probe_table(records: Sequence[Mapping[str, Any]]) -> Table:
     """Records of `evaluation.evaluate` (any number of seeds, which are averaged) as a Table.
 
     Rows in the order of the records. Columns: the joint embedding at each label fraction, kNN, then

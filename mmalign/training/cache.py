@@ -4,13 +4,16 @@ import os
 import pathlib
 import tempfile
 import warnings
+from typing import Literal
 
 import jax
 
 VARIABLE = "MMALIGN_COMPILATION_CACHE"
 
 
-def enable_compilation_cache(folder=None):
+def enable_compilation_cache(
+    folder: str | os.PathLike | Literal[False] | None = None,
+) -> pathlib.Path | None:
     """Keeps compiled programs in a folder; call it before anything is compiled.
 
     folder: by default the variable MMALIGN_COMPILATION_CACHE, else mmalign/xla in the user's cache

@@ -1,6 +1,7 @@
 """Checkpoints of one stage: asynchronous, atomic, the last few kept. The only file with orbax."""
 
 import os
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ class Checkpoints:
     Use as a context manager, or call `close`, so that the last save is finished.
     """
 
-    def __init__(self, folder, every, keep=2):
+    def __init__(self, folder: str | os.PathLike, every: int, keep: int = 2):
         """folder: made if missing. every: steps between saves. keep: how many stay."""
         from orbax.checkpoint import v1 as ocp
 
@@ -33,26 +34,26 @@ class Checkpoints:
         self._running = None
 
     @property
-    def latest(self):
+    def latest(self) -> int | None:
         """Step of the newest checkpoint, or None."""
         newest = self._checkpointer.latest
         return None if newest is None else newest.step
 
-    def due(self, step):
+    def due(self, step: int) -> bool:
         """Whether `save` without force would save."""
         return step % self.every == 0
 
-    def save(self, step, state, force=False):
+    def save(self, step: int, state: Any, force: bool = False) -> None:
         """Starts a save if the step is due or `force`. `state` may be donated afterwards."""
         self._running = self._checkpointer.save_async(step, state, force=force) or self._running
 
-    def wait(self):
+    def wait(self) -> None:
         """Returns when the last save is on disk."""
         if self._running is not None:
             self._running.result()
             self._running = None
 
-    def load(self, step, like, partial=False):
+    def load(self, step: int | None, like: Any, partial: bool = False) -> Any:
         """The state at `step` (None: the latest) with the shapes, dtypes and shardings of `like`.
 
         like: tree of ShapeDtypeStructs or arrays; leaves without a sharding go to the default
@@ -78,15 +79,15 @@ class Checkpoints:
         with context:
             return ocp.load(folder / str(step), jax.tree.map(_abstract, like))
 
-    def close(self):
+    def close(self) -> None:
         """Finishes the last save."""
         self.wait()
         self._checkpointer.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 

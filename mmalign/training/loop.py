@@ -2,17 +2,28 @@
 
 import functools
 import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
+from mmalign.training.checkpoints import Checkpoints
 from mmalign.training.mesh import place, replicated, split, split_rows
 from mmalign.training.preemption import Preempted, stop_requests
 from mmalign.training.program import compile_step
+from mmalign.training.record import Record
+from mmalign.training.state import TrainState
+from mmalign.training.step import TrainStep
 
 
-def train(init_state, train_step, data, batches, num_steps, *, mesh, record, checkpoints=None):
+def train(
+    init_state: Callable[[], TrainState], train_step: TrainStep, data: Any,
+    batches: Callable[[int], Iterator], num_steps: int, *, mesh: Mesh, record: Record,
+    checkpoints: Checkpoints | None = None,
+) -> TrainState:  # fmt: skip
     """Trains a stage to `num_steps` updates, from its latest checkpoint if it has one.
 
     init_state: () -> TrainState, called only without a checkpoint (see `state.init_state`).
@@ -52,7 +63,7 @@ def train(init_state, train_step, data, batches, num_steps, *, mesh, record, che
     return state
 
 
-def drawn(rows_at, mesh):
+def drawn(rows_at: Callable[[int], Any], mesh: Mesh) -> Callable[[int], Iterator]:
     """Batches of rows that a step gathers on the device: `start -> iterator`.
 
     rows_at: step -> tree of NumPy arrays, the global batch on axis 0; the same on all processes.
@@ -60,7 +71,7 @@ def drawn(rows_at, mesh):
     return lambda start: (split_rows(rows_at(step), mesh) for step in itertools.count(start))
 
 
-def streamed(feed, mesh):
+def streamed(feed: Callable[[int], Iterable], mesh: Mesh) -> Callable[[int], Iterator]:
     """Batches that the host gathers, for data larger than the device: `start -> iterator`.
 
     feed: start -> iterator from that step on; each process yields its share of axis 0.

@@ -1,27 +1,30 @@
 """Where arrays live: state and data whole on every device, the batch split along axis 0."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import numpy as np
-from jax.sharding import AxisType
+from jax.sharding import AxisType, Mesh, NamedSharding
 
 
-def data_mesh(devices=None):
+def data_mesh(devices: Sequence | None = None) -> Mesh:
     """Mesh with the one axis "data" over `devices`, by default all of all processes."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
 
 
-def replicated(mesh):
+def replicated(mesh: Mesh) -> NamedSharding:
     """Sharding of an array that every device holds whole."""
     return jax.NamedSharding(mesh, jax.P())
 
 
-def split(mesh):
+def split(mesh: Mesh) -> NamedSharding:
     """Sharding of an array whose axis 0 is divided over the devices."""
     return jax.NamedSharding(mesh, jax.P("data"))
 
 
-def place(tree, sharding):
+def place(tree: Any, sharding: NamedSharding) -> Any:
     """The tree with this sharding; each process passes the same whole arrays."""
     if jax.process_count() == 1:
         return jax.device_put(tree, sharding)
@@ -36,12 +39,12 @@ def place(tree, sharding):
     return jax.tree.map(place_leaf, tree)
 
 
-def replicate(tree, mesh):
+def replicate(tree: Any, mesh: Mesh) -> Any:
     """The tree whole on every device."""
     return place(tree, replicated(mesh))
 
 
-def split_rows(batch, mesh, local=False):
+def split_rows(batch: Any, mesh: Mesh, local: bool = False) -> Any:
     """The batch of NumPy arrays, ready for a program that takes it split along axis 0.
 
     local: each process passes its own share of axis 0, not the whole.

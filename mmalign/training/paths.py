@@ -5,30 +5,32 @@ covers everything below `critics` but not `critics_2`; "encoder/(acc|gyro)" and 
 """
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 import jax
 
 
-def path_names(tree):
+def path_names(tree: Any) -> Any:
     """The tree with each leaf replaced by its path, "a/b/c"."""
     return jax.tree_util.tree_map_with_path(
         lambda path, _: jax.tree_util.keystr(path, simple=True, separator="/"), tree
     )
 
 
-def cover(pattern, path):
+def cover(pattern: str, path: str) -> re.Match[str] | None:
     """Match object of `pattern` over the leading part of `path`, or None."""
     return re.match(rf"(?:{pattern})(?=/|$)", path)
 
 
-def no_match(pattern, paths, where):
+def no_match(pattern: str, paths: Iterable[str], where: str) -> ValueError:
     """The error for a pattern that covers none of `paths`."""
     tops = sorted({"/".join(path.split("/")[:2]) for path in paths})
     shown = ", ".join(tops[:20]) + (", ..." if len(tops) > 20 else "")
     return ValueError(f"pattern {pattern!r} covers no parameter of {where}, which has: {shown}")
 
 
-def warm_start(params, source, patterns):
+def warm_start(params: Any, source: Any, patterns: Iterable[str]) -> Any:
     r"""`params` with the leaves of `source` that a pattern covers; the other leaves stay.
 
     params, source: nested dicts of arrays; source may hold more or fewer leaves.

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Callable, Iterator
 
 import jax
 from jax.experimental import multihost_utils
@@ -11,18 +12,18 @@ from jax.experimental import multihost_utils
 class Preempted(SystemExit):
     """A run was asked to stop and has saved; left alone, the process ends with code 143."""
 
-    def __init__(self, name, step):
+    def __init__(self, name: str, step: int):
         """name, step: the stage and the updates it has done."""
         super().__init__(143)
         self.name, self.step = name, step
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Where the run stopped."""
         return f"stopped by SIGTERM after step {self.step} of {self.name!r}; run again to go on"
 
 
 @contextlib.contextmanager
-def stop_requests():
+def stop_requests() -> Iterator[Callable[[int], bool]]:
     """Yields `asked(step) -> bool`, to be called after every step.
 
     In one process a handler is installed and put back at the end; outside the main thread, where

@@ -1,12 +1,14 @@
 """The program of a training step: compiled once, in an order of operations that suits its size."""
 
+from typing import Any
+
 import jax
 
 _LARGE = 2**28  # bytes of temporaries
-_SPARING = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+_SPARING: dict[str, str | bool] = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
-def compile_step(step, *args):
+def compile_step(step: jax.stages.Wrapped, *args: Any) -> jax.stages.Compiled:
     """`step`, a jitted function, compiled for arguments like `args` and no others.
 
     On CPUs XLA orders operations so that many can run at once, and what waits needs memory. The
@@ -15,7 +17,8 @@ def compile_step(step, *args):
     """
     lowered = step.lower(*args)
     program = lowered.compile()
-    if jax.default_backend() != "cpu" or program.memory_analysis().temp_size_in_bytes < _LARGE:
+    memory = program.memory_analysis() if jax.default_backend() == "cpu" else None
+    if memory is None or memory.temp_size_in_bytes < _LARGE:
         return program
     try:
         return lowered.compile(compiler_options=_SPARING)

@@ -3,13 +3,16 @@
 import jax
 
 
-def progress_bar(name, start, num_steps):
+def progress_bar(name: str, start: int, num_steps: int) -> "Bar":
     """A tqdm bar of a stage, with loss, steps/s and time left; `start` steps are done already."""
-    return _Bar(name, start, num_steps)
+    return Bar(name, start, num_steps)
 
 
-class _Bar:
-    def __init__(self, name, start, num_steps):
+class Bar:
+    """What a `Record` moves on."""
+
+    def __init__(self, name: str, start: int, num_steps: int):
+        """See `progress_bar`."""
         from tqdm.auto import tqdm
 
         hidden = True if jax.process_index() else None  # None: hidden unless there is a terminal
@@ -22,14 +25,14 @@ class _Bar:
             dynamic_ncols=True,
         )
 
-    def advance(self):
+    def advance(self) -> None:
         """One more step was dispatched."""
         self._bar.update()
 
-    def show(self, **values):
+    def show(self, **values: float) -> None:
         """Puts the latest values beside the bar."""
         self._bar.set_postfix({key: f"{value:.4g}" for key, value in values.items()}, refresh=False)
 
-    def close(self):
+    def close(self) -> None:
         """Leaves the bar as it is."""
         self._bar.close()

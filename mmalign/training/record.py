@@ -2,9 +2,12 @@
 
 import collections
 import warnings
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
+
+from mmalign.training.progress import Bar
+from mmalign.training.writers import Writer
 
 IN_FLIGHT = 4  # dispatched steps that may wait for the device; more would only delay a stop
 
@@ -12,7 +15,11 @@ IN_FLIGHT = 4  # dispatched steps that may wait for the device; more would only 
 class Record:
     """Holds the metrics of recent steps on the device and reads them in blocks, a step late."""
 
-    def __init__(self, name, num_steps, *, log_every=50, write=None, progress=None, watches=()):
+    def __init__(
+        self, name: str, num_steps: int, *, log_every: int = 50, write: Writer | None = None,
+        progress: Callable[[str, int, int], Bar] | None = None,
+        watches: Iterable[tuple[str, float, str]] = (),
+    ):  # fmt: skip
         """The record of one training.
 
         name: of the stage; metrics are written as "<name>/<metric>".
@@ -25,18 +32,18 @@ class Record:
         self.name, self.num_steps, self.log_every = name, num_steps, log_every
         self._write, self._progress, self._watches = write, progress, list(watches)
         self._unread = []  # (step, metrics on the device)
-        self._first_bad: Any = 0
+        self._first_bad: int | jax.Array = 0
         self._flying = collections.deque()
         self._bar = None
 
-    def start(self, step):
+    def start(self, step: int) -> None:
         """Forgets what was written beyond `step`, and opens the bar there."""
         if self._write is not None:
             self._write.rewind(step)
         if self._progress is not None:
             self._bar = self._progress(self.name, step, self.num_steps)
 
-    def add(self, step, metrics, first_bad):
+    def add(self, step: int, metrics: Mapping[str, jax.Array], first_bad: jax.Array) -> None:
         """Takes the metrics of a step just dispatched; reads those before if they are due.
 
         first_bad: int32 [] on the device, the first step so far that was not finite, 0 for none.
@@ -51,7 +58,7 @@ class Record:
         if self._bar is not None:
             self._bar.advance()
 
-    def read(self):
+    def read(self) -> None:
         """Reads all steps so far: writes those that are due, stops at one that is not finite."""
         unread, self._unread = self._unread, []
         first_bad = int(self._first_bad) if unread else 0
@@ -66,7 +73,7 @@ class Record:
                     self._bar.show(loss=values[f"{self.name}/loss"])
                 self._warn(step, values)
 
-    def close(self):
+    def close(self) -> None:
         """Leaves the bar as it is."""
         if self._bar is not None:
             self._bar.close()

@@ -1,6 +1,7 @@
 """What a run carries from step to step: arrays only. Keys are derived, never stored."""
 
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -28,7 +29,7 @@ class TrainState:
     ema: Any = None
 
 
-def stream_key(seed, name, step=0):
+def stream_key(seed: int, name: str, step: int | jax.Array = 0) -> jax.Array:
     """Key for one use at one step. crc32, as Python's hash() of a string changes by process."""
     return jax.random.fold_in(_named_key(seed, name), step)
 
@@ -37,7 +38,7 @@ def _named_key(seed, name):
     return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
 
 
-def with_key(data, seed, name):
+def with_key(data: Any, seed: int, name: str) -> dict[str, Any]:
     """What a train step gets as its data: the data, beside the words of the stage's key.
 
     As an argument of the program, not a constant in it: stages that differ in name or seed alone
@@ -46,7 +47,11 @@ def with_key(data, seed, name):
     return {"data": data, "key": np.asarray(jax.random.key_data(_named_key(seed, name)))}
 
 
-def init_state(init, tx, key, batch, *, mesh=None, ema=False, source=None, patterns=()):
+def init_state(
+    init: Callable[[jax.Array, Any], Mapping[str, Any]], tx: optax.GradientTransformation,
+    key: jax.Array, batch: Any, *, mesh: jax.sharding.Mesh | None = None, ema: bool = False,
+    source: Any = None, patterns: Sequence[str] = (),
+) -> TrainState:  # fmt: skip
     """A fresh TrainState, computed by two compiled programs.
 
     init: (key, batch) -> {"params": ..., optional "state": ...}, a method's `init`.

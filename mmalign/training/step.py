@@ -1,13 +1,21 @@
 """One update: gather, differentiate, apply. A pure function, jitted by the loop."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import jax
 import optax
 
 from mmalign.training.optimizer import gradient_norms
 from mmalign.training.state import TrainState
 
+TrainStep = Callable[[TrainState, Any, Any], tuple[TrainState, dict[str, jax.Array]]]
 
-def make_train_step(loss, tx, prepare, *, num_steps, ema=0.0):
+
+def make_train_step(
+    loss: Callable[..., tuple[jax.Array, dict[str, Any]]], tx: optax.GradientTransformation,
+    prepare: Callable[[Any, Any], Mapping[str, Any]], *, num_steps: int, ema: float = 0.0,
+) -> TrainStep:  # fmt: skip
     """Turns a method's loss into `step(state, data, rows) -> (state, metrics)`.
 
     loss: (variables, batch, key) -> (scalar, {"metrics": {name: scalar}, optional "state": ...}).
