@@ -1,9 +1,11 @@
 """How much of the label a frozen embedding gives away: linear probe, nearest neighbours, scores."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmalign.evaluation import held_out
 from mmalign.evaluation.threads import one_thread
@@ -26,13 +28,16 @@ class LinearProbe(NamedTuple):
     held_out: str
     converged: bool
 
-    def predict(self, features):
+    def predict(self, features: ArrayLike) -> np.ndarray:
         """[n, d] -> int [n], the class of each row."""
         with one_thread():
             return self.model.predict(self.scaler.transform(_float32(features))).astype(np.int32)
 
 
-def fit_linear(features, label, group, *, strengths=STRENGTHS, seed=0):
+def fit_linear(
+    features: ArrayLike, label: ArrayLike, group: ArrayLike, *,
+    strengths: Sequence[float] = STRENGTHS, seed: int = 0,
+) -> LinearProbe:  # fmt: skip
     """Multinomial logistic regression with an L2 penalty on standardised features.
 
     The strength with the best accuracy on held-out training subjects wins (ties: the stronger
@@ -66,21 +71,22 @@ def fit_linear(features, label, group, *, strengths=STRENGTHS, seed=0):
         strength = strengths[len(strengths) // 2]
         if len(held.validation) and len(strengths) > 1:
             fit, validation = scaled[held.fit], scaled[held.validation]
-            best, start = -1.0, (np.zeros(0), np.zeros(0))
+            best = -1.0
             for c in strengths:
                 _fit(model.set_params(C=c), fit, label[held.fit])
                 score = np.mean(model.predict(validation) == label[held.validation])
                 if score > best:
                     best, strength = score, c
-                    start = np.array(model.coef_), np.array(model.intercept_)
+                    start = np.copy(model.coef_), np.copy(model.intercept_)
             model.coef_, model.intercept_ = start
         converged = _fit(model.set_params(C=strength, max_iter=_ITERATIONS), scaled, label)
     return LinearProbe(scaler, model, float(strength), held.by, converged)
 
 
 def linear_probe(
-    features_train, label, group, features_test, label_test, *, strengths=STRENGTHS, seed=0
-):
+    features_train: ArrayLike, label: ArrayLike, group: ArrayLike, features_test: ArrayLike,
+    label_test: ArrayLike, *, strengths: Sequence[float] = STRENGTHS, seed: int = 0,
+) -> dict[str, Any]:  # fmt: skip
     """Fits a probe on training rows (`fit_linear`) and scores it on test rows.
 
     Returns: dict(accuracy, macro_f1, strength, held_out, converged, predictions).
@@ -96,7 +102,10 @@ def linear_probe(
     }
 
 
-def knn_probe(features_train, label, features_test, label_test, *, neighbours=NEIGHBOURS):
+def knn_probe(
+    features_train: ArrayLike, label: ArrayLike, features_test: ArrayLike, label_test: ArrayLike,
+    *, neighbours: int = NEIGHBOURS,
+) -> dict[str, Any]:  # fmt: skip
     """Majority vote of the nearest training rows, Euclidean on standardised features.
 
     A tied vote goes to the smallest class number. Fewer training rows than `neighbours`: all vote.
@@ -117,7 +126,7 @@ def knn_probe(features_train, label, features_test, label_test, *, neighbours=NE
     return {**scores(label_test, predictions), "neighbours": k, "predictions": predictions}
 
 
-def scores(label_test, predictions):
+def scores(label_test: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
     """Accuracy, and macro-F1 averaged over the classes present in the test set.
 
     A class that no test window has is left out of the mean (some published code counts it as 1,
@@ -134,9 +143,12 @@ def scores(label_test, predictions):
             f"got {label_test.shape} and {predictions.shape}"
         )
     f1 = f1_score(
-        label_test, predictions, labels=np.unique(label_test), average="macro",
-        zero_division=0,  # pyright: ignore[reportArgumentType] its stub knows the word "warn" alone
-    )  # fmt: skip
+        label_test,
+        predictions,
+        labels=np.unique(label_test),
+        average="macro",
+        zero_division=0,  # pyright: ignore[reportArgumentType] untyped, its default is a string
+    )
     return {"accuracy": float(np.mean(label_test == predictions)), "macro_f1": float(f1)}
 
 

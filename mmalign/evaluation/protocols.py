@@ -12,11 +12,12 @@ A record is one number with its protocol:
     neighbours                           knn
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmalign.data.dataset import TEST, TRAIN
+from mmalign.data.dataset import TEST, TRAIN, Dataset
 from mmalign.data.samplers import labelled_subset
 from mmalign.defaults import FRACTIONS
 from mmalign.evaluation import probe, reference
@@ -32,14 +33,18 @@ class Cell(NamedTuple):
     fraction: float
 
 
-def default_cells(modalities, fractions=FRACTIONS):
+def default_cells(modalities: Iterable[str], fractions: Sequence[float] = FRACTIONS) -> list[Cell]:
     """Joint linear probes at every fraction; kNN and other parts' probes at the largest alone."""
     most = max(fractions)
     cells = [Cell("joint", "linear", f) for f in sorted(fractions)] + [Cell("joint", "knn", most)]
     return cells + [Cell(part, "linear", most) for part in (*modalities, *FORMS)]
 
 
-def evaluate(rows, dataset, *, cells=None, fractions=FRACTIONS, seed=0, progress=None):
+def evaluate(
+    rows: Mapping[str, Mapping[str, np.ndarray]], dataset: Dataset, *,
+    cells: Iterable[Cell] | None = None, fractions: Sequence[float] = FRACTIONS, seed: int = 0,
+    progress: Callable[[dict[str, Any]], object] | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Probes every contender on the same labelled subsets and the same test windows.
 
     Args:
@@ -60,6 +65,7 @@ def evaluate(rows, dataset, *, cells=None, fractions=FRACTIONS, seed=0, progress
             )
     if cells is None:
         cells = default_cells(dataset.modalities, fractions)
+    cells = [Cell._make(cell) for cell in cells]
     label, test = np.asarray(dataset.label), test_rows(dataset)
     subsets = {
         fraction: labelled_rows(dataset, fraction, seed)
@@ -81,7 +87,9 @@ def evaluate(rows, dataset, *, cells=None, fractions=FRACTIONS, seed=0, progress
     return records
 
 
-def chance(row, dataset, fractions=FRACTIONS, seed=0):
+def chance(
+    row: str, dataset: Dataset, fractions: Sequence[float] = FRACTIONS, seed: int = 0
+) -> list[dict[str, Any]]:
     """Records of always guessing the most frequent class, one for each fraction of the labels."""
     label, test = np.asarray(dataset.label), test_rows(dataset)
     records = []
@@ -94,7 +102,7 @@ def chance(row, dataset, fractions=FRACTIONS, seed=0):
     return records
 
 
-def test_rows(dataset):
+def test_rows(dataset: Dataset) -> np.ndarray:
     """Row numbers of the labelled test windows."""
     rows = np.flatnonzero((np.asarray(dataset.split) == TEST) & (np.asarray(dataset.label) >= 0))
     if not len(rows):
@@ -105,13 +113,16 @@ def test_rows(dataset):
 test_rows.__test__ = False  # a function of this package, not a test to collect
 
 
-def labelled_rows(dataset, fraction, seed):
+def labelled_rows(dataset: Dataset, fraction: float, seed: int) -> np.ndarray:
     """Row numbers of the labelled training windows at this fraction, as `evaluate` draws them."""
     candidates = np.flatnonzero(np.asarray(dataset.split) == TRAIN)
     return labelled_subset(dataset.label, candidates, fraction, seed)
 
 
-def record(row, cell, label_test, outcome, train_windows, seed, num_classes):
+def record(
+    row: str, cell: Cell, label_test: np.ndarray, outcome: Mapping[str, Any], train_windows: int,
+    seed: int, num_classes: int,
+) -> dict[str, Any]:  # fmt: skip
     """One record. `outcome` holds `predictions` [m] and any fields to keep beside the scores.
 
     Use it for a network's own answers: `record("Supervised", Cell("joint", "network", 1.0), ...)`.

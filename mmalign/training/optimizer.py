@@ -1,7 +1,7 @@
 """AdamW with warm-up and cosine decay, by groups of parameters."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -32,7 +32,9 @@ class ClipState(NamedTuple):
     norm: jax.Array
 
 
-def make_optimizer(config, num_steps):
+def make_optimizer(
+    config: Mapping[str, Any], num_steps: int
+) -> optax.GradientTransformationExtraArgs:
     """AdamW (Loshchilov & Hutter 2019) with one schedule, clip and Adam per parameter group.
 
     config: mapping with the fields of `Settings`, and
@@ -69,7 +71,9 @@ def make_optimizer(config, num_steps):
     return optax.partition(transforms, lambda params: _labels(params, patterns, freeze))
 
 
-def make_schedule(lr, warmup_steps, num_steps, floor=0.0):
+def make_schedule(
+    lr: float, warmup_steps: int, num_steps: int, floor: float = 0.0
+) -> optax.Schedule:
     """Learning rate by update: linear from lr / (warmup_steps + 1), then a cosine to floor * lr."""
     if not 0 <= warmup_steps < num_steps:
         raise ValueError(
@@ -83,7 +87,7 @@ def make_schedule(lr, warmup_steps, num_steps, floor=0.0):
     )
 
 
-def gradient_norms(grads, opt_state):
+def gradient_norms(grads: Any, opt_state: optax.OptState) -> dict[str, jax.Array]:
     """{"grad_norm": total before clipping}, and "grad_norm_<group>" where there are several groups.
 
     Gradients of frozen parameters are not counted, so the compiler drops their computation.
@@ -91,8 +95,8 @@ def gradient_norms(grads, opt_state):
     if not isinstance(opt_state, optax.transforms.PartitionState):
         return {"grad_norm": optax.tree.norm(grads)}
     groups = {
-        label: cast(Any, state).inner_state[0].norm  # as `_adamw` chains them
-        for label, state in opt_state.inner_states.items()
+        label: state.inner_state[0].norm
+        for label, state in cast(Mapping[str, Any], opt_state.inner_states).items()
         if label != FROZEN
     }
     total = jnp.sqrt(sum(norm**2 for norm in groups.values()))
