@@ -122,12 +122,12 @@ def fuse_side_by_side(modalities: Mapping[str, Any]) -> Callable:
     names = tuple(modalities)
 
     def fuse(variables, parts, present):
-        own = {m: where_present(parts[m], present[m]) for m in names}
+        zeroed = {m: where_present(parts[m], present[m]) for m in names}
         means = variables.get("means")
         if means is None:
-            return own | {JOINT: side_by_side(own)}
-        filled = {m: jnp.where(present[m][:, None], own[m], means[m][None]) for m in names}
-        return own | {JOINT: side_by_side(filled)}
+            return zeroed | {JOINT: side_by_side(zeroed)}
+        filled = {m: jnp.where(present[m][:, None], parts[m], means[m][None]) for m in names}
+        return zeroed | {JOINT: side_by_side(filled)}
 
     return fuse
 

@@ -63,12 +63,12 @@ class Network(NamedTuple):
         Where a modality is absent the joint embedding holds the mean u of those that are present in
         its place, and v = 0.
         """
-        own = {m: where_present(parts[m], present[m]) for m in self.names}
-        u = {m: x[:, : self.split.shared] for m, x in own.items()}
-        v = {m: x[:, self.split.shared :] for m, x in own.items()}
+        zeroed = {m: where_present(parts[m], present[m]) for m in self.names}
+        u = {m: x[:, : self.split.shared] for m, x in zeroed.items()}
+        v = {m: x[:, self.split.shared :] for m, x in zeroed.items()}
         count = sum(present[m].astype(jnp.float32) for m in self.names)
         stand_in = sum(u.values()) / jnp.maximum(count, 1.0)[:, None]
         u = {m: jnp.where(present[m][:, None], x, stand_in) for m, x in u.items()}
         shared, private = (jnp.concatenate([*x.values()], axis=-1) for x in (u, v))
         joint = jnp.concatenate([x for m in self.names for x in (u[m], v[m])], axis=-1)
-        return own | {"shared": shared, "private": private, JOINT: joint}
+        return zeroed | {"shared": shared, "private": private, JOINT: joint}

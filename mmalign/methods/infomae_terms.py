@@ -121,10 +121,10 @@ def _joint_excess(critics, params, features, u, v, where):
     on u. What is left of it is what the joint critic adds to the encoder's gradient as noise. Over
     the rows in which no modality is absent.
     """
-    own_pairs, whole = slice(len(critics.modalities)), where["joint"]  # own pairs come first
+    own_pairs, complete = slice(len(critics.modalities)), where["joint"]  # own pairs come first
 
     def total(u, name):
-        return critics.logits(params, features, u, v)[name][own_pairs].sum(where=whole)
+        return critics.logits(params, features, u, v)[name][own_pairs].sum(where=complete)
 
     joint, own = (jax.grad(total)(u, name) for name in ("joint", "pair"))
     norm = lambda tree: jnp.sqrt(sum(jnp.sum(x * x) for x in jax.tree.leaves(tree)))

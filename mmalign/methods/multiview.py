@@ -63,8 +63,8 @@ def create(
     """
     name = comparison.name
     need_two(modalities, name)
-    known = options.of(comparison.loss, without=("where", "axis_name"))
-    options.check(f"the loss of {name}", loss, known)
+    accepted = options.of(comparison.loss, without=("where", "axis_name"))
+    options.check(f"the loss of {name}", loss, accepted)
     front = sensors({"encoder": encoder, "augment": augment}, modalities)
     dims = widths(front)
     if projector is None and (comparison.with_joint or len(set(dims.values())) > 1):

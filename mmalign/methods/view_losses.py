@@ -41,8 +41,8 @@ def view_loss(name: str, **knobs: Any) -> Callable[..., tuple[jax.Array, dict[st
     options.one_of("loss.name", name, DEFAULTS)
     function = losses.info_nce if name == "nce" else getattr(losses, name)
     weights = _WEIGHTS.get(name, ())
-    known = options.of(function, without=("where", "axis_name", "tile"))
-    options.check(f"loss {name!r}", knobs, (*weights, *known))
+    accepted = options.of(function, without=("where", "axis_name", "tile"))
+    options.check(f"loss {name!r}", knobs, (*weights, *accepted))
     knobs = {**DEFAULTS[name], **knobs}
     weights = {term: knobs.pop(term) for term in weights}
     loss: Callable[..., Any] = functools.partial(function, **knobs)

@@ -12,7 +12,6 @@ import pytest
 from mmalign import methods, options
 from mmalign.methods import JOINT, METHODS
 from mmalign.methods.checks import check_method
-from mmalign.methods.sensors import named_key, sensors
 from mmalign.methods.trial import in_gaps, lacking
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -173,25 +172,6 @@ def test_options_left_out_are_those_of_the_configs():
     assert seen == set(METHODS)
 
 
-def test_keys_go_by_name():
-    draws = {jax.random.key_data(named_key(KEY, *names)).tobytes()
-             for names in ((), ("acc",), ("emg",), ("acc", "emg"), ("emg", "acc"))}  # fmt: skip
-    assert len(draws) == 5
-    assert named_key(None, "acc") is None
-
-
-def test_the_front_end_refuses_what_it_cannot_build(small):
-    series = small.options("mae")["encoder"]
-    for encoder, said in [
-        (series | {"representation": "wavelet"}, "series or spectrogram, got 'wavelet'"),
-        (SPECTROGRAM | {"interval_s": None}, "encoder.interval_s is needed"),
-        (series | {"per_modality": {"ppg": {}}}, "ppg"),
-        (series | {"width_": 3}, "no option of compact is called 'width_'"),
-    ]:
-        with pytest.raises(ValueError, match=said):
-            small.create("mae", encoder=encoder)
-
-
 def test_encoders_may_differ_between_modalities(small):
     series = small.options("mae")["encoder"]
     made = small.create("mae", encoder=series | {"per_modality": {"emg": {"dim": 5, "width": 4}}})
@@ -199,26 +179,3 @@ def test_encoders_may_differ_between_modalities(small):
         lambda key, batch: made.embed(made.init(key, batch), batch), KEY, small.batch()
     )
     assert {m: z.shape[1] for m, z in parts.items()} == {"acc": 12, "emg": 5, JOINT: 17}
-
-
-def test_a_phase_shift_reaches_a_series_and_a_spectrogram_as_what_they_are(small):
-    """One encoder of each kind: three channels of a series are no real and imaginary parts."""
-    series = small.options("mae")["encoder"]
-    front = sensors(
-        {
-            "encoder": series | {"per_modality": {"emg": SPECTROGRAM | {"patch_s": None}}},
-            "augment": {"pool": ("phase_shift",), "probability": 1.0, "per": "batch"},
-        },
-        small.modalities(2),
-    )
-    inputs = small.batch()["inputs"]
-    plain, view = front.grids(inputs), small.jit(front.view)(KEY, inputs)
-    magnitude = lambda x: np.abs(x[..., :2] + 1j * x[..., 2:])
-    spectrum = lambda x: np.abs(np.fft.rfft(x[:, :, 0], axis=1))
-    for m, same_in in (("acc", spectrum), ("emg", magnitude)):
-        changed, before = np.asarray(view[m]), np.asarray(plain[m])
-        assert changed.shape == before.shape and not np.allclose(changed, before, atol=0.1)
-        inside = slice(1, -1) if m == "acc" else slice(None)  # mean and Nyquist have no phase
-        np.testing.assert_allclose(
-            same_in(changed)[:, inside], same_in(before)[:, inside], rtol=1e-3, atol=1e-3
-        )
