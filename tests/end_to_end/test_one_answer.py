@@ -7,6 +7,7 @@ from ml_collections import config_dict
 import mmalign
 from mmalign import evaluation
 from mmalign.data import catalogue
+from mmalign.data.dataset import TRAIN
 from mmalign.methods import METHODS
 
 SENSORS = {"acc": (32, 3), "emg": (48, 2), "ecg": (20, 1)}
@@ -75,6 +76,9 @@ def test_records_made_from_embed_are_those_of_the_results(run, name, devices):
         return model.embed(shown)
 
     z, test = embed(dataset.present), evaluation.test_rows(dataset)
+    for m, mean in model.variables.get("means", {}).items():
+        seen = dataset.present[m] & (dataset.split == TRAIN)
+        np.testing.assert_allclose(mean, z[m][seen].mean(axis=0), rtol=1e-4, atol=1e-5)
     if "logits" in z:
         hit = z["logits"][test].argmax(axis=1) == dataset.label[test]
         (want,) = (r for r in results["records"] if r["row"] == name)

@@ -65,15 +65,18 @@ def test_a_trained_model_embeds_also_with_a_sensor_missing(job):
         model.embed({"gyro": windows["acc"]})
 
 
-def test_the_same_command_again_changes_nothing_and_another_config_is_refused(job):
+def test_the_same_command_again_changes_nothing_and_another_config_trains_what_differs(job):
     folder, _ = job
     before = json.loads((folder / "results.json").read_text())
     again = command(folder)
     assert again.returncode == 0, again.stderr
     after = json.loads((folder / "results.json").read_text())
     assert before["records"] == after["records"]
-    other = command(folder, "--config.seed=1")
-    assert other.returncode and '"seed": 1' in other.stderr and "Traceback" not in other.stderr
+    other = command(folder, "--config.evaluation.missing.limit=2")
+    assert other.returncode == 0, other.stderr
+    assert "holds a run of another config" in other.stdout and '"limit": 2' in other.stdout
+    trainings = list((folder / "artifacts").glob("training-*"))
+    assert len(trainings) == len(after["seconds"])  # none again
 
 
 def test_an_unknown_key_fails_naming_it(tmp_path):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mmalign.data.views import labelled_subset
+from mmalign.data.samplers import labelled_subset
 from mmalign.evaluation import hold_out_groups
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
-from mmalign.evaluation import Cell, evaluate, labelled_rows, protocols, record
+from mmalign.evaluation import Cell, chance, evaluate, labelled_rows, protocols, record
 
 
 def make(label=None, split=None):
@@ -16,7 +16,7 @@ def make(label=None, split=None):
     zeros = {m: np.zeros((n, 2, 1), np.float32) for m in ("a", "b")}
     here = {m: np.ones(n, bool) for m in zeros}
     description = Description("toy", {}, {}, {}, ("x", "y", "z"))
-    return Dataset(zeros, here, label, group, split, number, number, description)
+    return Dataset(zeros, here, {"label": label}, group, split, number, number, description)
 
 
 def parts(rng, dataset, noise=0.1):
@@ -24,20 +24,26 @@ def parts(rng, dataset, noise=0.1):
     return {"a": z[:, :2], "b": z[:, 2:], "joint": z, "extra": z}
 
 
-def test_default_cells_come_for_every_row_and_chance_first(rng):
+def test_default_cells_come_for_every_row(rng):
     dataset = make()
     records = evaluate({"Good": parts(rng, dataset), "Joint only": {"joint": np.ones((240, 2))}},
                        dataset)  # fmt: skip
     cells = [(r["row"], r["part"], r["protocol"], r["fraction"]) for r in records]
     joint = [("joint", "linear", f) for f in (0.01, 0.1, 1.0)] + [("joint", "knn", 1.0)]
-    want = [("Chance", "joint", "majority", f) for f in (0.01, 0.1, 1.0)]
-    want += [("Good", *c) for c in [*joint, ("a", "linear", 1.0), ("b", "linear", 1.0)]]
+    want = [("Good", *c) for c in [*joint, ("a", "linear", 1.0), ("b", "linear", 1.0)]]
     want += [("Joint only", *c) for c in joint]
     assert cells == want
     good = {c[1:]: r for c, r in zip(cells, records, strict=True) if c[0] == "Good"}
     assert good["joint", "linear", 1.0]["accuracy"] == 1.0
     assert good["b", "linear", 1.0]["accuracy"] < 0.9
     assert [r["train_windows"] for r in records[:3]] == [3, 18, 168]
+
+
+def test_chance_is_the_most_frequent_class_at_each_fraction():
+    records = chance("Chance", make())
+    cells = [(r["row"], r["part"], r["protocol"], r["fraction"]) for r in records]
+    assert cells == [("Chance", "joint", "majority", f) for f in (0.01, 0.1, 1.0)]
+    assert [r["train_windows"] for r in records] == [3, 18, 168]
     assert records[0]["accuracy"] == pytest.approx(1 / 3)
 
 
