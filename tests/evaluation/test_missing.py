@@ -144,7 +144,7 @@ def test_options_have_defaults_and_patterns_follow_them():
         ("no option is called 'rate'; there is heads, limit", {"rate": 0.5}),
         ("heads must be of trained on complete, .* got 'both'", {"heads": ("both",)}),
         ("limit must be 1 or more, got 0", {"limit": 0}),
-        ("device 'd' has no modality 'z'", {"devices": {"d": ("z",)}}),
+        ("no modality of device 'd' is called 'z'", {"devices": {"d": ("z",)}}),
         ("missing.kind must be one of .* got 'bursts'", {"patterns": ("bursts",)}),
         (r"missing.rate must lie in \[0, 1\], got 1.5", {"rates": (1.5,)}),
         ("missing.duration must be 1 / .* = 2 windows or more", {"duration": 1.5}),
