@@ -76,8 +76,8 @@ def test_importing_the_package_loads_nothing():
     assert not loaded("import mmalign") & {"jax", "numpy", "flax", "optax"}
 
 
-def test_the_pipeline_loads_heavy_packages_when_it_uses_them():
-    found = loaded("import mmalign.pipeline, mmalign.trained")
+def test_a_run_loads_heavy_packages_when_it_uses_them():
+    found = loaded("import mmalign.walk, mmalign.trained")
     assert "flax" in found and not found & {"orbax", "grain", *HEAVY}
 
 

@@ -173,13 +173,13 @@ def incomplete(dataset: Dataset, config: Mapping) -> Dataset:
     return dataclasses.replace(dataset, inputs=inputs, present=present, valid=valid)
 
 
-def _rates(config, devices) -> dict[str, float]:
+def _rates(config, devices) -> dict[str, Any]:
     """{device: its rate}; empty where the kind has none."""
     if "rate" not in config:
         return {}
     rate: Any = config["rate"]
     if not hasattr(rate, "items"):
-        return dict.fromkeys(devices, float(rate))
+        return dict.fromkeys(devices, rate)
     for device in rate:
         options.known("device of missing.rate", device, devices)
     return {device: rate.get(device, 0.0) for device in devices}

@@ -255,7 +255,10 @@ def test_single_options_win_over_the_preset():
             "pattern_centring needs mask.strategy spatial or subset, got 'random'",
         ),
         ({"kernel_l2": -1.0}, "method.kernel_l2 must be 0 or more"),
-        ({"mask": {"groups": (("acc", "gps"),)}}, "mask.groups names 'gps'; there is acc, emg"),
+        (
+            {"mask": {"groups": (("acc", "gps"),)}},
+            "no modality of mask.groups is called 'gps'; there is acc, emg",
+        ),
         ({"mask": {"keep_prob": 0}}, r"mask.keep_prob must be in \(0, 1\], got 0"),
         ({"mask": {"strategy": "subset", "k": 3}}, "mask.k must be 1 to 2"),
         ({"mask": {"strategy": "temporal", "block_s": 1.0}}, "need an encoder with a feature map"),

@@ -79,8 +79,8 @@ def trained(epochs, **changes):
     )
     step = training.make_train_step(method.loss, tx, prepare, num_steps=steps)
     params = training.train(
-        "crossl", init, step, training.with_key(x, 0, "crossl"), rows_at, steps, mesh=mesh,
-        log_every=16, watches=method.watches,
+        init, step, training.with_key(x, 0, "crossl"), training.drawn(rows_at, mesh), steps,
+        mesh=mesh, record=training.Record("crossl", steps, log_every=16, watches=method.watches),
     ).params  # fmt: skip
 
     @jax.jit
