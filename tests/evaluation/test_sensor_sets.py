@@ -40,7 +40,7 @@ def test_what_is_always_there_may_exceed_the_limit_and_no_more():
 def test_what_does_not_fit_is_named():
     for match, arguments in (
         (
-            "no modality of device 'x' is called 'nope'; there is s0, s1",
+            "modality of device 'x' is called 'nope'; there is s0",
             {"devices": {"x": ["nope"]}},
         ),
         ("'s0' is in two devices, 'x' and 'y'", {"devices": {"x": ["s0"], "y": ["s1", "s0"]}}),
