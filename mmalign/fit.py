@@ -14,6 +14,7 @@ from mmalign import evaluation, training
 from mmalign.data import feed
 from mmalign.data.dataset import TRAIN, Dataset
 from mmalign.files import read_arrays, write_arrays, write_text
+from mmalign.methods import Method
 from mmalign.stages import Stage, first_batch
 
 CHECKPOINTS, MEANS, SECONDS = "checkpoints", "means.npz", "seconds.json"
@@ -67,16 +68,25 @@ def fit(folder: pathlib.Path, stage: Stage, use: Resources, source: Mapping | No
     return {"seconds": spent(), "steps": stage.block["steps"]}
 
 
-def load_variables(folder: pathlib.Path, method, like: Mapping, *, steps: int, ema: bool) -> dict:
+def load_variables(
+    folder: pathlib.Path, method: Method, like: Mapping, *, steps: int, ema: bool,
+    mesh: jax.sharding.Mesh | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Variables of a finished training, as its method's `embed` takes them.
 
-    like: shapes of a batch. ema: whether the averaged weights are the ones that count.
+    like: shapes of a batch. ema: whether the averaged weights are the ones that count. mesh: where
+    they are replicated; None: on the default device.
     """
     shapes = jax.eval_shape(method.init, jax.eval_shape(lambda: jax.random.key(0)), like)
     part = "ema" if ema else "params"
     saved = {part: shapes["params"]}
     if "state" in shapes:
         saved["state"] = shapes["state"]
+    if mesh is not None:
+        everywhere = training.replicated(mesh)
+        saved = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), saved
+        )
     with training.Checkpoints(folder / CHECKPOINTS, 1) as checkpoints:
         found = checkpoints.load(steps, saved, partial=True)
     variables = _kept(found[part], found.get("state"))

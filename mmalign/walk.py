@@ -84,7 +84,7 @@ class Walk:
         stage = self._plan.stages[name]
         return fit.load_variables(
             self.training(name), stage.method, first_batch(stage, self._use.arrays),
-            steps=stage.block["steps"], ema=bool(stage.block.get("ema")),
+            steps=stage.block["steps"], ema=bool(stage.block.get("ema")), mesh=self._use.mesh,
         )  # fmt: skip
 
     def _parts(self, name):

@@ -61,13 +61,13 @@ def tiny():
 
 @pytest.fixture
 def start():
-    """Starts `python ARGUMENTS` with one device in another process: (*arguments) -> Popen."""
+    """Starts `python ARGUMENTS` with one device in another process: (*arguments, **environment) -> Popen."""
     running = []
 
-    def start(*arguments):
+    def start(*arguments, **environment):
         process = subprocess.Popen(
             [sys.executable, "-W", "error", *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
