@@ -40,7 +40,7 @@ def embed_all(
         at = np.arange(start, start + size)
         inside, at = at < count, np.minimum(at, count - 1)
         row = np.asarray(rows)[at].astype(np.int32)
-        wanted = {m: np.where(inside & here[at], row, -1) for m, here in shown.items()}
+        wanted = {m: np.where(inside & shows[at], row, -1) for m, shows in shown.items()}
         batch = split_rows(feed.take(data, wanted), mesh)
         out.append(jax.device_get(program(variables, batch, data["statistics"])))
     return {part: np.concatenate([z[part] for z in out])[:count] for part in out[0]}
@@ -48,8 +48,8 @@ def embed_all(
 
 @functools.lru_cache(maxsize=32)  # a run asks each of its methods many times, for missing sensors
 def _program(embed, mesh):
-    whole, rows = replicated(mesh), jax.NamedSharding(mesh, jax.P("data"))
+    everywhere, rows = replicated(mesh), jax.NamedSharding(mesh, jax.P("data"))
     return jax.jit(
         lambda variables, batch, stats: embed(variables, feed.normalise(batch, stats)),
-        in_shardings=(whole, rows, whole),
+        in_shardings=(everywhere, rows, everywhere),
     )

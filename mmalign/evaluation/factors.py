@@ -89,7 +89,7 @@ def _columns(name, factors, rows):
 
 def _mean_r2(y, predicted):
     total = np.sum((y - y.mean(axis=0)) ** 2, axis=0)
-    known = total > 1e-12 * len(y)
-    if not known.any():
+    varies = total > 1e-12 * len(y)
+    if not varies.any():
         return float("nan")
-    return float(np.mean(1 - np.sum((y - predicted) ** 2, axis=0)[known] / total[known]))
+    return float(np.mean(1 - np.sum((y - predicted) ** 2, axis=0)[varies] / total[varies]))

@@ -40,8 +40,8 @@ def hold_out_groups(
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
     group, rows = np.asarray(group), np.sort(np.asarray(rows))
-    known = np.zeros(len(rows), int) if label is None else np.asarray(label)[rows]
-    classes, code = np.unique(known, return_inverse=True)
+    label_of_row = np.zeros(len(rows), int) if label is None else np.asarray(label)[rows]
+    classes, code = np.unique(label_of_row, return_inverse=True)
     owner = np.unique(group[rows], return_inverse=True)[1]
     for by, units in (("group", owner), ("window", np.arange(len(rows)))):
         rng = np.random.default_rng(seed)

@@ -32,13 +32,13 @@ DEFAULTS = defaults.missing()
 class Contender(NamedTuple):
     """One row of the table.
 
-    whole: [n, d], the joint embedding of all that the data set has, or the logits.
+    complete: [n, d], the joint embedding of all that the data set has, or the logits.
     embed: {modality: bool [n]} -> the same of these windows and modalities alone.
     network: whether they are logits, a network's own answers, of the test windows alone
       (`test_rows`); then no probe is fitted.
     """
 
-    whole: np.ndarray
+    complete: np.ndarray
     embed: Callable[[Mapping[str, np.ndarray]], np.ndarray]
     network: bool = False
 
@@ -106,10 +106,10 @@ def missing_sensors(
     window = {key: getattr(dataset, key) for key in ("group", "recording", "position")}
     if any(pattern["kind"] == "value" for pattern in tried):
         window["level"] = levels(dataset)
-    whole = {m: np.asarray(here) for m, here in dataset.present.items()}
+    present = {m: np.asarray(rows) for m, rows in dataset.present.items()}
     shown = [
-        ({"present": list(kept)}, {m: x & (m in kept) for m, x in whole.items()}) for kept in sets
-    ] + [({"pattern": p}, simulate(p, whole, **window, seed=seed)) for p in tried]
+        ({"present": list(kept)}, {m: x & (m in kept) for m, x in present.items()}) for kept in sets
+    ] + [({"pattern": p}, simulate(p, present, **window, seed=seed)) for p in tried]
     records = [
         record
         for row, contender in contenders.items()
@@ -132,11 +132,11 @@ def summarise(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     out = []
     for row, head in dict.fromkeys((r["row"], r["head"]) for r in records):
-        own = [r for r in records if (r["row"], r["head"]) == (row, head)]
-        worst = min(own, key=lambda r: r["macro_f1"])
-        most = max(own, key=lambda r: len(r["present"]))
+        of_head = [r for r in records if (r["row"], r["head"]) == (row, head)]
+        worst = min(of_head, key=lambda r: r["macro_f1"])
+        most = max(of_head, key=lambda r: len(r["present"]))
         by_count = {}
-        for r in sorted(own, key=lambda r: -len(r["present"])):
+        for r in sorted(of_head, key=lambda r: -len(r["present"])):
             by_count.setdefault(str(len(r["present"])), []).append(r["macro_f1"])
         out.append({
             "row": row, "head": head, "complete": most["macro_f1"],
@@ -153,10 +153,10 @@ def _answers(row, contender, dataset, shown, heads, seed):
     fit = lambda z, **options: probe.fit_linear(
         z[train], label[train], group[train], seed=seed, **options
     )
-    complete = None if contender.network else fit(contender.whole)
-    for i, (what, here) in enumerate(shown):
-        z = np.asarray(contender.embed(here) if i else contender.whole)
-        sensors = np.stack([x[test] for x in here.values()])
+    complete = None if contender.network else fit(contender.complete)
+    for i, (what, present) in enumerate(shown):
+        z = np.asarray(contender.embed(present) if i else contender.complete)
+        sensors = np.stack([x[test] for x in present.values()])
         protocol = what | {
             "absent": float(1 - sensors.mean()),
             "empty_windows": int((~sensors.any(axis=0)).sum()),
@@ -169,9 +169,9 @@ def _answers(row, contender, dataset, shown, heads, seed):
             yield {"row": row, "head": NETWORK, **found, **protocol}
             continue
         for head in heads:
-            own = complete
+            linear = complete
             if head == MISSING and i:
-                own = fit(z, strengths=(complete.strength,))
-            found = probe.scores(label[test], own.predict(z[test]))
-            chosen = {"strength": own.strength, "converged": own.converged}
+                linear = fit(z, strengths=(complete.strength,))
+            found = probe.scores(label[test], linear.predict(z[test]))
+            chosen = {"strength": linear.strength, "converged": linear.converged}
             yield {"row": row, "head": head, **found, **protocol, **chosen}

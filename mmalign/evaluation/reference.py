@@ -15,14 +15,14 @@ def raw_features(dataset: Dataset) -> dict[str, np.ndarray]:
     """
     parts = {}
     for name, windows in dataset.inputs.items():
-        here = np.asarray(dataset.present[name])
-        seen = windows[here & (dataset.split == TRAIN)]
+        present = np.asarray(dataset.present[name])
+        seen = windows[present & (dataset.split == TRAIN)]
         if not len(seen):
             raise ValueError(f"modality {name!r} is present in no training window")
         axes = tuple(range(windows.ndim - 1))
         mean, scale = seen.mean(axis=axes, dtype=float), seen.std(axis=axes, dtype=float)
         flat = np.zeros(windows.shape, np.float32)
-        flat[here] = (windows[here] - mean) / np.where(scale > 0, scale, 1.0)
+        flat[present] = (windows[present] - mean) / np.where(scale > 0, scale, 1.0)
         parts[name] = flat.reshape(len(flat), -1)
     return {**parts, "joint": np.concatenate(list(parts.values()), axis=1)}
 

@@ -37,8 +37,8 @@ def sensor_sets(
             for kept in itertools.combinations(names, size)
         ]
     parts = [frozenset([m]) for m in names] + [frozenset(d) for d in grouped.values()]
-    whole = frozenset(names)
-    chosen = dict.fromkeys([whole, *(whole - p for p in parts if p < whole), *parts])
+    everything = frozenset(names)
+    chosen = dict.fromkeys([everything, *(everything - p for p in parts if p < everything), *parts])
     rng = np.random.default_rng(seed)
     sizes = itertools.cycle(range(len(names) - 2, 1, -1))
     while len(chosen) < min(limit, 2 ** len(names) - 1):

@@ -76,17 +76,17 @@ def mutual_information(
     kept = where[:, None] & counted[None]
     other = kept & (place[:, None] != jnp.arange(len(counted))[None])
     scores = jnp.where(kept, scores, 0)
-    own = jnp.take_along_axis(scores, place[:, None], axis=1)
+    paired = jnp.take_along_axis(scores, place[:, None], axis=1)
     if bound == "info_nce":  # around the pair's score: a small cross-entropy keeps its digits
-        cost = softplus(_log_sum(scores - own, other)) - jnp.log(jnp.maximum(count, 1))
+        cost = softplus(_log_sum(scores - paired, other)) - jnp.log(jnp.maximum(count, 1))
     elif bound == "nwj":
         exponent = jnp.minimum(scores - 1, _SATURATED) - jnp.log(rest)
-        cost = jnp.sum(jnp.exp(exponent), axis=1, where=other) - own[:, 0]
+        cost = jnp.sum(jnp.exp(exponent), axis=1, where=other) - paired[:, 0]
     elif bound == "dv":
         rows = gathered(_log_sum(scores, other), axis_name)
-        cost = jax.nn.logsumexp(rows) - jnp.log(jnp.maximum(count, 1) * rest) - own[:, 0]
+        cost = jax.nn.logsumexp(rows) - jnp.log(jnp.maximum(count, 1) * rest) - paired[:, 0]
     else:
-        cost = jnp.sum(scores - own, axis=1, where=kept) / jnp.maximum(count, 1)
+        cost = jnp.sum(scores - paired, axis=1, where=kept) / jnp.maximum(count, 1)
     return mean_over_counted(jnp.where(count >= 2, -cost, 0), where, axis_name)
 
 

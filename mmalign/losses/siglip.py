@@ -53,8 +53,8 @@ def sigmoid(
     tile = tile_for(global_rows(z_a, axis_name), tile, dim=z_a.shape[1])
     a, b = (unit_side(z, (ids,), narrow) for z in (z_a, z_b))
     (others,), _ = pair_sums(_not_a_pair, a, b, scale, bias, tile=tile, axis_name=axis_name)
-    own = softplus(-(scale * jnp.sum(a.rows * b.rows, axis=1) + bias))
-    return mean_over_counted(own + others, where, axis_name)
+    pairs = softplus(-(scale * jnp.sum(a.rows * b.rows, axis=1) + bias))
+    return mean_over_counted(pairs + others, where, axis_name)
 
 
 def _not_a_pair(s, own, other, scale, bias):

@@ -29,7 +29,8 @@ def reconstruction(
       grid: [b, rows, cols, channels], what is to be decoded.
       present: bool [b], the windows that count.
       key: of the decoder's dropout, which is off without one.
-      masked: bool [b, H, W], the patches that are asked for; None for all.
+      masked: bool [b, H, W], the hidden patches, which are asked for; None for all. All are, too,
+        of a window in which none is hidden: half of a single patch, say.
       valid: bool [b, time], the samples that were measured; None for all. A patch with a sample
         that was not is not asked for, nor is one of padding alone.
     """
@@ -37,7 +38,7 @@ def reconstruction(
     guess = front.decode(m, params["decoder"], code, key=named_key(key, "decoder"))
     asked = jnp.broadcast_to(patching.valid[None], guess.shape[:-1])
     if masked is not None:
-        asked &= masked
+        asked &= masked | ~masked.any(axis=(1, 2), keepdims=True)
     if valid is not None:
         asked &= _measured(front, m, valid)
     return masked_mse(guess, patching.patchify(grid), asked, where=present).mean()

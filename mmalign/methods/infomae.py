@@ -58,7 +58,7 @@ def create(
     options.one_of("method.form", form, FORMS)
     front = sensors({"encoder": encoder, "augment": augment}, modalities)
     critics = Critics(
-        tuple(modalities), shared, private, form != "two_ratio", negatives, length,
+        front.kinds, shared, private, form != "two_ratio", negatives, length,
         Stem(**stem), Critic(**critic),
     )  # fmt: skip
     net = Network(front, Split(front, shared, private), critics)

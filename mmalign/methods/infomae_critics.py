@@ -29,6 +29,7 @@ from mmalign.models import Critic, Stem, apply
 class Critics(NamedTuple):
     """All critics of a set of modalities, with one stem per modality shared between them.
 
+    kinds: {modality: "series", "image", "vector" or "sequence"}.
     shared, private: widths of u and of v.
     joint: whether the joint critics exist.
     negatives: per row.
@@ -36,7 +37,7 @@ class Critics(NamedTuple):
     stem, critic: the modules.
     """
 
-    modalities: tuple[str, ...]
+    kinds: Mapping[str, str]
     shared: int
     private: int
     joint: bool
@@ -46,8 +47,13 @@ class Critics(NamedTuple):
     critic: Critic
 
     @property
+    def modalities(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self.kinds)
+
+    @property
     def pairs(self) -> list[tuple[str, str, str]]:
-        """(kind, modality of u, modality of the window) of the networks stacked as "pair"."""
+        """(critic, modality of u, modality of the window) of the networks stacked as "pair"."""
         ms = self.modalities
         return [
             *(("own", m, m) for m in ms),
@@ -57,15 +63,15 @@ class Critics(NamedTuple):
     def init(self, key: jax.Array, grids: Mapping) -> dict[str, dict]:
         """Parameters {"stem": {m}, "pair": stacked, "private": stacked, "split", "joint"}."""
         window, u, v = (jnp.zeros((1, n)) for n in (self.stem.out, self.shared, self.private))
-        each = lambda kind: [(kind, m) for m in self.modalities]
+        each = lambda critic: [(critic, m) for m in self.modalities]
 
         def stacked(names, *args):
             keys = jnp.stack([named_key(key, *name) for name in names])
             return jax.vmap(lambda k: self.critic.init(k, *args)["params"])(keys)
 
         params = {
-            "stem": {m: self.stem.init(named_key(key, "stem", m), grids[m])["params"]
-                     for m in self.modalities},
+            "stem": {m: self.stem.init(named_key(key, "stem", m), grids[m], kind)["params"]
+                     for m, kind in self.kinds.items()},
             "pair": stacked(self.pairs, window, u),
             "private": stacked(each("private"), window, v),
             "split": stacked(each("split"), v, u),
@@ -77,7 +83,7 @@ class Critics(NamedTuple):
 
     def features(self, params: Mapping, grids: Mapping) -> dict[str, jax.Array]:
         """Stem features {m: [b, width]} of the windows that the encoders see, unmasked."""
-        return {m: apply(self.stem, params["stem"][m], x) for m, x in grids.items()}
+        return {m: apply(self.stem, params["stem"][m], x, self.kinds[m]) for m, x in grids.items()}
 
     def logits(
         self, params: Mapping, features: Mapping, u: Mapping, v: Mapping,

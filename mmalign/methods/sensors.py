@@ -10,7 +10,7 @@ import jax
 
 from mmalign import options as checks
 from mmalign.augment import Policy, interval_fft, intervals
-from mmalign.methods.contract import RESERVED, Modality
+from mmalign.methods.contract import Modality, check_modalities
 from mmalign.models import Backbone, Encoded, apply, backbone, default_dim
 
 # encoders of modalities other than series, whose encoder a config names
@@ -92,16 +92,10 @@ class Sensors(NamedTuple):
           key: of dropout, which is on if there is one.
           valid: bool [b, time], the samples that were measured; None for all.
         """
-        encode = self._encoder(m, params, key)
-        return encode(x, masked, key is not None, self._rows(m, valid))
-
-    def features(
-        self, m: str, params: Any, x: jax.Array, *, key: jax.Array | None = None,
-        valid: jax.Array | None = None,
-    ) -> jax.Array:  # fmt: skip
-        """Feature map [b, time, dim] of modality m, of encoders that have one; see `tokens`."""
-        encode = self._encoder(m, params, key, method="features")
-        return encode(x, None, key is not None, self._rows(m, valid))
+        rngs = None if key is None else {"dropout": key}
+        encoder: Any = self.backbones[m].encoder
+        rows = self._rows(m, valid)
+        return encoder.apply({"params": params}, x, masked, key is not None, rows, rngs=rngs)
 
     def decode(
         self, m: str, params: Any, code: jax.Array, *, key: jax.Array | None = None
@@ -109,13 +103,6 @@ class Sensors(NamedTuple):
         """Patches [b, H, W, values] of modality m from a code [b, any]."""
         rngs = None if key is None else {"dropout": key}
         return apply(self.backbones[m].decoder, params, code, key is not None, rngs=rngs)
-
-    def _encoder(self, m, params, key, **more) -> Callable[..., Any]:
-        """`apply` of it, which returns what `tokens` or `features` do."""
-        rngs = None if key is None else {"dropout": key}
-        return functools.partial(
-            self.backbones[m].encoder.apply, {"params": params}, rngs=rngs, **more
-        )
 
     def _rows(self, m, valid):
         """Of valid samples, the rows of the grid that hold one."""
@@ -138,9 +125,7 @@ def sensors(config: Mapping[str, Any], modalities: Mapping[str, Modality]) -> Se
       modalities: {name: Modality}.
     Raises: ValueError naming the option.
     """
-    for m in modalities:
-        if m in RESERVED:
-            raise ValueError(f"a modality cannot be called {m!r}: it is a part of embeddings")
+    check_modalities(modalities)
     of_encoders = _encoder_options(dict(config["encoder"]), modalities)
     backbones, transforms, spectral = {}, {}, {}
     for m, modality in modalities.items():

@@ -48,12 +48,12 @@ def embedding_map(embedding: ArrayLike, label: ArrayLike, class_names: Sequence[
     kept = values[::-1][:2] / max(values.sum(), 1e-12)
     figure = blank(7.4, 4.6)
     axes = figure.add_subplot()
-    known = np.unique(label)
-    for c in known:
-        here = label == c
+    classes = np.unique(label)
+    for c in classes:
+        rows = label == c
         name = "unlabelled" if c < 0 else short(class_names[c])
         tone = MUTED if c < 0 else class_colour(c, len(class_names))
-        axes.scatter(*points[here].T, s=7, color=tone, alpha=0.6, lw=0, label=name)
+        axes.scatter(*points[rows].T, s=7, color=tone, alpha=0.6, lw=0, label=name)
     axes.set_xlabel(f"component 1 ({100 * kept[0]:.0f} % of the variance)")
     axes.set_ylabel(f"component 2 ({100 * kept[1:].sum():.0f} %)")
     axes.legend(
@@ -62,7 +62,7 @@ def embedding_map(embedding: ArrayLike, label: ArrayLike, class_names: Sequence[
         markerscale=2.4,
         loc="upper left",
         bbox_to_anchor=(1.0, 1.02),
-        ncols=1 + (len(known) - 1) // 16,
+        ncols=1 + (len(classes) - 1) // 16,
     )
     tidy(axes)
     return png(figure)

@@ -116,15 +116,11 @@ def _first_state(init_state, checkpoints, sharding):
     return checkpoints.load(None, jax.tree.map(like, jax.eval_shape(init_state)))
 
 
-@jax.jit
-def _all_finite(tree):
-    floats = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
-    return jnp.all(jnp.stack([jnp.isfinite(x).all() for x in floats]))
-
-
 def _check_finite(state, name):
     """A gradient can be finite and the update from it not."""
-    if not _all_finite(state):
+    floats = [x for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    # on the host, where they are to be saved from: no program has to be compiled for it
+    if not all(np.isfinite(x).all() for x in jax.device_get(floats)):
         raise FloatingPointError(
             f"stage {name!r}: weights or optimizer state not finite after step {int(state.step)}; "
             "it was not saved. A lower lr or a smaller clip_norm may help"

@@ -76,7 +76,7 @@ def init_state(
             params = warm_start(params, source, patterns)
         return TrainState(jnp.int32(0), params, tx.init(params), state, params if ema else None)
 
-    whole = None if mesh is None else replicated(mesh)
+    everywhere = None if mesh is None else replicated(mesh)
     # Apart, so that stages of one method share the part that is slow to compile, random numbers.
-    params, state = jax.jit(fresh, out_shardings=whole)(key)
-    return jax.jit(first, out_shardings=whole)(params, state, source)
+    params, state = jax.jit(fresh, out_shardings=everywhere)(key)
+    return jax.jit(first, out_shardings=everywhere)(params, state, source)

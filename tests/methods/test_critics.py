@@ -12,8 +12,8 @@ SHARED, PRIVATE, STEM = 3, 5, 4
 
 
 def make(count=2, *, joint=True, negatives=2, length=2):
-    names = ("acc", "emg", "ecg")[:count]
-    return Critics(names, SHARED, PRIVATE, joint, negatives, length,
+    kinds = dict.fromkeys(("acc", "emg", "ecg")[:count], "series")
+    return Critics(kinds, SHARED, PRIVATE, joint, negatives, length,
                    Stem((4,), STEM), Critic(hidden=6, depth=1))  # fmt: skip
 
 

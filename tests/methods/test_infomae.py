@@ -198,7 +198,7 @@ def test_what_does_not_fit_is_refused(small):
 
 
 def build(form):
-    return Critics(NAMES, SHARED, PRIVATE, form != "two_ratio", 2, 2,
+    return Critics(dict.fromkeys(NAMES, "series"), SHARED, PRIVATE, form != "two_ratio", 2, 2,
                    Stem((4,), 4), Critic(hidden=6, depth=1))  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from mmalign.methods import JOINT
+from mmalign.methods import JOINT, Modality
 from mmalign.methods.decoding import draw_masks, reconstruction
 from mmalign.methods.sensors import sensors
 
@@ -68,6 +68,20 @@ def test_every_part_of_an_autoencoder_learns(plain):
         for part in ("encoder", "shared", "private", "decoder"):
             assert not zero(grads["sensors"][m][part])
         assert not zero(grads["sensors"][m]["encoder"]["mask_token"])  # so something was hidden
+
+
+def test_what_has_a_single_patch_is_reconstructed_from_all_of_it(small):
+    """Half of one patch is none: without a rule of its own nothing would ever be learnt."""
+    front = sensors({"encoder": small.options("mae")["encoder"]}, {"age": Modality("vector", (1,))})
+    grid, backbone = jax.random.normal(KEY, (8, 1, 1, 1)), front.backbones["age"]
+    masked = draw_masks(front, KEY, {"age": grid}, 0.5)["age"]
+    assert not masked.any()
+    oracle = SimpleNamespace(apply=lambda *args, **kwargs: backbone.patching.patchify(grid) + 1.0)
+    answers = front._replace(backbones={"age": backbone._replace(decoder=oracle)})
+    cost = reconstruction(
+        answers, "age", {"decoder": None}, None, grid, jnp.ones(8, bool), None, masked=masked
+    )
+    np.testing.assert_allclose(cost, 1.0, rtol=1e-6)
 
 
 def test_only_hidden_patches_of_real_cells_are_scored(small):
