@@ -44,7 +44,7 @@ def get_config(arg=""):
     cfg = common.config(data)
     cfg.encoder = common.compact(data)
     cfg.stages = ("train",)
-    cfg.rows = ("chance", "raw_windows", "random_encoder", "supervised", "train")
+    cfg.rows = (*common.REFERENCES, "train")
     cfg.train = dict(
         label=method["label"],
         method=dict(name=name, **method["method"]),

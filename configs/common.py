@@ -13,6 +13,9 @@ TRIAXIAL = ("uci_har", "sp_sw_har", "ipol_gait", "pamap2")  # every sensor has a
 SLOW = {"stress_predict": ("eda", "temp"), "wesad": ("eda",)}  # they change within seconds
 OWN = ("data", "method")  # kinds that also take "package.module:function"
 SMOKE = "smoke"
+# rows that every table begins with
+REFERENCES = ("chance", "raw_windows", "window_statistics", "random_forest", "random_encoder",
+              "supervised")  # fmt: skip
 
 
 def arguments(arg, **kinds):

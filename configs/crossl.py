@@ -33,7 +33,7 @@ def get_config(arg=""):
     # strides: a seventh of the published encoder's cost; the parameters are the same
     cfg.encoder = dict(name="conv", preset="crossl", strides=(2, 2, 2))
     cfg.stages = ("crossl",)
-    cfg.rows = ("chance", "raw_windows", "random_encoder", "supervised", "crossl")
+    cfg.rows = (*common.REFERENCES, "crossl")
     cfg.crossl = dict(
         label="CroSSL",
         method=dict(name="crossl", augment=None, preset=preset, **_options()),

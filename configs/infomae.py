@@ -33,15 +33,7 @@ def get_config(arg=""):
     cfg = common.config(data)
     cfg.encoder = _encoder(encoder, data)
     cfg.stages = ("pretrain", "align")
-    cfg.rows = (
-        "chance",
-        "raw_windows",
-        "random_encoder",
-        "supervised",
-        "joint_pretrain",
-        "pretrain",
-        "align",
-    )
+    cfg.rows = (*common.REFERENCES, "joint_pretrain", "pretrain", "align")
     cfg.pretrain = dict(
         label="Unaligned concatenation",
         method=dict(name="mae", augment=None, mask_ratio=0.5, shared=8, private=64),

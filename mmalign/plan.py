@@ -11,7 +11,7 @@ from mmalign.data import feed
 from mmalign.data.dataset import Dataset
 from mmalign.data.fingerprint import fingerprint
 from mmalign.graph import Node
-from mmalign.run_checks import BUILT_IN, check_run
+from mmalign.run_checks import BUILT_IN, ON_STATISTICS, check_run
 from mmalign.stages import (
     Stage,
     expanded,
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     """One contender of the table.
 
     name: of its stage, or of BUILT_IN. label: what the table calls it.
-    stage, embedding: None where nothing is embedded.
+    stage, embedding: None where nothing is trained, and where nothing is embedded.
     evaluations: {what: node}, of `score.EVALUATIONS`.
     """
 
@@ -130,10 +130,15 @@ def _rows(config, dataset, data, stages):
     missing = evaluation.missing_options(config["evaluation"].get("missing"), dataset.modalities)
     tried = _tried_without_sensors(names, config, stages) if missing["references"] else set()
     headline = config["stages"][-1]
+    statistics = Node("embedding", "window_statistics", {"windows": "all"}, (data,))
     rows = []
     for name in names:
         if name in BUILT_IN and name != "random_encoder":
-            rows.append(Row(name, BUILT_IN[name], None, None, _evaluations(name, config, data)))
+            z = statistics if name in ON_STATISTICS else None
+            found = _evaluations(name, config, z or data)
+            if name == "window_statistics" and missing["references"]:
+                found["missing"] = _evaluation(name, "missing", config, z, missing=missing)
+            rows.append(Row(name, BUILT_IN[name], None, z, found))
             continue
         for stage in _trainings(name, stages):
             subset = "test" if stage.answers else "all"

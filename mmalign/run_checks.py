@@ -12,7 +12,14 @@ NEEDS = ("seed", "data", "encoder", "augment", "stages", "rows", "evaluation", "
          "checkpoint_every")  # fmt: skip
 KEYS = (*NEEDS, "wandb")
 # rows of the table that no block of the config describes, and their labels
-BUILT_IN = {"chance": "Chance", "raw_windows": "Raw windows", "random_encoder": "Random encoder"}
+BUILT_IN = {
+    "chance": "Chance",
+    "raw_windows": "Raw windows",
+    "window_statistics": "Window statistics",
+    "random_forest": "Random forest on window statistics",
+    "random_encoder": "Random encoder",
+}
+ON_STATISTICS = ("window_statistics", "random_forest")  # of them
 
 
 def check_run(config: Mapping, dataset: Dataset) -> None:

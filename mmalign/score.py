@@ -29,6 +29,11 @@ def embed(folder: pathlib.Path, stage: Stage, variables: Mapping, use: Resources
     write_arrays(folder / ARRAYS, parts)
 
 
+def describe_windows(folder: pathlib.Path, use: Resources) -> None:
+    """Window statistics, in place of an embedding."""
+    write_arrays(folder / ARRAYS, evaluation.window_statistics(use.dataset))
+
+
 def load_embedding(folder: pathlib.Path) -> dict[str, np.ndarray]:
     """{part: [n, d]} as `embed` left it."""
     return read_arrays(folder / ARRAYS)
@@ -54,25 +59,27 @@ def _probe(spec, row, parts, variables, use):
     dataset, seed = use.dataset, spec["seed"]
     if row.name == "chance":
         return evaluation.chance(row.name, dataset, spec["fractions"], seed)
-    if row.stage is None:
+    cells = None
+    if row.name == "raw_windows":
         features = evaluation.raw_features(dataset)
+    elif row.name == "window_statistics":
+        features = evaluation.filled(parts(), dataset, dataset.present)
+    elif row.name == "random_forest":
+        features, cells = parts(), [evaluation.Cell(JOINT, "forest", f) for f in spec["fractions"]]
     elif row.stage.answers:
         return [_answered(row, parts()["logits"], dataset, seed)]
     else:
         features = parts()
     return evaluation.evaluate(
-        {row.name: features}, dataset, fractions=spec["fractions"], seed=seed
+        {row.name: features}, dataset, cells=cells, fractions=spec["fractions"], seed=seed
     )
 
 
 def _answered(row, logits, dataset, seed):
     """Record of a network's own answers, its logits of the test windows."""
-    test = evaluation.test_rows(dataset)
-    return evaluation.record(
-        row.name, evaluation.Cell(JOINT, "network", row.stage.fraction), dataset.label[test],
-        {"predictions": logits.argmax(axis=-1)}, row.stage.sampler.windows, seed,
-        dataset.num_classes,
-    )  # fmt: skip
+    cell = evaluation.Cell(JOINT, "network", row.stage.fraction)
+    answers = {"predictions": logits.argmax(axis=-1)}
+    return evaluation.record(row.name, cell, dataset, answers, row.stage.sampler.windows, seed)
 
 
 def _missing(spec, row, parts, variables, use):
@@ -81,7 +88,11 @@ def _missing(spec, row, parts, variables, use):
     sets = evaluation.sensor_sets(
         dataset.modalities, devices=options["devices"], limit=options["limit"], seed=spec["seed"]
     )
-    contender = _contender(row, parts(), variables(), use)
+    if row.stage is None:
+        answer = lambda present: evaluation.filled(parts(), dataset, present)[JOINT]
+        contender = evaluation.Contender(answer(dataset.present), answer)
+    else:
+        contender = _contender(row, parts(), variables(), use)
     return evaluation.missing_sensors(
         {row.name: contender}, dataset, sets, evaluation.patterns(options),
         heads=options["heads"], seed=spec["seed"],

@@ -88,10 +88,16 @@ class Walk:
         )  # fmt: skip
 
     def _parts(self, name):
-        """Embeddings by a row's stage."""
-        stage = self._plan.stages[name]
-        (node,) = {row.embedding for row in self._plan.rows if row.name == name and row.embedding}
-        make = lambda folder: score.embed(folder, stage, self.variables(name), self._use)
+        """Embeddings by a row's stage, or the features that it has in place of them."""
+        row, node = next(
+            (row, row.embedding) for row in self._plan.rows if row.name == name and row.embedding
+        )
+
+        def make(folder):
+            if row.stage is None:
+                return score.describe_windows(folder, self._use)
+            return score.embed(folder, row.stage, self.variables(name), self._use)
+
         return score.load_embedding(self._store.get(node, make))
 
     def _evaluation(self, row, node):
@@ -119,11 +125,13 @@ def write_report(folder, planned, found, trainings, parts) -> None:
     for row, records in of("missing"):
         for part, lines in records.items():
             missing[part] += [line | {"row": row.label} for line in lines]
+    records = [r | {"row": row.label} for row, found_of in of("probe") for r in found_of]
     results = {
         "method": planned.headline.name,
         "data": describe(dataset),
         "headline": planned.headline.label,
-        "records": [r | {"row": row.label} for row, records in of("probe") for r in records],
+        "records": records,
+        "cautions": report.cautions(records),
         "missing": missing,
         **{what: records for _, what, records in found if what == "information"},
         "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
@@ -148,6 +156,8 @@ def publish(made: pathlib.Path, folder: pathlib.Path) -> dict:
         write_text(folder / name, (made / name).read_text(encoding="utf-8"))
     results = report.read_results(folder / "results.json")
     print(f"\n{report.probe_table(results['records']).text()}\n")
+    for said in results["cautions"]:
+        print(f"Note: {said}")
     for part, r2 in results.get("information", {}).items():
         print(f"R^2 from {part}: " + ", ".join(f"{k} {v:.2f}" for k, v in r2.items()))
     print(f"Report: {folder / 'report.html'}")

@@ -2,7 +2,7 @@
 
 from mmalign.evaluation.embedding import embed_all
 from mmalign.evaluation.factors import factor_r2
-from mmalign.evaluation.held_out import HeldOut, hold_out_groups
+from mmalign.evaluation.features import filled, window_statistics
 from mmalign.evaluation.missing import (
     HEADS,
     Contender,
@@ -30,14 +30,13 @@ __all__ = [
     "HEADS",
     "Cell",
     "Contender",
-    "HeldOut",
     "chance",
     "default_cells",
     "embed_all",
     "evaluate",
     "factor_r2",
+    "filled",
     "fit_linear",
-    "hold_out_groups",
     "knn_probe",
     "labelled_rows",
     "linear_probe",
@@ -51,4 +50,5 @@ __all__ = [
     "sensor_sets",
     "summarise",
     "test_rows",
+    "window_statistics",
 ]

@@ -27,6 +27,9 @@ from mmalign.evaluation.protocols import labelled_rows, test_rows
 
 (COMPLETE, MISSING), NETWORK = HEADS, "network"
 DEFAULTS = defaults.missing()
+# Strengths tried first for what is trained on missing sensors, in units of the one that was chosen
+# with all of them, and the windows that they are tried on: there may be 64 sets.
+_AROUND, _MOST = (0.01, 0.1, 1.0, 10.0, 100.0), 3000
 
 
 class Contender(NamedTuple):
@@ -48,7 +51,7 @@ def missing_options(config: Mapping | None, modalities: Sequence[str]) -> dict[s
 
     heads: of HEADS. "trained on complete": the linear probe learns from windows with all their
       sensors; "trained on missing": one probe for each set or pattern, from windows that miss what
-      the test windows miss, at the strength that was chosen on complete ones.
+      the test windows miss, its strength chosen on these.
     limit, devices: as `sensor_sets` takes them.
     patterns, rates, duration: kinds of `data.missingness`, each tried at each rate (a subset
       has none), devices falling out together.
@@ -171,7 +174,8 @@ def _answers(row, contender, dataset, shown, heads, seed):
         for head in heads:
             linear = complete
             if head == MISSING and i:
-                linear = fit(z, strengths=(complete.strength,))
+                strengths = [complete.strength * factor for factor in _AROUND]
+                linear = fit(z, strengths=strengths, draws=1, most=_MOST)
             found = probe.scores(label[test], linear.predict(z[test]))
             chosen = {"strength": linear.strength, "converged": linear.converged}
             yield {"row": row, "head": head, **found, **protocol, **chosen}

@@ -4,11 +4,13 @@ A record is one number with its protocol:
 
     row          the contender, as the table names it
     part         a modality, or "joint"
-    protocol     "linear", "knn", "majority" (chance) or "network" (a network's own answer)
+    protocol     "linear", "knn", "forest", "majority" (chance) or "network" (its own answer)
     fraction     share of the labelled training windows
     accuracy, macro_f1, confusion        on the labelled test windows; confusion[true][predicted]
+    intervals                            of both, 95 % over test people; None of a single one
+    people, taken                        how each was taken, see `people.by_person`
     train_windows, test_windows, seed    what was used
-    strength, held_out, converged        linear: the chosen C, what it was chosen on
+    strength, curve, chosen_by, at_edge, converged    linear, see `penalty.Choice`
     neighbours                           knn
 """
 
@@ -20,7 +22,7 @@ import numpy as np
 from mmalign.data.dataset import TEST, TRAIN, Dataset
 from mmalign.data.samplers import labelled_subset
 from mmalign.defaults import FRACTIONS
-from mmalign.evaluation import probe, reference
+from mmalign.evaluation import people, probe, reference
 
 FORMS = ("latents", "global")  # of a joint embedding, where a method has two: see CroSSL
 
@@ -66,7 +68,7 @@ def evaluate(
     if cells is None:
         cells = default_cells(dataset.modalities, fractions)
     cells = [Cell._make(cell) for cell in cells]
-    label, test = np.asarray(dataset.label), test_rows(dataset)
+    test = test_rows(dataset)
     subsets = {
         fraction: labelled_rows(dataset, fraction, seed)
         for fraction in sorted({cell.fraction for cell in cells})
@@ -74,7 +76,7 @@ def evaluate(
     records = []
 
     def add(row, cell, outcome, train):
-        made = record(row, cell, label[test], outcome, len(train), seed, dataset.num_classes)
+        made = record(row, cell, dataset, outcome, len(train), seed)
         records.append(made)
         if progress:
             progress(made)
@@ -97,8 +99,7 @@ def chance(
         train = labelled_rows(dataset, fraction, seed)
         guess = {"predictions": reference.majority(label[train], len(test))}
         cell = Cell("joint", "majority", fraction)
-        classes = dataset.num_classes
-        records.append(record(row, cell, label[test], guess, len(train), seed, classes))
+        records.append(record(row, cell, dataset, guess, len(train), seed))
     return records
 
 
@@ -120,26 +121,28 @@ def labelled_rows(dataset: Dataset, fraction: float, seed: int) -> np.ndarray:
 
 
 def record(
-    row: str, cell: Cell, label_test: np.ndarray, outcome: Mapping[str, Any], train_windows: int,
-    seed: int, num_classes: int,
+    row: str, cell: Cell, dataset: Dataset, outcome: Mapping[str, Any], train_windows: int,
+    seed: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """One record. `outcome` holds `predictions` [m] and any fields to keep beside the scores.
+    """One record. `outcome` holds `predictions` of the test windows and fields to keep.
 
     Use it for a network's own answers: `record("Supervised", Cell("joint", "network", 1.0), ...)`.
     """
-    kept = {k: v for k, v in outcome.items() if k != "predictions"}
-    predictions = np.asarray(outcome["predictions"])
-    confusion = np.zeros((num_classes, num_classes), int)
-    np.add.at(confusion, (label_test, predictions), 1)
+    test, classes = test_rows(dataset), dataset.num_classes
+    label, predictions = np.asarray(dataset.label)[test], np.asarray(outcome["predictions"])
+    taken = people.by_person(label, predictions, np.asarray(dataset.group)[test], classes)
+    counts = people.confusions(taken, classes)
     return {
         "row": row,
         **cell._asdict(),
-        **probe.scores(label_test, predictions),
-        **kept,
+        **probe.scores(label, predictions),
+        "intervals": people.intervals(counts),
+        **{k: v for k, v in outcome.items() if k != "predictions"},
         "train_windows": int(train_windows),
-        "test_windows": len(label_test),
+        "test_windows": len(label),
         "seed": int(seed),
-        "confusion": confusion.tolist(),
+        "confusion": counts.sum(axis=0).tolist(),
+        **taken,
     }
 
 
@@ -152,4 +155,6 @@ def _run(cell, z, dataset, train, test, seed):
         )
     if cell.protocol == "knn":
         return probe.knn_probe(z[train], label[train], z[test], label[test])
-    raise ValueError(f'protocol must be "linear" or "knn", got {cell.protocol!r}')
+    if cell.protocol == "forest":
+        return probe.forest(z[train], label[train], z[test], label[test], seed=seed)
+    raise ValueError(f'protocol must be "linear", "knn" or "forest", got {cell.protocol!r}')

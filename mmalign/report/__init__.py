@@ -1,7 +1,8 @@
 """Results in; out comes what people read: a table, results.json, one self-contained page."""
 
+from mmalign.report.cautions import cautions
 from mmalign.report.page import write
 from mmalign.report.results import plain, read_results, write_results
 from mmalign.report.table import Table, probe_table
 
-__all__ = ["Table", "plain", "probe_table", "read_results", "write", "write_results"]
+__all__ = ["Table", "cautions", "plain", "probe_table", "read_results", "write", "write_results"]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mmalign.report import curves, figures, robustness, table
+from mmalign.report.cautions import cautions
 from mmalign.report.results import plain
 
 _LONG = 80  # characters; a longer fact of the header gets a line of its own
@@ -105,9 +106,29 @@ def _header(results, data):
 def _probes(records, headline):
     if not records:
         return None
+    said = "".join(f"<li>{html.escape(text)}</li>" for text in cautions(records))
     return _section(
         "What the embeddings know of the label",
-        f'<div class="wide">{table.probe_table(records).html(shown=headline)}</div>',
+        f'<div class="wide">{table.probe_table(records).html(shown=headline)}</div>'
+        + (f'<ul class="note">{said}</ul>' if said else "")
+        + _choices(records, headline),
+    )
+
+
+def _choices(records, headline):
+    """The headline's probe by its strength, a line a share of the labels."""
+    lines = ""
+    for r in records:
+        if (r["row"], r["part"], r["protocol"]) == (headline, "joint", "linear") and r.get("curve"):
+            curve = ", ".join(f"{c:.0e}: {100 * f1:.1f}" for c, f1 in r["curve"])
+            lines += (
+                f"<li>{100 * r['fraction']:.3g} % labels: C = {r['strength']:.1e} of {curve}</li>"
+            )
+    if not lines:
+        return ""
+    return (
+        "<details><summary>How the probe's strength was chosen: macro-F1 in % over folds of "
+        f"training people by C</summary><ul>{lines}</ul></details>"
     )
 
 

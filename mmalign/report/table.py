@@ -2,33 +2,36 @@
 
 import html
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmalign.evaluation import people
+
 WIDTH = 110
-NOTE = (
-    "Accuracy / macro-F1 in % on test subjects, macro-F1 over the classes they have: linear probe "
-    "of the frozen joint embedding by share of labels, its strength chosen on held-out training "
-    "subjects; kNN of 5 neighbours; each sensor's linear probe alone (accuracy)."
-)
 _DASH = "-"
-# Which protocol fills a linear-probe column: a network's own answer stands in for its probe.
-_ANSWERS = ("network", "linear", "majority")
+# Which protocol fills a linear-probe column: a network's or a forest's own answer stands in for it.
+_ANSWERS = ("network", "forest", "linear", "majority")
+
+
+class Number(NamedTuple):
+    """A number as text, and whether it is the best of its column, see `probe_table`."""
+
+    text: str
+    best: bool = False
 
 
 class Table(NamedTuple):
-    """Strings ready to print. `best[i][j]` marks the largest number of a column."""
+    """Strings ready to print. A row is its name and a cell a column: the numbers of it."""
 
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    best: tuple[tuple[bool, ...], ...]
+    rows: tuple[tuple[str, tuple[tuple[Number, ...], ...]], ...]
     note: str
 
     def text(self, width: int = WIDTH) -> str:
         """Aligned plain text; columns that do not fit `width` follow in a second block."""
-        lines = [self.header, *self.rows]
+        lines = [self.header, *self._lines(lambda text: text, lambda text: text)]
         sizes = [max(len(line[j]) for line in lines) for j in range(len(self.header))]
         sizes[0] = min(sizes[0], max(8, width // 3))
         blocks, start = [], 1
@@ -44,66 +47,122 @@ class Table(NamedTuple):
         return "\n\n".join("\n".join(block) for block in [*blocks, textwrap.wrap(self.note, width)])
 
     def markdown(self) -> str:
-        """A pipe table; the best of each column in bold."""
+        """A pipe table; what is better than all others in bold."""
         cell = lambda text: text.replace("\\", "\\\\").replace("|", "\\|")
         lines = ["| " + " | ".join(map(cell, self.header)) + " |"]
         lines.append("|" + " --- |" + " ---: |" * (len(self.header) - 1))
-        for row, best in zip(self.rows, self.best, strict=True):
-            marked = [f"**{cell(t)}**" if b else cell(t) for t, b in zip(row, best, strict=True)]
-            lines.append("| " + " | ".join(marked) + " |")
+        for line in self._lines(cell, lambda text: f"**{text}**"):
+            lines.append("| " + " | ".join(line) + " |")
         return "\n".join([*lines, "", self.note])
 
     def html(self, shown: str | None = None) -> str:
-        """A <table>; the best of each column in bold, the row named `shown` tinted; escaped."""
+        """A <table>; the best in bold as in `markdown`, the row named `shown` tinted; escaped."""
         head = "".join(f"<th>{html.escape(t)}</th>" for t in self.header)
         body = ""
-        for row, best in zip(self.rows, self.best, strict=True):
-            cells = [
-                f"<td><b>{html.escape(t)}</b></td>" if b else f"<td>{html.escape(t)}</td>"
-                for t, b in zip(row, best, strict=True)
-            ]
-            tint = ' class="shown"' if row[0] == shown else ""
-            body += f"<tr{tint}>{''.join(cells)}</tr>\n"
+        lines = self._lines(html.escape, lambda text: f"<b>{text}</b>")
+        for (name, _), line in zip(self.rows, lines, strict=True):
+            tint = ' class="shown"' if name == shown else ""
+            body += f"<tr{tint}>{''.join(f'<td>{text}</td>' for text in line)}</tr>\n"
         return (
             f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
             f'<p class="note">{html.escape(self.note)}</p>'
         )
 
+    def _lines(self, escape: Callable[[str], str], bold: Callable[[str], str]) -> list[list[str]]:
+        """The rows as text, the best numbers marked by `bold`."""
+        marked = lambda n: bold(escape(n.text)) if n.best else escape(n.text)
+        return [
+            [escape(name), *(" / ".join(map(marked, cell)) for cell in cells)]
+            for name, cells in self.rows
+        ]
+
+
+class _Column(NamedTuple):
+    title: str
+    part: str
+    protocols: tuple[str, ...]
+    fraction: float
+
 
 def probe_table(records: Sequence[Mapping[str, Any]]) -> Table:
     """Records of `evaluation.evaluate` (any number of seeds, which are averaged) as a Table.
 
-    Rows in the order of the records. Columns: the joint embedding at each label fraction, kNN, then
-    each modality's linear probe at its largest fraction. A cell that nothing filled is a dash.
+    Rows in the order of the records. Columns: the joint embedding at each label fraction, the
+    95 % intervals at the largest, kNN, then each modality's probe at its largest fraction. A cell
+    that nothing filled is a dash. Best are accuracy and macro-F1, each on its own, that exceed
+    those of every other row by a paired difference whose 95 % interval over test people excludes
+    zero.
     """
     if not records:
         raise ValueError("records is empty: there is nothing to tabulate")
+    columns = _columns(records)
+    names = list(dict.fromkeys(r["row"] for r in records))
+    found = {name: [_of(records, name, column) for column in columns] for name in names}
+    of_column = [[found[name][j] for name in names] for j in range(len(columns))]
+    best = [_best(entries) for entries in of_column]
+    whole = max((j for j, c in enumerate(columns) if c.protocols == _ANSWERS and c.part == "joint"),
+                default=None)  # fmt: skip
+    rows, header = [], [column.title for column in columns]
+    for i, name in enumerate(names):
+        cells = [
+            _cell(found[name][j], best[j][i], column.part == "joint")
+            for j, column in enumerate(columns)
+        ]
+        if whole is not None:
+            cells.insert(whole + 1, _interval(found[name][whole]))
+        rows.append((name, tuple(cells)))
+    if whole is not None:
+        header.insert(whole + 1, "95 % intervals")
+    return Table(("", *header), tuple(rows), _note(records))
+
+
+def _columns(records):
     fractions = sorted({r["fraction"] for r in records if _is_answer(r) and _is_joint(r)})
     nearest = max((r["fraction"] for r in records if r["protocol"] == "knn"), default=None)
-    parts = dict.fromkeys(r["part"] for r in records if not _is_joint(r))
-    columns: list[tuple[str, str, tuple[str, ...], float]] = [
-        (f"{_percent(f)} % labels", "joint", _ANSWERS, f) for f in fractions
-    ]
+    columns = [_Column(f"{_percent(f)} % labels", "joint", _ANSWERS, f) for f in fractions]
     if nearest is not None:
-        columns.append(("kNN", "joint", ("knn",), nearest))
-    for part in parts:
+        columns.append(_Column("kNN", "joint", ("knn",), nearest))
+    for part in dict.fromkeys(r["part"] for r in records if not _is_joint(r)):
         most = max(r["fraction"] for r in records if r["part"] == part)
-        columns.append((part, part, _ANSWERS, most))
-    names = list(dict.fromkeys(r["row"] for r in records))
-    values = [[_mean(records, name, *column[1:]) for column in columns] for name in names]
-    first = [[-1.0 if v is None else v[0] for v in row] for row in values]
-    top = np.max(first, axis=0, initial=0.0)
-    best = tuple(
-        (False, *(v > 0 and round(v, 3) == round(t, 3) for v, t in zip(row, top, strict=True)))
-        for row in first
-    )
-    rows = tuple(
-        (name, *(_cell(v, column[1] == "joint") for v, column in zip(row, columns, strict=True)))
-        for name, row in zip(names, values, strict=True)
-    )
+        columns.append(_Column(part, part, _ANSWERS, most))
+    return columns
+
+
+def _note(records):
+    whom = "people" if any(set(r.get("people", ())) - {-1} for r in records) else "windows"
     seeds = len({r["seed"] for r in records})
-    note = NOTE + (f" Means of {seeds} seeds." if seeds > 1 else "")
-    return Table(("", *(column[0] for column in columns)), rows, best, note)
+    return (
+        f"Accuracy / macro-F1 in % on test {whom}, macro-F1 over the classes they have: linear "
+        "probe of the frozen joint embedding by share of labels, its strength chosen on folds of "
+        f"the training {whom}; kNN of 5 neighbours; each sensor's linear probe alone (accuracy). "
+        "Intervals: at the largest share, over test people."
+        + (f" Means of {seeds} seeds." if seeds > 1 else "")
+    )
+
+
+def _best(entries):
+    """[[accuracy, macro-F1: whether it is better than that of every other row], ...]."""
+    rivals = [[other for other in entries if other and other is not entry] for entry in entries]
+    return [
+        [bool(entry and others) and all(_exceeds(entry, other, metric) for other in others)
+         for metric in ("accuracy", "macro_f1")]
+        for entry, others in zip(entries, rivals)
+    ]  # fmt: skip
+
+
+def _exceeds(entry, other, metric):
+    """Whether the paired difference is above zero by its interval."""
+    if any("people" not in r for r in (*entry, *other)) or entry[0]["people"] != other[0]["people"]:
+        return False
+    counts = [
+        np.sum([people.confusions(r, len(r["confusion"])) for r in records], axis=0)
+        for records in (entry, other)
+    ]
+    mean = lambda records: np.mean([r[metric] for r in records])
+    if mean(entry) <= mean(other):  # which most are: no need to draw people
+        return False
+    found = people.difference(*counts)
+    return found is not None and found[metric][0] > 0
 
 
 def _is_answer(r):
@@ -114,25 +173,32 @@ def _is_joint(r):
     return r["part"] == "joint"
 
 
-def _mean(records, row, part, protocols, fraction):
-    """(accuracy, macro-F1) over seeds by the first of `protocols` that the row has, or None."""
-    for protocol in protocols:
-        key = row, part, protocol, fraction
-        found = [
-            (r["accuracy"], r["macro_f1"])
-            for r in records
-            if (r["row"], r["part"], r["protocol"], r["fraction"]) == key
-        ]
+def _of(records, row, column):
+    """Records, one a seed, by the first of the column's protocols that the row has; [] if none."""
+    for protocol in column.protocols:
+        key = row, column.part, protocol, column.fraction
+        found = [r for r in records if (r["row"], r["part"], r["protocol"], r["fraction"]) == key]
         if found:
-            return np.mean(found, axis=0)
-    return None
+            return found
+    return []
 
 
-def _cell(value, with_f1):
-    if value is None:
-        return _DASH
-    accuracy, f1 = (f"{100 * v:.1f}" for v in value)
-    return f"{accuracy} / {f1}" if with_f1 else accuracy
+def _cell(entry, best, with_f1):
+    if not entry:
+        return (Number(_DASH),)
+    metrics = ("accuracy", "macro_f1") if with_f1 else ("accuracy",)
+    return tuple(
+        Number(f"{100 * np.mean([r[metric] for r in entry]):.1f}", bool(is_best))
+        for metric, is_best in zip(metrics, best)
+    )
+
+
+def _interval(entry):
+    known = [r["intervals"] for r in entry if r.get("intervals")]
+    if not known:
+        return (Number(_DASH),)
+    mean = lambda metric: 100 * np.mean([found[metric] for found in known], axis=0)
+    return tuple(Number("{:.0f}-{:.0f}".format(*mean(m))) for m in ("accuracy", "macro_f1"))
 
 
 def _percent(fraction):

@@ -106,9 +106,14 @@ def test_nodes_hang_on_what_they_are_computed_from_and_on_nothing_else(tiny, dat
                                if usual.get(name) != digest}  # fmt: skip
     assert not changed({"log_every": 7, "checkpoint_every": 5, "data.placement": "host"})
     assert not changed({"align.label": "Mine", "rows": ("align", "pretrain")})
-    missing = {"evaluation-random_encoder_missing", "evaluation-joint_pretrain_missing",
-               "evaluation-pretrain_missing", "evaluation-align_missing",
-               "evaluation-supervised_100_missing"}  # fmt: skip
+    missing = {
+        "evaluation-random_encoder_missing",
+        "evaluation-joint_pretrain_missing",
+        "evaluation-pretrain_missing",
+        "evaluation-align_missing",
+        "evaluation-supervised_100_missing",
+        "evaluation-window_statistics_missing",
+    }
     assert changed({"evaluation.missing.limit": 5}) == missing
     align = {"training-align", "embedding-align", "evaluation-align_probe",
              "evaluation-align_missing", "evaluation-align_information"}  # fmt: skip

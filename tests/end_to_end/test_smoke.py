@@ -12,8 +12,9 @@ import mmalign
 from mmalign.data import synthetic
 
 ROOT = pathlib.Path(__file__).parents[2]
+FOREST = "Random forest on window statistics"
 ROWS = (
-    "Chance", "Raw windows", "Random encoder", "Supervised network",
+    "Chance", "Raw windows", "Window statistics", FOREST, "Random encoder", "Supervised network",
     "Joint pretraining on the pairs", "Unaligned concatenation", "InfoMAE",
 )  # fmt: skip
 
@@ -46,7 +47,7 @@ def test_a_run_leaves_its_record_and_prints_its_table(job):
     assert set(results["information"]) == {"shared", "private", "joint"}
     sets = {(r["row"], tuple(r["present"])) for r in results["missing"]["sets"]}
     assert {kept for _, kept in sets} == {("acc", "emg"), ("acc",), ("emg",)}
-    assert {row for row, _ in sets} == set(ROWS) - {"Chance", "Raw windows"}
+    assert {row for row, _ in sets} == set(ROWS) - {"Chance", "Raw windows", FOREST}
     assert all(row in printed for row in ROWS)
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert lines and all(json.loads(line)["step"] == 2 for line in lines)

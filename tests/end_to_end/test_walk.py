@@ -33,11 +33,12 @@ def test_a_run_leaves_what_it_says(tiny_run):
                      "report.html", "artifacts"}  # fmt: skip
     trained = ("pretrain", "align", "joint_pretrain", "supervised_10", "supervised_100")
     rows = ("random_encoder", *trained)
+    embedded, other = ("window_statistics", *rows), ("chance", "raw_windows", "random_forest")
     found = set(tiny_run.artifacts)
     assert found == {
-        *(f"training-{name}" for name in rows), *(f"embedding-{name}" for name in rows),
-        *(f"evaluation-{name}_probe" for name in ("chance", "raw_windows", *rows)),
-        *(f"evaluation-{name}_missing" for name in rows if name != "supervised_10"),
+        *(f"training-{name}" for name in rows), *(f"embedding-{name}" for name in embedded),
+        *(f"evaluation-{name}_probe" for name in (*other, *embedded)),
+        *(f"evaluation-{name}_missing" for name in embedded if name != "supervised_10"),
         "evaluation-align_information", "report-align",
     }  # fmt: skip
     for folder in tiny_run.artifacts.values():
@@ -58,10 +59,11 @@ def test_stored_results_are_the_returned_ones(tiny_run):
 def test_every_row_has_its_numbers_at_every_share_of_labels(tiny_run):
     records = tiny_run.results["records"]
     joint = {(r["row"], r["protocol"], r["fraction"]) for r in records if r["part"] == "joint"}
-    probed = ("Raw windows", "Random encoder", *TRAINED)
+    probed = ("Raw windows", "Window statistics", "Random encoder", *TRAINED)
     assert joint == {
         *(("Chance", "majority", f) for f in FRACTIONS),
         *(("Supervised network", "network", f) for f in FRACTIONS),
+        *(("Random forest on window statistics", "forest", f) for f in FRACTIONS),
         *((row, "linear", f) for row in probed for f in FRACTIONS),
         *((row, "knn", 1.0) for row in probed),
     }
@@ -97,7 +99,8 @@ def test_every_row_is_tried_with_every_set_of_sensors(tiny_run):
     tried = {}
     for r in missing["sets"]:
         tried.setdefault((r["row"], r["head"]), []).append(r["present"])
-    probed = [(row, head) for row in ("Random encoder", *TRAINED) for head in evaluation.HEADS]
+    rows = ("Window statistics", "Random encoder", *TRAINED)
+    probed = [(row, head) for row in rows for head in evaluation.HEADS]
     assert set(tried) == {*probed, ("Supervised network", "network")}
     assert all(sets == [["acc", "emg"], ["acc"], ["emg"]] for sets in tried.values())
     for r in missing["sets"]:  # with all sensors, and all labels, it is what the table says

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mmalign.evaluation import fit_linear, knn_probe, linear_probe, probe, scores
+from mmalign.evaluation.probe import forest
+from mmalign.evaluation.quiet import fit_quietly
 
 
 def blobs(rng, n, classes=4, dim=12, spread=0.3):
@@ -48,41 +50,6 @@ def test_test_labels_and_features_never_reach_the_strength(rng):
     np.testing.assert_array_equal(first["predictions"], other["predictions"])
 
 
-def test_noise_features_call_for_a_stronger_penalty_than_clean_ones(rng):
-    label = np.arange(120) % 2
-    subject = np.arange(120) // 2 % 6
-    noisy = np.c_[label + 1.2 * rng.standard_normal(120), rng.standard_normal((120, 100))]
-    strength = lambda x: fit_linear(x, label, subject).strength
-    assert strength(noisy) < max(probe.STRENGTHS)
-    # a tie goes to the stronger penalty
-    assert strength(np.c_[label, label] + 0.0) == min(probe.STRENGTHS)
-
-
-def test_the_chosen_strength_is_the_best_on_held_out_subjects(rng):
-    from sklearn.linear_model import LogisticRegression
-
-    from mmalign.evaluation import hold_out_groups
-
-    label = np.arange(240) % 3
-    subject = np.arange(240) // 3 % 8
-    x = np.c_[
-        np.eye(3)[label] + 0.9 * rng.standard_normal((240, 3)), rng.standard_normal((240, 60))
-    ]
-    held = hold_out_groups(subject, np.arange(240), 5, label=label)
-    x = (x - x.mean(0)) / x.std(0)
-    accuracy = {}
-    for c in probe.STRENGTHS:
-        model = LogisticRegression(C=c, max_iter=2000).fit(x[held.fit], label[held.fit])
-        accuracy[c] = model.score(x[held.validation], label[held.validation])
-    chosen = fit_linear(x, label, subject, seed=5).strength
-    assert accuracy[chosen] >= max(accuracy.values()) - 0.02  # tolerance of the quicker fits
-
-
-def test_too_few_windows_to_choose_on_take_the_middle_strength():
-    fitted = fit_linear(np.eye(3), np.arange(3), np.zeros(3, int), strengths=(1.0, 0.1, 5.0))
-    assert (fitted.strength, fitted.held_out) == (1.0, "nothing")
-
-
 def test_a_fit_that_did_not_converge_says_so_without_a_warning(rng, monkeypatch):
     x, y, g = blobs(rng, 200, spread=2.0)
     assert fit_linear(x, y, g).converged
@@ -98,7 +65,15 @@ def test_other_warnings_of_the_solver_pass_through():
             warnings.warn("something else", RuntimeWarning, stacklevel=1)
 
     with pytest.warns(RuntimeWarning, match="something else"):
-        assert probe._fit(Model(), None, None)
+        assert fit_quietly(Model(), None, None)
+
+
+def test_a_forest_learns_and_copes_with_missing_features(rng):
+    (x, y, _), (x_test, y_test, _) = blobs(rng, 200), blobs(rng, 80)
+    x[::3, 0], x_test[::4, 1] = np.nan, np.nan
+    found = forest(x, y, x_test, y_test)
+    assert found["accuracy"] > 0.9
+    np.testing.assert_array_equal(found["predictions"], forest(x, y, x_test, y_test)["predictions"])
 
 
 def test_nearest_neighbours_equal_brute_force(rng):

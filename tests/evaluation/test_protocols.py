@@ -49,9 +49,12 @@ def test_chance_is_the_most_frequent_class_at_each_fraction():
 
 def test_confusion_counts_true_by_predicted(rng):
     dataset = make()
-    made = record("Net", Cell("joint", "network", 1.0), np.array([0, 0, 2]),
-                  {"predictions": np.array([0, 1, 2]), "strength": 3.0}, 9, 4, 3)  # fmt: skip
-    assert made["confusion"] == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    test = dataset.label[protocols.test_rows(dataset)]
+    answers = {"predictions": np.where(test == 1, 0, test), "strength": 3.0}
+    made = record("Net", Cell("joint", "network", 1.0), dataset, answers, 9, 4)
+    assert made["confusion"] == [[24, 0, 0], [24, 0, 0], [0, 0, 24]]
+    assert made["people"] == list(range(14, 20)) and len(made["taken"]) == 6 * 3
+    assert made["intervals"]["accuracy"] == (2 / 3, 2 / 3)  # everybody is taken alike
     assert (made["strength"], made["train_windows"], made["seed"]) == (3.0, 9, 4)
     assert "predictions" not in made
     linear = evaluate({"r": parts(rng, dataset)}, dataset, cells=[("joint", "linear", 1.0)])[-1]
@@ -92,8 +95,8 @@ def test_what_cannot_be_evaluated_is_refused(rng):
     dataset = make()
     with pytest.raises(ValueError, match="row 'r', part 'joint': 7 embeddings for 240 windows"):
         evaluate({"r": {"joint": np.ones((7, 2))}}, dataset)
-    with pytest.raises(ValueError, match=r'"linear" or "knn", got .forest'):
-        evaluate({"r": parts(rng, dataset)}, dataset, cells=[("joint", "forest", 1.0)])
+    with pytest.raises(ValueError, match=r'"knn" or "forest", got .tree'):
+        evaluate({"r": parts(rng, dataset)}, dataset, cells=[("joint", "tree", 1.0)])
     with pytest.raises(ValueError, match="'toy' has no labelled test window"):
         evaluate({}, make(split=np.full(240, TRAIN, np.int8)))
     with pytest.raises(ValueError, match="no labelled window"):

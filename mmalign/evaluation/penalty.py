@@ -1,0 +1,139 @@
+"""How strongly a linear probe is held back, by cross-validation over folds of training people."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mmalign.evaluation.quiet import fit_quietly
+
+# Inverse strengths C of the penalty, the strongest penalty first.
+STRENGTHS = tuple(10.0**k for k in range(-4, 5))
+LIMITS = (1e-8, 1e8)  # of the search beyond them, while the best is at the edge
+FOLDS = 5
+_PAST_THE_BEST = 3  # larger values tried in vain before the search ends
+_MOST_DRAWS, _FEW = 5, 4000  # windows; a draw of folds for so many, more of fewer
+MOST = 10_000  # windows that a choice is made on
+_ITERATIONS, _TOLERANCE = 100, 1e-3  # of a trial: bounds the cost of weak penalties
+
+
+class Choice(NamedTuple):
+    """The chosen strength and what it was chosen on.
+
+    strength: C. curve: ((C, mean macro-F1 over folds and draws), ...), ascending.
+    by: "group" (no subject on both sides of a fold), "window" (subjects shared) or "nothing"
+      (there were too few windows to choose).
+    at_edge: whether the best of all was the last that the search tries.
+    """
+
+    strength: float
+    curve: tuple[tuple[float, float], ...]
+    by: str
+    at_edge: bool
+
+
+def choose(
+    scaled: np.ndarray, label: np.ndarray, group: np.ndarray, *,
+    strengths: Sequence[float] = STRENGTHS, draws: int | None = None, most: int = MOST,
+    seed: int = 0,
+) -> Choice:  # fmt: skip
+    """The strength of a logistic regression with the best macro-F1 on held-out people.
+
+    Folds are drawn anew several times where windows are few. Each draw votes for the top of its
+    curve, every value averaged with its neighbours by (1, 2, 1) / 4, ties to the stronger penalty;
+    the choice is the geometric mean of the votes. Measured on window statistics of five data sets,
+    that moves the test's macro-F1 by a standard deviation of 0 to 0.6 points between draws. The
+    one-standard-error rule moved it by up to 4.6 and cost up to 6 points: over few people who
+    differ the error is large, and the strongest penalty within it far from the best.
+
+    Args:
+      scaled: [n, d] standardised features. label: [n]. group: [n], the subject of each.
+      strengths: values of C to try first. The search ends early once larger values no longer
+        help, and goes on beyond both ends, within LIMITS, while the best is there.
+      draws: of folds; None: one, or up to five the fewer windows there are.
+      most: windows to choose on, every second or third and so on where there are more.
+      seed: of the draws.
+    """
+    apart = -(-len(label) // most)
+    scaled, label, group = scaled[::apart], label[::apart], group[::apart]
+    draws = draws or int(np.clip(_FEW // len(label), 1, _MOST_DRAWS))
+    folds, by = _folds(label, group, draws, seed)
+    strengths = sorted(strengths)
+    if len(strengths) == 1 or not folds:
+        return Choice(strengths[len(strengths) // 2], (), by, False)
+    paths = [[_Path(scaled, label, *fold) for fold in draw] for draw in folds]
+    ask = lambda c: np.array([np.mean([path.score(c) for path in draw]) for draw in paths])
+    found = _searched(strengths, ask)
+    grid, scores = np.array(list(found)), np.stack(list(found.values()))
+    mean = scores.mean(axis=1)
+    votes = [grid[_smooth(scores[:, i]).argmax()] for i in range(draws)]
+    strength = float(np.exp(np.mean(np.log(votes))) / apart)  # C weighs a sum over windows
+    at_edge = bool(np.isin(grid[mean.argmax()], LIMITS))
+    return Choice(strength, tuple(zip(grid.tolist(), mean.tolist())), by, at_edge)
+
+
+def _searched(strengths, ask: Callable[[float], np.ndarray]) -> dict[float, np.ndarray]:
+    """{C: scores} of the values that were tried, ascending."""
+    tried: dict[float, np.ndarray] = {}
+    best = lambda: max(tried, key=lambda c: (tried[c].mean(), -c))
+    for c in strengths:
+        tried[c] = ask(c)
+        if sum(other > best() for other in tried) == _PAST_THE_BEST:
+            break
+    top = lambda: tried[max(tried)].mean()
+    # where all are alike no penalty is weak enough yet, unless all are perfect
+    while max(tried) < LIMITS[1] and top() >= tried[best()].mean() and top() < 1:
+        c = min(float(f"{max(tried) * 10:.6g}"), LIMITS[1])  # powers of ten stay such
+        tried[c] = ask(c)
+    while best() == min(tried) > LIMITS[0]:
+        c = max(float(f"{best() / 10:.6g}"), LIMITS[0])
+        tried[c] = ask(c)
+    return dict(sorted(tried.items()))
+
+
+def _smooth(curve):
+    padded = np.pad(curve, 1, mode="edge")
+    return (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+
+
+class _Path:
+    """Fits of one fold, each from the one before."""
+
+    def __init__(self, scaled, label, fit, held_out):
+        from sklearn.linear_model import LogisticRegression
+
+        self._model = LogisticRegression(max_iter=_ITERATIONS, tol=_TOLERANCE, warm_start=True)
+        self._fit, self._held_out = (scaled[fit], label[fit]), (scaled[held_out], label[held_out])
+
+    def score(self, strength: float) -> float:
+        """Macro-F1 on the held-out rows, over the classes that they have."""
+        from sklearn.metrics import f1_score
+
+        fit_quietly(self._model.set_params(C=strength), *self._fit)
+        x, label = self._held_out
+        predicted, classes = self._model.predict(x), np.unique(label)
+        return f1_score(label, predicted, labels=classes, average="macro", zero_division=0)  # pyright: ignore
+
+
+def _folds(label, group, draws, seed):
+    """([[(rows to fit, held-out rows), ...] of each draw], what they are drawn by)."""
+    for by, unit in (("group", np.unique(group, return_inverse=True)[1]),
+                     ("window", np.arange(len(label)))):  # fmt: skip
+        count = min(FOLDS, unit.max() + 1)
+        if count < 2:
+            continue
+        drawn = [list(_draw(label, unit, count, seed + i)) for i in range(draws)]
+        if all(drawn):
+            return drawn, by
+    return [], "nothing"
+
+
+def _draw(label, unit, count, seed) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The folds of one draw from which something can be learnt of what is held out."""
+    from sklearn.model_selection import GroupKFold
+
+    folds = GroupKFold(count, shuffle=True, random_state=seed)
+    for fit, held_out in folds.split(label, groups=unit):
+        known = np.isin(label[held_out], label[fit])
+        if len(np.unique(label[fit])) > 1 and known.mean() >= 0.5:
+            yield fit, held_out

@@ -1,0 +1,22 @@
+"""Fits of scikit-learn that say whether they converged, and do not print it."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+
+def fit_quietly(model: Any, x: np.ndarray, y: np.ndarray) -> bool:
+    """Fits; whether the solver says that it converged. Other warnings pass through."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, y)
+    converged = True
+    for w in caught:
+        if issubclass(w.category, ConvergenceWarning):
+            converged = False
+        else:
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    return converged
