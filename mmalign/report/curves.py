@@ -9,6 +9,8 @@ import numpy as np
 
 from mmalign.report.canvas import SERIES, blank, png, short, tidy
 
+_LEFT, _RIGHT, _BELOW, _ABOVE = 0.55, 0.1, 0.42, 0.3  # inches around a panel
+
 
 def loss_curves(metrics: Iterable[Mapping[str, Any]]) -> bytes | None:
     """A panel a stage with its loss ("<stage>/loss"). PNG bytes, or None without any."""
@@ -45,9 +47,14 @@ def _panels(series, *, columns, size, title):
     stages = list(dict.fromkeys(name.rpartition("/")[0] for name in series))
     columns = min(columns, len(series))
     lines = -(-len(series) // columns)
-    figure = blank(size[0] * columns, size[1] * lines)
+    width, height = size[0] * columns, size[1] * lines
+    figure = blank(width, height, layout="none")  # of many panels matplotlib's take seconds
     for i, (name, (step, value)) in enumerate(series.items()):
-        axes = figure.add_subplot(lines, columns, i + 1)
+        line, column = divmod(i, columns)
+        left, below = column * size[0] + _LEFT, height - (line + 1) * size[1] + _BELOW
+        inside = size[0] - _LEFT - _RIGHT, size[1] - _BELOW - _ABOVE
+        box = (left / width, below / height, inside[0] / width, inside[1] / height)
+        axes = figure.add_axes(box)
         tone = SERIES[stages.index(name.rpartition("/")[0]) % len(SERIES)]
         axes.plot(step, value, color=tone, lw=1.5, marker="o" if len(step) == 1 else None, ms=4)
         if value.min() > 0 and value.max() > 20 * value.min():

@@ -1,8 +1,10 @@
 """A run of InfoMAE small enough for tests, in this process or as a command in another."""
 
 import contextlib
+import fcntl
 import importlib.util
 import io
+import json
 import os
 import pathlib
 import subprocess
@@ -129,25 +131,36 @@ def tiny_run(tiny, run_small, tmp_path_factory):
     """One run on one device, for many tests to look at and none to change.
 
     `folder`, `config`, `results` as returned, `printed`, `artifacts` ({kind-name: folder}) and
-    `traces` (how often the step of each stage was traced).
+    `traces` (how often the step of each stage was traced). The first worker that wants it runs it.
     """
-    made = SimpleNamespace(folder=tmp_path_factory.mktemp("run") / "new", config=tiny.config())
-    made.traces, printed = [], io.StringIO()
+    common = tmp_path_factory.getbasetemp()
+    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
+    found, kept = common / "tiny", common / "tiny.json"
+    with open(common / "tiny.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            made = _traced_run(tiny.config(), found, run_small)
+            kept.write_text(json.dumps(made))
+    made = json.loads(kept.read_text())
+    return SimpleNamespace(folder=found, config=tiny.config(), artifacts=artifacts(found), **made)
+
+
+def _traced_run(config, folder, run_small):
+    """{"results", "printed", "traces"} of a run into the folder."""
+    traces, printed = [], io.StringIO()
     make = training.make_train_step
 
     def counted(*args, **kwargs):
-        step, number = make(*args, **kwargs), len(made.traces)
-        made.traces.append(0)
+        step, number = make(*args, **kwargs), len(traces)
+        traces.append(0)
 
         def train_step(*args):
-            made.traces[number] += 1
+            traces[number] += 1
             return step(*args)
 
         return train_step
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(training, "make_train_step", counted)
-        made.results = run_small(made.config, made.folder)
-    made.printed = printed.getvalue()
-    made.artifacts = artifacts(made.folder)
-    return made
+        results = run_small(config, folder)
+    return {"results": results, "printed": printed.getvalue(), "traces": traces}

@@ -31,9 +31,9 @@ def windows(tmp_path_factory):
     ("config", "changes"),
     [
         (infomae, {"align.sampler.fraction": 1.0, "align.method.negatives": 2,
-                   "joint_pretrain.sampler.fraction": 1.0, "joint_pretrain.method.negatives": 2}),
-        (crossl, {}),
-        (baselines, {}),
+                   "rows": ("window_statistics", "random_forest", "pretrain")}),
+        (crossl, {"rows": ("chance", "raw_windows", "random_encoder", "supervised")}),
+        (baselines, {"rows": ("random_encoder",)}),
     ],
     ids=["infomae", "crossl", "baselines"],
 )  # fmt: skip

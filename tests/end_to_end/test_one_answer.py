@@ -50,6 +50,7 @@ def run(tiny, run_small, tmp_path_factory):
     with config.unlocked():
         config.encoder.update(width=8, depth=1, dim=12, hidden=16, segments=2, patch_s=0.25)
         config.evaluation.fractions = (1.0,)
+        config.evaluation.missing.patterns = ()
         for name in METHODS:
             block = {
                 "label": name,
