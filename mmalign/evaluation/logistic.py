@@ -54,7 +54,7 @@ def solve(
         done = np.abs(slope).max(axis=(1, 2)) < tolerance
         if done.any():
             out[going[done]] = at[done]
-            going, at, value, slope = (a[~done] for a in (going, at, value, slope))
+            going, at, value, slope = going[~done], at[~done], value[~done], slope[~done]
             pairs = [(s[~done], y[~done]) for s, y in pairs]
         if not len(going):
             break

@@ -48,7 +48,7 @@ def _panels(series, *, columns, size, title):
     columns = min(columns, len(series))
     lines = -(-len(series) // columns)
     width, height = size[0] * columns, size[1] * lines
-    figure = blank(width, height, layout="none")  # of many panels matplotlib's take seconds
+    figure = blank(width, height, placed=False)  # which takes seconds for many panels
     for i, (name, (step, value)) in enumerate(series.items()):
         line, column = divmod(i, columns)
         left, below = column * size[0] + _LEFT, height - (line + 1) * size[1] + _BELOW

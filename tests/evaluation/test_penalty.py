@@ -82,3 +82,12 @@ def test_a_choice_on_every_second_window_weighs_them_as_all(rng):
     assert second.strength in [
         pytest.approx(c / 2 * 10**k) for c, _ in second.curve for k in (-0.5, 0, 0.5)
     ]
+
+
+def test_folds_of_which_nothing_can_be_learnt_are_left_out(rng):
+    """Two of four people are of a class of their own: without them the others cannot be told."""
+    x, _, _ = people(rng, count=4)
+    group, label = np.repeat(np.arange(4), 30), np.repeat([0, 0, 1, 2], 30)
+    label[:15], label[40:50] = 1, 1
+    choice = choose(x, label, group, draws=3)
+    assert choice.by == "group" and np.isfinite(choice.strength)
