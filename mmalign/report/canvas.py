@@ -12,11 +12,11 @@ SERIES = ("#2f6f9f", "#d1783c", "#4c9a6a", "#b04a5a", "#7a68a6", "#8c6d46", "#c7
 _DPI = 144
 
 
-def blank(width: float, height: float) -> "Figure":
+def blank(width: float, height: float, layout: str | None = "constrained") -> "Figure":
     """An empty figure, inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
+    return Figure(figsize=(width, height), dpi=_DPI, layout=layout, facecolor="white")
 
 
 def png(figure: "Figure") -> bytes:
