@@ -18,8 +18,8 @@ def get_config():
         sampler=dict(kind="unpaired"),
     )
     cfg.align = dict(
-        label="SimCLR",
-        method=dict(name="simclr", projector=dict(hidden=8, out=8)),
+        label="CMC",
+        method=dict(name="cmc", projector=dict(hidden=8, out=8)),
         source="pretrain",
         warm_start=("sensors/[^/]+/encoder",),
         sampler=dict(kind="paired"),

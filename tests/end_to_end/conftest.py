@@ -1,10 +1,12 @@
 """A run of InfoMAE small enough for tests, in this process or as a command in another."""
 
 import contextlib
+import fcntl
 import importlib.util
 import io
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -57,6 +59,12 @@ def tiny():
         return [f"--config={path}:smoke", *flags, f"--workdir={workdir}"]
 
     return SimpleNamespace(config=config, command=command, path=path)
+
+
+@pytest.fixture(scope="session")
+def chain():
+    """Path of the config of the smallest chain."""
+    return pathlib.Path(__file__).with_name("chain.py")
 
 
 @pytest.fixture
@@ -129,25 +137,37 @@ def tiny_run(tiny, run_small, tmp_path_factory):
     """One run on one device, for many tests to look at and none to change.
 
     `folder`, `config`, `results` as returned, `printed`, `artifacts` ({kind-name: folder}) and
-    `traces` (how often the step of each stage was traced).
+    `traces` (how often the step of each stage was traced). Workers share the run of the first one.
     """
-    made = SimpleNamespace(folder=tmp_path_factory.mktemp("run") / "new", config=tiny.config())
-    made.traces, printed = [], io.StringIO()
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of the session
+    stored = shared / "tiny_run.pickle"
+    with (shared / "tiny_run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stored.exists():
+            made = _tiny_run(tiny, run_small, tmp_path_factory.mktemp("run") / "new")
+            stored.write_bytes(pickle.dumps(made))
+    made = pickle.loads(stored.read_bytes())
+    return SimpleNamespace(config=tiny.config(), artifacts=artifacts(made["folder"]), **made)
+
+
+def _tiny_run(tiny, run_small, folder):
+    """What `tiny_run` stores."""
+    traces, printed = [], io.StringIO()
     make = training.make_train_step
 
     def counted(*args, **kwargs):
-        step, number = make(*args, **kwargs), len(made.traces)
-        made.traces.append(0)
+        step, number = make(*args, **kwargs), len(traces)
+        traces.append(0)
 
         def train_step(*args):
-            made.traces[number] += 1
+            traces[number] += 1
             return step(*args)
 
         return train_step
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(training, "make_train_step", counted)
-        made.results = run_small(made.config, made.folder)
-    made.printed = printed.getvalue()
-    made.artifacts = artifacts(made.folder)
-    return made
+        results = run_small(tiny.config(), folder)
+    return {"folder": folder, "results": results, "printed": printed.getvalue(), "traces": traces}

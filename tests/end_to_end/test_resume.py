@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from orbax.checkpoint import v1 as ocp
 
-CHAIN, INTERRUPT = (pathlib.Path(__file__).with_name(f"{x}.py") for x in ("chain", "interrupt"))
+INTERRUPT = pathlib.Path(__file__).with_name("interrupt.py")
 STAGES = ("pretrain", "align", "head_100")
 
 
@@ -45,12 +45,12 @@ def record(folder):
 
 
 @pytest.fixture
-def attempt(start):
+def attempt(start, chain):
     """The command, once: with an interruption or without."""
 
     def run(folder, *interruption):
         script = [INTERRUPT, *interruption] if interruption else ["-m", "mmalign.main"]
-        process = start(*script, f"--config={CHAIN}", f"--workdir={folder}")
+        process = start(*script, f"--config={chain}", f"--workdir={folder}")
         output = process.communicate()[0]
         return SimpleNamespace(code=process.returncode, output=output)
 
@@ -74,7 +74,7 @@ def unbroken(attempt, unbroken_folder):
 def same_results(folder, unbroken):
     results, want = (json.loads((x / "results.json").read_text()) for x in (folder, unbroken))
     rows = {record["row"] for record in results["records"]}
-    assert rows == {"Chance", "Autoencoder", "Head", "SimCLR"}
+    assert rows == {"Chance", "Autoencoder", "Head", "CMC"}
     for part in ("records", "missing", "information"):
         assert results[part] == want[part]
     assert (folder / "metrics.jsonl").read_text() == (unbroken / "metrics.jsonl").read_text()
