@@ -12,11 +12,10 @@ SERIES = ("#2f6f9f", "#d1783c", "#4c9a6a", "#b04a5a", "#7a68a6", "#8c6d46", "#c7
 _DPI = 144
 
 
-def blank(width: float, height: float, placed: bool = True) -> "Figure":
-    """An empty figure, inches; placed: by matplotlib, so that no two texts meet."""
+def blank(width: float, height: float, layout: str | None = "constrained") -> "Figure":
+    """An empty figure, inches."""
     from matplotlib.figure import Figure
 
-    layout = "constrained" if placed else None
     return Figure(figsize=(width, height), dpi=_DPI, layout=layout, facecolor="white")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from mmalign.report.canvas import SERIES, blank, png, short, tidy
 
-_LEFT, _RIGHT, _BELOW, _ABOVE = 0.55, 0.1, 0.42, 0.3  # inches around a panel
+# Inches around a panel, for its labels. Fixed: to measure labels takes longer than to draw them.
+_LEFT, _RIGHT, _BELOW, _ABOVE, _STEP = 0.58, 0.12, 0.24, 0.3, 0.18
 
 
 def loss_curves(metrics: Iterable[Mapping[str, Any]]) -> bytes | None:
@@ -47,19 +48,18 @@ def _panels(series, *, columns, size, title):
     stages = list(dict.fromkeys(name.rpartition("/")[0] for name in series))
     columns = min(columns, len(series))
     lines = -(-len(series) // columns)
-    width, height = size[0] * columns, size[1] * lines
-    figure = blank(width, height, placed=False)  # which takes seconds for many panels
+    width, height = size[0] * columns, size[1] * lines + _STEP
+    figure = blank(width, height, layout=None)
     for i, (name, (step, value)) in enumerate(series.items()):
-        line, column = divmod(i, columns)
-        left, below = column * size[0] + _LEFT, height - (line + 1) * size[1] + _BELOW
-        inside = size[0] - _LEFT - _RIGHT, size[1] - _BELOW - _ABOVE
-        box = (left / width, below / height, inside[0] / width, inside[1] / height)
-        axes = figure.add_axes(box)
+        left, top = size[0] * (i % columns) + _LEFT, height - size[1] * (i // columns) - _ABOVE
+        wide, high = size[0] - _LEFT - _RIGHT, size[1] - _BELOW - _ABOVE
+        axes = figure.add_axes((left / width, (top - high) / height, wide / width, high / height))
         tone = SERIES[stages.index(name.rpartition("/")[0]) % len(SERIES)]
         axes.plot(step, value, color=tone, lw=1.5, marker="o" if len(step) == 1 else None, ms=4)
         if value.min() > 0 and value.max() > 20 * value.min():
             axes.set_yscale("log")
-        axes.set_title(short(title(name) or "loss", 34), loc="left", fontsize=8.5)
+        name, at = short(title(name) or "loss", 34), (0.1 - _LEFT) / wide
+        axes.set_title(name, loc="left", x=at, fontsize=8.5)
         if i >= len(series) - columns:
             axes.set_xlabel("step")
         tidy(axes)

@@ -1,26 +1,36 @@
-"""A config of two short stages, the second from the first, that are traced quickly."""
+"""A config: two stages, one from the other, and a head, with networks as small as they come."""
 
 from mmalign.configs import common
 
+OPTIM = {"lr": 1e-3, "weight_decay": 0.05, "clip_norm": 1.0, "warmup_steps": 0}
+
 
 def get_config():
-    """SimCLR of two sensors, from masked autoencoders."""
+    """Six steps a training, with a checkpoint inside each."""
     cfg = common.config("synthetic")
-    cfg.encoder = dict(name="compact", patch_s=0.16, width=4, depth=2, dim=8)
+    cfg.data.options = dict(subjects=8, windows=16, test_subjects=2)
+    cfg.encoder = dict(common.compact("synthetic"), width=4, depth=1, dim=8, hidden=8, segments=2)
     cfg.augment.pool = ("scaling",)
-    cfg.stages = ("pretrain", "align")
-    cfg.rows = ("chance", "raw_windows", "window_statistics", "random_encoder", "pretrain")
-    optim = dict(lr=1e-3)
+    cfg.stages, cfg.rows = (
+        ("pretrain", "align"),
+        ("chance", "window_statistics", "pretrain", "head"),
+    )
     cfg.pretrain = dict(
-        label="Masked autoencoders", method=dict(name="mae", augment=None), steps=6, batch_size=48,
-        sampler=dict(kind="unpaired"), optim=optim,
-    )  # fmt: skip
+        label="Autoencoder",
+        method=dict(name="autoencoder", augment=None),
+        sampler=dict(kind="unpaired"),
+    )
     cfg.align = dict(
-        label="SimCLR", source="pretrain", warm_start=("sensors/[^/]+/encoder",), steps=6,
-        method=dict(name="simclr", projector=dict(hidden=8, out=8), temperature=0.2),
-        batch_size=48, sampler=dict(kind="paired"), optim=optim,
-    )  # fmt: skip
-    cfg.data.options = dict(subjects=8, windows=32, test_subjects=2)
-    cfg.evaluation.fractions = (0.1, 1.0)
+        label="CMC",
+        method=dict(name="cmc", projector=dict(hidden=8, out=8)),
+        source="pretrain",
+        warm_start=("sensors/[^/]+/encoder",),
+        sampler=dict(kind="paired"),
+    )
+    cfg.head = common.head("Head", "align")
+    cfg.head.method.hidden = 8
+    for stage in (cfg.pretrain, cfg.align, cfg.head):
+        stage.update(steps=6, batch_size=32, optim=OPTIM)
+    cfg.evaluation.fractions = (1.0,)
     cfg.log_every, cfg.checkpoint_every = 1, 4
     return cfg

@@ -4,9 +4,9 @@ import contextlib
 import fcntl
 import importlib.util
 import io
-import json
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -59,6 +59,12 @@ def tiny():
         return [f"--config={path}:smoke", *flags, f"--workdir={workdir}"]
 
     return SimpleNamespace(config=config, command=command, path=path)
+
+
+@pytest.fixture(scope="session")
+def chain():
+    """Path of the config of the smallest chain."""
+    return pathlib.Path(__file__).with_name("chain.py")
 
 
 @pytest.fixture
@@ -131,22 +137,23 @@ def tiny_run(tiny, run_small, tmp_path_factory):
     """One run on one device, for many tests to look at and none to change.
 
     `folder`, `config`, `results` as returned, `printed`, `artifacts` ({kind-name: folder}) and
-    `traces` (how often the step of each stage was traced). The first worker that wants it runs it.
+    `traces` (how often the step of each stage was traced). Workers share the run of the first one.
     """
-    common = tmp_path_factory.getbasetemp()
-    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
-    found, kept = common / "tiny", common / "tiny.json"
-    with open(common / "tiny.lock", "w") as lock:
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of the session
+    stored = shared / "tiny_run.pickle"
+    with (shared / "tiny_run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.exists():
-            made = _traced_run(tiny.config(), found, run_small)
-            kept.write_text(json.dumps(made))
-    made = json.loads(kept.read_text())
-    return SimpleNamespace(folder=found, config=tiny.config(), artifacts=artifacts(found), **made)
+        if not stored.exists():
+            made = _tiny_run(tiny, run_small, tmp_path_factory.mktemp("run") / "new")
+            stored.write_bytes(pickle.dumps(made))
+    made = pickle.loads(stored.read_bytes())
+    return SimpleNamespace(config=tiny.config(), artifacts=artifacts(made["folder"]), **made)
 
 
-def _traced_run(config, folder, run_small):
-    """{"results", "printed", "traces"} of a run into the folder."""
+def _tiny_run(tiny, run_small, folder):
+    """What `tiny_run` stores."""
     traces, printed = [], io.StringIO()
     make = training.make_train_step
 
@@ -162,5 +169,5 @@ def _traced_run(config, folder, run_small):
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(training, "make_train_step", counted)
-        results = run_small(config, folder)
-    return {"results": results, "printed": printed.getvalue(), "traces": traces}
+        results = run_small(tiny.config(), folder)
+    return {"folder": folder, "results": results, "printed": printed.getvalue(), "traces": traces}

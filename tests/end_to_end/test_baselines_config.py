@@ -56,7 +56,7 @@ def test_a_run_ends_with_the_baseline_beside_the_reference_rows(devices, tmp_pat
     )
     config.encoder.update(width=4, dim=8)
     config.deep_conv_lstm.method.encoder.update(filters=(2,), dim=4)
-    config.evaluation.fractions = (1.0,)
+    config.evaluation.fractions, config.evaluation.missing.patterns = (1.0,), ()
     results = mmalign.run(config, tmp_path / "run")
     rows = list(dict.fromkeys(record["row"] for record in results["records"]))
     assert rows == ["Chance", "Raw windows", "Random encoder", "Supervised network",

@@ -103,7 +103,7 @@ def test_frozen_heads_leave_the_network_and_fine_tuned_ones_change_all_of_it(dev
     config = crossl.get_config("smoke")
     config.rows = ("finetune", "frozen", "crossl")
     config.evaluation.fractions = (1.0,)
-    config.evaluation.missing.references = False
+    config.evaluation.missing.update(references=False, patterns=())
     config.encoder.update(dim=8, kernels=(4, 3, 2))
     results = mmalign.run(config, tmp_path / "run")
     assert {"Frozen CroSSL", "Fine-tuned CroSSL"} < {r["row"] for r in results["records"]}

@@ -21,6 +21,7 @@ def config(tiny, tmp_path):
     rates = {f"rate_hz_{m}": 10 for m in SENSORS}
     np.savez(tmp_path / "mine.npz", **arrays, **rates, label=label, group=np.arange(n) // 8)
     config = tiny.config({"data.path": str(tmp_path / "mine.npz"), "stages": ("pretrain",),
+                          "evaluation.missing.patterns": (),
                           "pretrain.steps": 2, "evaluation.fractions": (1.0,)}, "npz")  # fmt: skip
     with config.unlocked():
         config.encoder.depth = 1

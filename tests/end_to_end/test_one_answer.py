@@ -48,9 +48,8 @@ def run(tiny, run_small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("every_method")
     config = tiny.config({"data.path": str(windows(folder))}, "npz")
     with config.unlocked():
-        config.encoder.update(width=8, depth=1, dim=12, hidden=16, segments=2, patch_s=0.25)
-        config.evaluation.fractions = (1.0,)
-        config.evaluation.missing.patterns = ()
+        config.encoder.update(width=4, depth=1, dim=8, hidden=8, segments=2, patch_s=0.25)
+        config.evaluation.fractions, config.evaluation.missing.patterns = (1.0,), ()
         for name in METHODS:
             block = {
                 "label": name,

@@ -132,7 +132,7 @@ def test_stages_that_start_from_each_other_are_refused(refused):
 
 @pytest.mark.parametrize("encoder", ["swin", "deepsense"])
 def test_every_encoder_fits_every_stage(tiny, stages, encoder):
-    stages = stages(tiny.config((), f"smoke,{encoder}"))
+    stages = stages(tiny.config({"rows": ("supervised",)}, f"smoke,{encoder}"))
     assert [stages[name].block["method"]["name"] for name in ("pretrain", "align")] == [
         "mae",
         "infomae",

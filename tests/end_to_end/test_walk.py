@@ -251,26 +251,23 @@ def test_what_does_not_fit_leaves_no_folder(tiny, tmp_path):
 
 @pytest.fixture
 def train_only():
-    """(config, folder) -> {stage: folder of its training, "parts": embeddings by the last}."""
+    """(plan, folder) -> ({stage: folder of its training}, its Walk)."""
 
-    def train(config, folder):
-        planned = plan.plan(config, catalogue.load(config.data))
+    def train(planned, folder):
         steps = walk.Walk(planned, walk.Store(folder))
-        names = [name for name in planned.stages if name in config.stages]
-        made = {name: steps.training(name) for name in names}
-        return made | {"parts": steps.parts(names[-1])}
+        return {name: steps.training(name) for name in planned.config["stages"]}, steps
 
     return train
 
 
 @pytest.mark.slow
-def test_streaming_from_the_host_learns_the_same(tiny, start, tmp_path):
+def test_streaming_from_the_host_learns_the_same(chain, start, tmp_path):
     """To the bit, compiled as users' programs are: other emitters round elsewhere."""
     trained = []
     for placement in ("device", "host"):
-        changes = {"data.placement": placement, "rows": ()}
-        command = tiny.command(tmp_path / placement, changes)
-        process = start("-m", "mmalign.main", *command, XLA_FLAGS="")
+        flags = (f"--config={chain}", "--config.rows=()", f"--config.data.placement={placement}",
+                 f"--workdir={tmp_path / placement}")  # fmt: skip
+        process = start("-m", "mmalign.main", *flags, XLA_FLAGS="")
         output = process.communicate()[0]
         assert process.returncode == 0, output
         load = lambda stage, folder=tmp_path / placement: mmalign.load(folder, stage).variables
@@ -282,26 +279,29 @@ def test_streaming_from_the_host_learns_the_same(tiny, start, tmp_path):
 def test_one_and_four_devices_have_the_same_losses(tiny, train_only, devices, tmp_path):
     changes = {f"{stage}.{key}": value for stage in ("pretrain", "align")
                for key, value in {"steps": 20, "batch_size": 64}.items()}  # fmt: skip
-    config, made = tiny.config({"rows": (), **changes}), {}
+    config, made = tiny.config({"rows": (), "checkpoint_every": 20, **changes}), {}
+    planned = plan.plan(config, catalogue.load(config.data))
     for count in (1, 4):
         devices(count)
-        made[count] = train_only(config, tmp_path / str(count))
+        folders, steps = train_only(planned, tmp_path / str(count))
+        made[count] = folders, steps.parts("align")
+    (one, parts), (four, parts_of_four) = made[1], made[4]
     for stage in ("pretrain", "align"):
-        one, four = (losses(made[count][stage], stage) for count in (1, 4))
-        assert len(one) == 20
+        found, want = losses(four[stage], stage), losses(one[stage], stage)
+        assert len(want) == 20
         # estimates of information start at zero: relative alone would compare rounding errors
-        np.testing.assert_allclose(one, four, rtol=1e-5, atol=1e-5, err_msg=stage)
-    for part, z in made[1]["parts"].items():
-        np.testing.assert_allclose(made[4]["parts"][part], z, rtol=1e-3, atol=1e-3, err_msg=part)
+        np.testing.assert_allclose(want, found, rtol=1e-5, atol=1e-5, err_msg=stage)
+    for part, z in parts.items():
+        np.testing.assert_allclose(parts_of_four[part], z, rtol=1e-3, atol=1e-3, err_msg=part)
 
 
 @pytest.mark.slow
 def test_the_published_encoder_trains_through_both_stages(tiny, train_only, devices, tmp_path):
     devices(1)
-    config = tiny.config({"rows": ()}, "smoke,swin")
+    config = tiny.config({"rows": (), "pretrain.steps": 3, "align.steps": 3}, "smoke,swin")
     config.augment.pool = ("scaling", "phase_shift")
     config.encoder.update(width=8, heads=2, depths=(1, 1), decoder_depth=1, dim=8)
-    made = train_only(config, tmp_path)
+    made, _ = train_only(plan.plan(config, catalogue.load(config.data)), tmp_path)
     for stage in ("pretrain", "align"):
         found = losses(made[stage], stage)
         assert np.isfinite(found).all() and not np.allclose(found[0], found[-1])
@@ -326,7 +326,8 @@ def test_a_user_s_windows_go_all_the_way(tiny, devices, tmp_path, capsys):
     changes = {f"{stage}.{key}": value for stage in ("pretrain", "align", "joint_pretrain",
                "supervised") for key, value in small.items()}  # fmt: skip
     changes |= {"align.sampler.fraction": 1.0, "align.method.negatives": 2,
-                "rows": ("supervised",), "data.path": str(tmp_path / "mine.npz")}  # fmt: skip
+                "rows": ("supervised",), "evaluation.fractions": (1.0,),
+                "evaluation.missing.patterns": (), "data.path": str(tmp_path / "mine.npz")}  # fmt: skip
     results = mmalign.run(tiny.config(changes, "npz"), tmp_path / "run")
     assert {r["row"] for r in results["records"]} >= {"InfoMAE", "Supervised network"}
     assert len({tuple(r["present"]) for r in results["missing"]["sets"]}) == 2**3 - 1
