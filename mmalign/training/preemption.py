@@ -26,19 +26,28 @@ class Preempted(SystemExit):
 def stop_requests() -> Iterator[Callable[[int], bool]]:
     """Yields `asked(step) -> bool`, to be called after every step.
 
-    In one process a handler is installed and put back at the end; outside the main thread, where
-    Python allows none, the answer is always no. With several processes jax's own handler takes the
-    signal, and all processes answer yes at the same later step.
+    In one process a handler is installed and put back at the end, which then gets a request that
+    came after the last question; outside the main thread, where Python allows none, the answer is
+    always no. With several processes jax's own handler takes the signal, and all processes answer
+    yes at the same later step.
     """
     if jax.process_count() > 1:
         yield multihost_utils.reached_preemption_sync_point
         return
-    received = []
+    received, told = [], []
     main = threading.current_thread() is threading.main_thread()
     if main:
         before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+
+    def asked(step):
+        del step
+        told.extend(received)
+        return bool(told)
+
     try:
-        yield lambda step: bool(received)
+        yield asked
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)
+    if received and not told:
+        signal.raise_signal(signal.SIGTERM)

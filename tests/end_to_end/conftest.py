@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import jax
 import pytest
 
+from mmalign import main as program
 from mmalign import training, walk
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -52,6 +53,9 @@ def tiny():
         made = module.get_config(arg)
         small = {k: v for k, v in TINY.items() if "," not in arg or not k.startswith("encoder.")}
         made.update_from_flattened_dict(small | dict(changes))
+        if made.encoder.name == "compact":
+            with made.unlocked():
+                made.encoder.update(depth=1, segments=2, hidden=8)
         return made
 
     def command(workdir, changes=()):
@@ -98,6 +102,44 @@ def main(start):
         process = start("-m", "mmalign.main", *flags)
         output = process.communicate()[0]
         return process.returncode, output
+
+    return run
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """What the program reads of its flags, in this process: (*flags) -> arguments of its main."""
+
+    def parse(*flags):
+        argv = ["mmalign", *map(str, flags)]
+        monkeypatch.setattr(sys, "argv", argv)
+        forget()
+        return program.parse(argv)
+
+    def forget():
+        flags = program.flags.FLAGS
+        flags.unparse_flags()
+        for name in [name for name in flags if name.startswith("config.")]:
+            delattr(flags, name)  # made for the values of the config before
+        for name in ("config", "workdir", "artifacts"):
+            flags[name].unparse()
+
+    yield parse
+    forget()
+
+
+@pytest.fixture
+def refusal(parsed, capfd):
+    """`main` for what ends with an error, in this process: (*flags) -> (exit code, output).
+
+    As Python ends a program by `sys.exit(message)`: the message is the last that is said.
+    """
+
+    def run(*flags):
+        with pytest.raises(SystemExit) as stop:
+            program.main(parsed(*flags))
+        said, code = "".join(capfd.readouterr()), stop.value.code
+        return (1, f"{said}{code}\n") if isinstance(code, str) else (code, said)
 
     return run
 

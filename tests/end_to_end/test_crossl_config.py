@@ -30,8 +30,8 @@ MASK = "--config.crossl.method.mask"
     ],
     ids=str,
 )  # fmt: skip
-def test_masks_that_do_not_fit_end_in_one_line_before_training(main, tmp_path, flags, error):
-    code, output = main(
+def test_masks_that_do_not_fit_end_in_one_line_before_training(refusal, tmp_path, flags, error):
+    code, output = refusal(
         "--config=crossl:smoke", *(MASK + flag for flag in flags), f"--workdir={tmp_path / 'run'}"
     )
     assert (code, output) == (1, f"error: stage 'crossl': {error}\n")
@@ -47,11 +47,11 @@ def windows(path, **more):
     return path
 
 
-def test_a_sensor_without_a_training_window_ends_in_one_line(main, tmp_path):
+def test_a_sensor_without_a_training_window_ends_in_one_line(refusal, tmp_path):
     path = windows(
         tmp_path / "mine.npz", present_ecg=np.arange(128) >= 96, split=np.arange(128) >= 96
     )
-    code, output = main(
+    code, output = refusal(
         "--config=crossl:npz", f"--config.data.path={path}", f"--workdir={tmp_path / 'run'}"
     )
     assert (code, output) == (
@@ -62,11 +62,11 @@ def test_a_sensor_without_a_training_window_ends_in_one_line(main, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_fold_that_leaves_a_sensor_no_training_window_ends_in_one_line(main, tmp_path):
+def test_a_fold_that_leaves_a_sensor_no_training_window_ends_in_one_line(refusal, tmp_path):
     path = windows(tmp_path / "mine.npz", present_ecg=np.arange(128) < 8)  # one person's
     errors = []
     for fold in range(4):
-        code, output = main(
+        code, output = refusal(
             "--config=crossl:npz", f"--config.data.path={path}", "--config.data.folds=4",
             f"--config.data.fold={fold}", "--config.crossl.steps=0", f"--workdir={tmp_path / 'run'}"
         )  # fmt: skip

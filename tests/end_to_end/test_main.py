@@ -1,7 +1,6 @@
 """The command line. That a whole run ends with code 0 is seen in test_resume."""
 
 import pathlib
-import sys
 
 import pytest
 
@@ -32,8 +31,8 @@ def test_without_a_config_it_says_how(main):
         (["--config.pretrain.method.name=nope"], "stage 'pretrain': no method is called 'nope'"),
     ],
 )  # fmt: skip
-def test_what_is_unknown_ends_in_one_line_that_names_it(main, tiny, tmp_path, flags, error):
-    code, output = main(*tiny.command(tmp_path / "run"), *flags)
+def test_what_is_unknown_ends_in_one_line_that_names_it(refusal, tiny, tmp_path, flags, error):
+    code, output = refusal(*tiny.command(tmp_path / "run"), *flags)
     assert code == 1
     assert output.startswith(f"error: {error}") and len(output.splitlines()) == 1
     assert not (tmp_path / "run").exists()
@@ -84,7 +83,7 @@ def test_the_package_itself_is_the_program(start, tmp_path):
 
 
 @pytest.fixture
-def called(monkeypatch):
+def called(parsed, monkeypatch):
     """What the program calls a run with: (*flags) -> (config, workdir, artifacts)."""
     found = []
 
@@ -92,17 +91,11 @@ def called(monkeypatch):
         found.append((config, workdir, artifacts))
 
     def call(*flags):
-        argv = ["mmalign", *map(str, flags)]
-        monkeypatch.setattr(sys, "argv", argv)
-        program.flags.FLAGS.unparse_flags()
-        for flag in ("config", "workdir", "artifacts"):
-            program.flags.FLAGS[flag].unparse()
-        program.main(program.parse(argv))
+        program.main(parsed(*flags))
         return found.pop()
 
     monkeypatch.setattr("mmalign.run", run)
-    yield call
-    program.flags.FLAGS.unparse_flags()
+    return call
 
 
 def test_the_default_workdir_is_named_by_the_config_and_found_again(called, tiny):

@@ -26,3 +26,16 @@ def test_the_request_is_remembered_until_the_end():
     assert signal.getsignal(signal.SIGTERM) is before
     with stop_requests() as asked:
         assert not asked(1)
+
+
+def test_a_request_after_the_last_question_is_not_lost():
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    try:
+        with stop_requests() as asked:
+            assert not asked(1)
+            signal.raise_signal(signal.SIGTERM)
+            assert not received
+        assert received == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
