@@ -14,6 +14,7 @@ from mmalign.files import write_text
 from mmalign.graph import Store
 from mmalign.methods import JOINT
 from mmalign.stages import first_batch
+from mmalign.summary import summary
 from mmalign.workdir import claim, describe, describe_run
 
 ARTIFACTS = "artifacts"
@@ -41,6 +42,7 @@ def run(config, workdir: str | os.PathLike, artifacts: str | os.PathLike | None 
     store = Store(folder / ARTIFACTS if artifacts is None else artifacts)
     if jax.process_index() == 0:
         describe_run(folder, planned, store)
+        print(summary(planned), flush=True)
     walk = Walk(planned, store)
     made = store.get(planned.report, walk.report)
     if jax.process_index() == 0:

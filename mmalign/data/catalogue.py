@@ -65,6 +65,13 @@ def _loaded(config):
     loader = _loader(name)
     takes = [key for key in PLACES if key in inspect.signature(loader).parameters]
     given = {key: config[key] for key in takes if config.get(key)}
+    for key in ("dir", "path"):
+        if config.get(key) and key not in takes:
+            other = ", with :npz behind the config" if key == "path" else ""
+            raise ValueError(
+                f"config.data.{key}={config[key]!r} is given, and data set {name!r} reads nothing "
+                f"from there: name the data set that does{other}"
+            )
     if "path" in takes and "path" not in given:
         raise ValueError(f"data set {name!r} needs --config.data.path=FILE_OR_FOLDER")
     chosen = dict(config.get("options") or {})

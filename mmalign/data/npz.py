@@ -23,7 +23,7 @@ def load(path: str | os.PathLike, *, test_fraction: float = 0.25, split_seed: in
         window is used.
       kind_<modality>: "series", "image", "vector", or "sequence" for [n, tokens, features].
       present_<modality>: [n] bool, says outright where the sensor is missing.
-      rate_hz_<modality>: a number, of a series; 1 if left out.
+      rate_hz_<modality>: samples a second, of every series.
       label: [n] integers from 0, -1 = unknown. class_names: [classes] strings.
       target_<task>: another thing to tell of a window: [n] integers (classes, -1 = unknown), [n] or
         [n, k] floats (real numbers, NaN = unknown), or [n, k] bool or int8 (several labels at once,

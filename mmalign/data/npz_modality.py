@@ -97,7 +97,7 @@ def _kind(file, name, x, given):
 
 
 def _rate(file, name, x, kind, value):
-    """Samples a second of a series, 1 if the file says nothing; None for other kinds."""
+    """Samples a second of a series; None for other kinds."""
     if kind != "series":
         if value is not None:
             raise ValueError(
@@ -105,7 +105,12 @@ def _rate(file, name, x, kind, value):
                 f"is a {kind}, {x.shape}{_one_channel(name, x)}"
             )
         return None
-    value = np.asarray(1.0 if value is None else value)
+    if value is None:
+        raise ValueError(
+            f"{file}: {name!r} is a series {x.shape} and has no rate: add 'rate_hz_{name}', its "
+            f"samples a second, or kind_{name}='sequence' if its rows are no samples in time"
+        )
+    value = np.asarray(value)
     if value.size != 1 or value.dtype.kind not in "fiu" or not 0 < value.item() < np.inf:
         raise ValueError(
             f"{file}: 'rate_hz_{name}' must be one positive number, got {value.tolist()}"

@@ -1,7 +1,7 @@
 """How every picture of a report looks. Nothing global of matplotlib is touched."""
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # imported inside: nothing else of a run needs it
     from matplotlib.axes import Axes
@@ -12,7 +12,9 @@ SERIES = ("#2f6f9f", "#d1783c", "#4c9a6a", "#b04a5a", "#7a68a6", "#8c6d46", "#c7
 _DPI = 144
 
 
-def blank(width: float, height: float, layout: str | None = "constrained") -> "Figure":
+def blank(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> "Figure":
     """An empty figure, inches."""
     from matplotlib.figure import Figure
 

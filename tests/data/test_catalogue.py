@@ -46,12 +46,20 @@ def test_folder_and_options_reach_the_loader(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"UCI HAR Dataset.zip"):
         catalogue.load({"name": "uci_har", "dir": str(tmp_path), "batch_size": 3})
     for i in range(3):
-        np.savez(tmp_path / f"{i}.npz", a=np.ones((4, 5, 1)), b=np.ones((4, 5, 2)))
+        np.savez(tmp_path / f"{i}.npz", a=np.ones((4, 5, 1)), b=np.ones((4, 5, 2)),
+                 rate_hz_a=1, rate_hz_b=1)  # fmt: skip
     config = config_dict.ConfigDict({"name": "npz", "options": {"test_fraction": 0.6}})
     config.path, config.dir = config_dict.placeholder(str), config_dict.placeholder(str)
     config.path = str(tmp_path)
     data = catalogue.load(config)
     assert len(np.unique(data.recording[data.split == 1])) == 2
+
+
+def test_files_given_to_a_data_set_that_reads_none_are_not_passed_over():
+    with pytest.raises(ValueError, match=r"data.path='mine.npz' is given, .* 'synthetic'"):
+        catalogue.load({"name": "synthetic", "path": "mine.npz"})
+    with pytest.raises(ValueError, match=r"data.dir='zips' is given.* 'npz' reads nothing"):
+        catalogue.load({"name": "npz", "dir": "zips", "path": "mine.npz"})
 
 
 def test_synthetic_takes_its_options():

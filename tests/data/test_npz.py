@@ -15,9 +15,25 @@ def windows(rng):
     return {
         "acc": rng.normal(size=(N, 8, 3)).astype(np.float32),
         "ecg": rng.normal(size=(N, 20, 1)),
+        "rate_hz_acc": 50.0,
+        "rate_hz_ecg": 1.0,
         "label": np.arange(N) % 3,
         "group": np.repeat(np.arange(6), 2),
     }
+
+
+def rows(windows, some):
+    """Some of the windows; rates are of all."""
+    return {key: x if key.startswith("rate_hz") else x[some] for key, x in windows.items()}
+
+
+def without_rate(windows, change):
+    """The arrays with those that change; an array of another kind than a series has no rate."""
+    series = lambda x: np.ndim(x) == 3 and "kind_acc" not in change
+    return {
+        key: x for key, x in (windows | change).items()
+        if key != "rate_hz_acc" or key in change or series(change.get("acc", windows["acc"]))
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -181,24 +197,24 @@ def test_recordings_are_the_windows_of_one_person_in_one_file(load, windows):
 
 def test_folder_has_gaps_and_targets_where_its_files_have_them(tmp_path, windows):
     windows["target_place"] = np.arange(2.0 * N).reshape(N, 2)
-    np.savez(tmp_path / "a.npz", **{key: x[:8] for key, x in windows.items()})
+    np.savez(tmp_path / "a.npz", **rows(windows, slice(8)))
     windows["ecg"][9, 3] = np.nan
-    np.savez(tmp_path / "b.npz", **{key: x[8:] for key, x in windows.items()})
+    np.savez(tmp_path / "b.npz", **rows(windows, slice(8, None)))
     data = npz.load(tmp_path)
     np.testing.assert_array_equal(np.argwhere(~data.valid["ecg"]), [[9, 3]])
     np.testing.assert_array_equal(data.targets["place"], windows["target_place"])
 
 
 def test_folder_is_its_files_in_order(tmp_path, windows):
-    np.savez(tmp_path / "b.npz", **{key: x[8:] for key, x in windows.items()})
-    np.savez(tmp_path / "a.npz", **{key: x[:8] for key, x in windows.items()})
+    np.savez(tmp_path / "b.npz", **rows(windows, slice(8, None)))
+    np.savez(tmp_path / "a.npz", **rows(windows, slice(8)))
     data = npz.load(tmp_path)
     np.testing.assert_array_equal(data.inputs["acc"], windows["acc"])
     np.testing.assert_array_equal(data.group, windows["group"])
     np.testing.assert_array_equal(data.recording, windows["group"])
     del windows["group"]
-    np.savez(tmp_path / "b.npz", **{key: x[8:] for key, x in windows.items()})
-    np.savez(tmp_path / "a.npz", **{key: x[:8] for key, x in windows.items()})
+    np.savez(tmp_path / "b.npz", **rows(windows, slice(8, None)))
+    np.savez(tmp_path / "a.npz", **rows(windows, slice(8)))
     np.testing.assert_array_equal(npz.load(tmp_path).recording, np.repeat([0, 1], [8, 4]))
 
 
@@ -249,6 +265,10 @@ REFUSED = {
     "presence values": ({"present_acc": np.full(N, 2)}, "'present_acc' must be bool"),
     "nobody's presence": ({"present_gyro": np.ones(N, bool)}, "'present_gyro' belongs to no modal"),
     "nobody's rate": ({"rate_hz_gyro": 5}, "'rate_hz_gyro' belongs to no modality"),
+    "no rate": (
+        {"mag": np.ones((N, 8, 3))},
+        r"'mag' is a series \(12, 8, 3\) and has no rate: add 'rate_hz_mag'.*kind_mag='sequence'",
+    ),
     "rate": ({"rate_hz_acc": -5.0}, "'rate_hz_acc' must be one positive number, got -5.0"),
     "rates": ({"rate_hz_acc": [5, 5]}, "'rate_hz_acc' must be one positive number"),
     "label size": ({"label": np.zeros(N - 1, int)}, r"'label' must be \[12\].*got \(11,\)"),
@@ -287,7 +307,7 @@ REFUSED = {
 def test_bad_arrays_are_refused_by_name(load, windows, case):
     change, message = REFUSED[case]
     with pytest.raises(ValueError, match=message) as error:
-        load(windows | change)
+        load(without_rate(windows, change))
     assert "mine.npz" in str(error.value) or case in ("label far above", "target above")
 
 
@@ -354,7 +374,7 @@ def test_missing_files_are_named(tmp_path):
     ("change", "message"),
     [
         ({"acc": np.ones((N, 9, 3))}, "modalities.*b.npz differ.*a.npz"),
-        ({"mag": np.ones((N, 8, 3))}, "modalities.*b.npz"),
+        ({"mag": np.ones((N, 8, 3)), "rate_hz_mag": 5}, "modalities.*b.npz"),
         ({"split": np.repeat([0, 1], 6)}, "columns of .*b.npz"),
         ({"group": np.repeat(list("abcdef"), 2)}, "columns of .*b.npz.*text"),
         ({"rate_hz_acc": 3}, "rates of .*b.npz"),
@@ -365,7 +385,7 @@ def test_missing_files_are_named(tmp_path):
 )
 def test_files_of_a_folder_must_agree(tmp_path, windows, change, message):
     np.savez(tmp_path / "a.npz", **windows)
-    np.savez(tmp_path / "b.npz", **windows | change)
+    np.savez(tmp_path / "b.npz", **without_rate(windows, change))
     with pytest.raises(ValueError, match=message):
         npz.load(tmp_path)
 

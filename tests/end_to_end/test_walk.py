@@ -237,7 +237,7 @@ def test_a_label_and_the_order_of_rows_change_no_number(tiny, tiny_run, copied, 
 
 
 def test_what_does_not_fit_leaves_no_folder(tiny, tmp_path):
-    np.savez(tmp_path / "one.npz", acc=np.ones((9, 8, 1)), label=np.zeros(9, int))
+    np.savez(tmp_path / "one.npz", acc=np.ones((9, 8, 1)), rate_hz_acc=8, label=np.zeros(9, int))
     npz = {"data.path": str(tmp_path / "one.npz")}
     for match, config in (
         ("placement must be one of", tiny.config({"data.placement": "disk"})),

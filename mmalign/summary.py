@@ -1,0 +1,45 @@
+"""What a run is about to do, in a few lines that are printed before it does it."""
+
+import numpy as np
+
+from mmalign.data.concerns import concerns
+from mmalign.data.dataset import SPLITS, UNKNOWN
+from mmalign.plan import Plan
+
+
+def summary(planned: Plan) -> str:
+    """Data, sensors, split and trainings of a plan, and what is doubtful of the data."""
+    lines = [_data(planned.dataset), *_sensors(planned.dataset)]
+    for stage in planned.stages.values():
+        if steps := stage.block["steps"]:
+            windows = f"{stage.sampler.windows:,} windows"
+            lines.append(f"  train {stage.name}: {steps:,} steps of {stage.block['batch_size']} "
+                         f"from {windows}")  # fmt: skip
+    lines += [f"Note: {said}" for said in concerns(planned.dataset)]
+    return "\n".join(lines)
+
+
+def _data(dataset):
+    parts = []
+    for name, split in SPLITS.items():
+        rows = dataset.split == split
+        people = set(dataset.group[rows].tolist()) - {UNKNOWN}
+        if rows.any():
+            of = f" of {len(people)} people" if people else ""
+            parts.append(f"{name} {int(rows.sum()):,}{of}")
+    known = int((dataset.label >= 0).sum())
+    labels = f"{dataset.num_classes} classes, {known:,} windows labelled"
+    return f"{dataset.description.name}: {len(dataset):,} windows ({', '.join(parts)}); {labels}"
+
+
+def _sensors(dataset):
+    for m, x in dataset.inputs.items():
+        shape = " x ".join(map(str, x.shape[1:]))
+        rate = dataset.description.rate_hz.get(m)
+        said = f"{dataset.kinds[m]} {shape}" + (f" at {rate:g} Hz" if rate else "")
+        if (lost := 1 - np.mean(dataset.present[m])) > 0:
+            said += f", missing from {100 * lost:.1f} % of the windows"
+        if m in dataset.valid:
+            share = 1 - np.mean(dataset.valid[m][dataset.present[m]])
+            said += f", {100 * share:.2g} % of the samples lost"
+        yield f"  {m}: {said}"
