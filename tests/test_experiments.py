@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import infomae, infomae_settings, tables
+from experiments import infomae, infomae_settings, protocol, tables
 
 
 def run(accuracy, seconds):
@@ -47,7 +47,7 @@ def test_what_is_written_agrees_and_names_no_folder_of_the_user(tmp_path, monkey
 def test_settings_are_compared_without_the_people_of_the_test():
     config = infomae_settings.settings("uci_har", fold=1)
     assert config.data.folds_of == "train" and config.data.fold == 1
-    assert config.rows[3:] == ("joint_pretrain", *config.stages)
+    assert config.rows[len(protocol.UNTRAINED) :] == ("joint_pretrain", *config.stages)
     blocks = [config[name].to_dict() for name in config.stages[1:]]
     labels = [block.pop("label") for block in blocks]
     assert labels == list(infomae_settings.VARIANTS)
