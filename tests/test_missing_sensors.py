@@ -103,11 +103,10 @@ def test_a_seed_is_another_fold_and_pretrainings_are_shared():
     assert [c.data.fold for c in configs] == [1, 1] and configs[0].data.folds == 5
     config = configs[0]
     assert config.stages == ("simclr", "cocoa", "cpc", "random", "spatial")
-    assert (
-        config.rows[: len(protocol.UNTRAINED)] == protocol.UNTRAINED
-        and config.rows[-5:] == config.stages
-    )
-    heads = config.rows[len(protocol.UNTRAINED) : -5]
+    untrained = len(protocol.UNTRAINED)
+    assert config.rows[:untrained] == protocol.UNTRAINED
+    assert config.rows[-5:] == config.stages
+    heads = config.rows[untrained:-5]
     sources = [config[name].get("source") for name in heads]
     assert [sources.count(name) for name in config.stages] == [2] * 5
     assert sources.count(None) == 2  # from scratch
