@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import pathlib
+import time
 
 import jax
 
@@ -79,7 +80,11 @@ class Walk:
             for row in self._plan.rows
             for what, node in row.evaluations.items()
         ]
-        write_report(folder, self._plan, found, self._facts(), self.parts(self._plan.headline.name))
+        spent = sum(
+            self._seconds(node) for row in self._plan.rows for node in row.evaluations.values()
+        )
+        parts = self.parts(self._plan.headline.name)
+        write_report(folder, self._plan, found, self._trainings(), parts, round(spent, 2))
 
     def _variables(self, name):
         """Variables of a trained stage."""
@@ -104,22 +109,31 @@ class Walk:
 
     def _evaluation(self, row, node):
         parts, variables = (functools.partial(f, row.name) for f in (self.parts, self.variables))
-        make = lambda folder: score.evaluate(folder, node, row, parts, variables, self._use)
+
+        def make(folder):
+            start = time.perf_counter()
+            score.evaluate(folder, node, row, parts, variables, self._use)
+            return {"seconds": round(time.perf_counter() - start, 2)}
+
         return score.load_found(self._store.get(node, make))
 
-    def _facts(self):
+    def _seconds(self, node):
+        """What a finished training or evaluation took."""
+        return (self._store.facts(node) or {})["seconds"]
+
+    def _trainings(self):
         """{stage: (folder of its training, seconds that it took)}."""
         return {
-            name: (self._store.path(stage.node), (self._store.facts(stage.node) or {})["seconds"])
+            name: (self._store.path(stage.node), self._seconds(stage.node))
             for name, stage in self._plan.stages.items()
         }
 
 
-def write_report(folder, planned, found, trainings, parts) -> None:
+def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -> None:
     """The report of a plan whose nodes are all there.
 
     found: [(row, what, records of that evaluation)]. trainings: {stage: (folder, seconds)}.
-    parts: embeddings by the headline.
+    parts: embeddings by the headline. evaluation_seconds: of all evaluations, embeddings included.
     """
     dataset, config = planned.dataset, planned.report.spec["config"]
     of = lambda kind: [(row, records) for row, what, records in found if what == kind]
@@ -137,6 +151,7 @@ def write_report(folder, planned, found, trainings, parts) -> None:
         "missing": missing,
         **{what: records for _, what, records in found if what == "information"},
         "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
+        "evaluation_seconds": evaluation_seconds,
         "config": config,
     }
     lines = [
@@ -162,5 +177,8 @@ def publish(made: pathlib.Path, folder: pathlib.Path) -> dict:
         print(f"Note: {said}")
     for part, r2 in results.get("information", {}).items():
         print(f"R^2 from {part}: " + ", ".join(f"{k} {v:.2f}" for k, v in r2.items()))
+    trained, spent = sum(results["seconds"].values()), results["evaluation_seconds"]
+    share = 100 * spent / max(trained + spent, 1e-9)
+    print(f"Trainings took {trained:.0f} s, evaluation {spent:.0f} s ({share:.0f} %)")
     print(f"Report: {folder / 'report.html'}")
     return results

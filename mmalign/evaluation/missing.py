@@ -28,8 +28,8 @@ from mmalign.evaluation.protocols import labelled_rows, test_rows
 (COMPLETE, MISSING), NETWORK = HEADS, "network"
 DEFAULTS = defaults.missing()
 # Strengths tried first for what is trained on missing sensors, in units of the one that was chosen
-# with all of them, and the windows that they are tried on: there may be 64 sets.
-_AROUND, _MOST = (0.01, 0.1, 1.0, 10.0, 100.0), 3000
+# with all of them: there may be 64 sets.
+_AROUND = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 
 class Contender(NamedTuple):
@@ -175,7 +175,7 @@ def _answers(row, contender, dataset, shown, heads, seed):
             linear = complete
             if head == MISSING and i:
                 strengths = [complete.strength * factor for factor in _AROUND]
-                linear = fit(z, strengths=strengths, draws=1, most=_MOST)
+                linear = fit(z, strengths=strengths, draws=1)
             found = probe.scores(label[test], linear.predict(z[test]))
             chosen = {"strength": linear.strength, "converged": linear.converged}
             yield {"row": row, "head": head, **found, **protocol, **chosen}

@@ -14,7 +14,7 @@ LIMITS = (1e-8, 1e8)  # of the search beyond them, while the best is at the edge
 FOLDS = 5
 _PAST_THE_BEST = 3  # weaker penalties tried in vain before the search ends
 _MOST_DRAWS, _FEW = 5, 4000  # windows; a draw of folds for so many, more of fewer
-MOST = 10_000  # windows that a choice is made on
+MOST = 3000  # windows that a choice is made on: neighbours say little new, and time counts
 
 
 class Choice(NamedTuple):

@@ -48,6 +48,8 @@ def test_a_run_leaves_what_it_says(tiny_run):
         assert next((folder / "tensorboard").glob("events.out.tfevents.*"))
         assert (folder / "checkpoints" / ("2" if "supervised" in name else "6")).is_dir()
     assert set(tiny_run.results["seconds"]) == set(rows)
+    assert 0 < tiny_run.results["evaluation_seconds"] < 300
+    assert "s, evaluation " in tiny_run.printed
 
 
 def test_stored_results_are_the_returned_ones(tiny_run):
