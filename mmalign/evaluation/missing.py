@@ -103,7 +103,7 @@ def missing_sensors(
       sets: tuples of modalities, see `sensor_sets`; the first one is the full set.
       tried: patterns, options of `data.missingness.simulate`.
       heads: of HEADS.
-      seed: of the patterns and of the held-out subjects.
+      seed: of the patterns and of the folds.
     Returns: {"sets": records, "patterns": records, "summary": as `summarise` returns}.
     """
     window = {key: getattr(dataset, key) for key in ("group", "recording", "position")}

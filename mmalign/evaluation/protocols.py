@@ -54,7 +54,7 @@ def evaluate(
       dataset: Dataset; its `label`, `group` and `split` are read, its inputs are not.
       cells: which Cells to compute; those whose part a row lacks are skipped. None: default_cells.
       fractions: of the labels, for the default cells.
-      seed: of the labelled subsets and of the held-out subjects.
+      seed: of the labelled subsets and of the folds.
       progress: called with each record as it is ready, or None.
     Returns: list of records; `chance` has those of a guess.
     Raises: ValueError when the training or the test windows hold no label, or sizes differ.
