@@ -7,7 +7,7 @@ import numpy as np
 from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset
 
 _FAR = 1000.0  # distance of a channel's extremes from its median, in the spread of its middle half
-_ROWS = 20_000  # windows that channels are looked at by, spread over the data set
+_VALUES = 20_000_000  # of a modality that are looked at, in windows spread over the data set
 
 
 def concerns(dataset: Dataset) -> list[str]:
@@ -43,7 +43,8 @@ def _of_people(dataset) -> Iterator[str]:
 def _of_channels(dataset) -> Iterator[str]:
     for m, windows in dataset.inputs.items():
         rows = np.flatnonzero(dataset.present[m] & (dataset.split == TRAIN))
-        rows = rows[:: -(-len(rows) // _ROWS) or 1]
+        most = max(1, _VALUES // windows[0].size)
+        rows = rows[:: -(-len(rows) // most) or 1]
         flat = windows[rows].reshape(-1, windows.shape[-1])
         if m in dataset.valid:
             flat = flat[np.asarray(dataset.valid[m])[rows].reshape(-1)]

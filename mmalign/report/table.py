@@ -135,7 +135,7 @@ def _note(records):
         f"Accuracy / macro-F1 in % on test {whom}, macro-F1 over the classes they have: linear "
         "probe of the frozen joint embedding by share of labels, its strength chosen on folds of "
         f"the training {whom}; kNN of 5 neighbours; each sensor's linear probe alone (accuracy). "
-        "Intervals: at the largest share, over test people."
+        + ("Intervals: at the largest share, over test people." if whom == "people" else "")
         + (f" Means of {seeds} seeds." if seeds > 1 else "")
     )
 
