@@ -307,35 +307,3 @@ def test_the_published_encoder_trains_through_both_stages(tiny, train_only, devi
     for stage in ("pretrain", "align"):
         found = losses(made[stage], stage)
         assert np.isfinite(found).all() and not np.allclose(found[0], found[-1])
-
-
-@pytest.mark.slow
-def test_a_user_s_windows_go_all_the_way(tiny, devices, tmp_path, capsys):
-    devices(1)
-    rng = np.random.default_rng(0)
-    n, label = 160, np.arange(160) % 2
-    wave = lambda time: np.sin(np.arange(time) * np.where(label, 0.9, 0.3)[:, None])[..., None]
-    ecg = wave(20) + rng.normal(size=(n, 20, 1))
-    present = rng.random(n) < 0.8
-    ecg[~present] = np.nan
-    np.savez(
-        tmp_path / "mine.npz",
-        acc=wave(64) + rng.normal(size=(n, 64, 3)), emg=wave(96) + rng.normal(size=(n, 96, 2)),
-        ecg=ecg, present_ecg=present, rate_hz_acc=32, rate_hz_emg=48, rate_hz_ecg=10,
-        label=label, class_names=["rest", "walk"], group=[f"person {i}" for i in np.arange(n) // 20],
-    )  # fmt: skip
-    small = {"steps": 2, "batch_size": 48, "optim.warmup_steps": 0}
-    changes = {f"{stage}.{key}": value for stage in ("pretrain", "align", "joint_pretrain",
-               "supervised") for key, value in small.items()}  # fmt: skip
-    changes |= {"align.sampler.fraction": 1.0, "align.method.negatives": 2,
-                "rows": ("supervised",), "evaluation.fractions": (1.0,),
-                "evaluation.missing.patterns": (), "data.path": str(tmp_path / "mine.npz")}  # fmt: skip
-    results = mmalign.run(tiny.config(changes, "npz"), tmp_path / "run")
-    assert {r["row"] for r in results["records"]} >= {"InfoMAE", "Supervised network"}
-    assert len({tuple(r["present"]) for r in results["missing"]["sets"]}) == 2**3 - 1
-    assert min(r["absent"] for r in results["missing"]["sets"]) > 0  # of the data itself
-    assert "information" not in results  # of factors that nobody knows
-    assert results["data"]["classes"] == ["rest", "walk"]
-    assert "InfoMAE" in capsys.readouterr().out
-    z = mmalign.load(tmp_path / "run").embed({"ecg": ecg[present][:5]})
-    assert len(z["joint"]) == 5 and np.isfinite(z["joint"]).all() and not z["acc"].any()
