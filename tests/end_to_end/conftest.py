@@ -20,8 +20,10 @@ from mmalign import training, walk
 ROOT = pathlib.Path(__file__).parents[2]
 _data_mesh = training.data_mesh
 
-# What makes configs/infomae.py:smoke smaller, with checkpoints inside both of its stages.
+# What makes configs/infomae.py:smoke smaller, with checkpoints inside both of its stages. Batches are
+# a power of two: means that are zero are so to the bit then, on any number of devices.
 _ALIGNMENT = {
+    "batch_size": 64,
     "method.stem.features": (8,),
     "method.stem.out": 8,
     "method.critic.hidden": 8,
@@ -33,6 +35,7 @@ TINY = {
     "encoder.dim": 8,
     "augment.pool": ("scaling",),
     "pretrain.steps": 6,
+    "pretrain.batch_size": 64,
     **{f"align.{key}": value for key, value in _ALIGNMENT.items()},
     **{f"joint_pretrain.{key}": value for key, value in _ALIGNMENT.items()},
     "evaluation.fractions": (0.1, 1.0),

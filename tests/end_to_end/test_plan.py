@@ -163,9 +163,9 @@ ONE = {"stages": ("pretrain",)}
             "pretrain.batch_size": 400}),
         ("'pretrain': no method is called 'nope'; there is .*infomae", {"pretrain.method.name": "nope"}),
         ("'pretrain': no backbone is called 'nope'", {"encoder.name": "nope"} | ONE),
-        ("'align': the sampler has 8 pairs .*, fewer than the 48 of one batch", {"align.sampler.fraction": 0.05}),
-        ("'align': a batch of 12 sequences is too small for 9 negatives", {"align.method.negatives": 9}),
-        ("'align': batch_size 48 must be a multiple of sampler.length 5", {"align.sampler.length": 5}),
+        ("'align': the sampler has 8 pairs .*, fewer than the 64 of one batch", {"align.sampler.fraction": 0.05}),
+        ("'align': a batch of 16 sequences is too small for 9 negatives", {"align.method.negatives": 9}),
+        ("'align': batch_size 64 must be a multiple of sampler.length 5", {"align.sampler.length": 5}),
         ("'align': .*covers no parameter of the source, which has: sensors/acc", {
             "align.warm_start": ("sensors/[^/]+/encoderr",)}),
         ("'align': .*covers no parameter of the model", {

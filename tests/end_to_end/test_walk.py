@@ -4,13 +4,14 @@ import json
 import shutil
 
 import chex
-import jax
 import numpy as np
 import pytest
 
 import mmalign
 from mmalign import evaluation, fit, plan, training, walk
+from mmalign.configs import common
 from mmalign.data import catalogue, feed
+from mmalign.score import load_embedding
 from mmalign.stages import first_batch
 
 TRAINED = ("Joint pretraining on the pairs", "Unaligned concatenation", "InfoMAE")
@@ -208,13 +209,13 @@ def test_configs_share_what_both_need_in_one_workdir_or_one_folder(
     tiny, tiny_run, copied, started, devices, tmp_path, capsys
 ):
     devices(1)
-    config = tiny.config({"align.method.beta": 0.03, "rows": ("pretrain",)})
+    config = tiny.config({"align.sampler.fraction": 0.75, "rows": ("pretrain",)})
     want = copied / "report.html"
     first = want.read_text()
     mmalign.run(config, copied)
     assert started == ["align"]  # not what it starts from
     said = capsys.readouterr().out
-    assert "holds a run of another config" in said and '"beta": 0.03' in said
+    assert "holds a run of another config" in said and '"fraction": 0.75' in said
     assert want.read_text() != first
     reports = {path.read_text() for path in copied.glob("artifacts/report-align-*/report.html")}
     assert reports == {first, want.read_text()}  # nothing is lost
@@ -262,47 +263,57 @@ def train_only():
     return train
 
 
+STREAMED = """
+import pathlib, runpy, sys
+import jax, numpy as np
+from mmalign import plan, walk
+from mmalign.data import catalogue
+
+def trained(placement):
+    config = runpy.run_path(sys.argv[1])["get_config"]()
+    config.rows, config.data.placement = (), placement
+    planned = plan.plan(config, catalogue.load(config.data))
+    steps = walk.Walk(planned, walk.Store(pathlib.Path(sys.argv[2], placement)))
+    return [steps.variables(stage) for stage in ("pretrain", "align")]
+
+jax.tree.map(np.testing.assert_array_equal, trained("device"), trained("host"))
+"""
+
+
 @pytest.mark.slow
 def test_streaming_from_the_host_learns_the_same(chain, start, tmp_path):
     """To the bit, compiled as users' programs are: other emitters round elsewhere."""
-    trained = []
-    for placement in ("device", "host"):
-        flags = (f"--config={chain}", "--config.rows=()", f"--config.data.placement={placement}",
-                 f"--workdir={tmp_path / placement}")  # fmt: skip
-        process = start("-m", "mmalign.main", *flags, XLA_FLAGS="")
-        output = process.communicate()[0]
-        assert process.returncode == 0, output
-        load = lambda stage, folder=tmp_path / placement: mmalign.load(folder, stage).variables
-        trained.append({stage: load(stage) for stage in ("pretrain", "align")})
-    jax.tree.map(np.testing.assert_array_equal, *trained)
+    process = start("-c", STREAMED, chain, tmp_path, XLA_FLAGS="")
+    output = process.communicate()[0]
+    assert process.returncode == 0, output
+    assert len(list(tmp_path.glob("*/training-*/complete.json"))) == 4
 
 
 @pytest.mark.slow
-def test_one_and_four_devices_have_the_same_losses(tiny, train_only, devices, tmp_path):
-    changes = {f"{stage}.{key}": value for stage in ("pretrain", "align")
-               for key, value in {"steps": 20, "batch_size": 64}.items()}  # fmt: skip
-    config, made = tiny.config({"rows": (), "checkpoint_every": 20, **changes}), {}
-    planned = plan.plan(config, catalogue.load(config.data))
-    for count in (1, 4):
-        devices(count)
-        folders, steps = train_only(planned, tmp_path / str(count))
-        made[count] = folders, steps.parts("align")
-    (one, parts), (four, parts_of_four) = made[1], made[4]
+def test_one_and_four_devices_have_the_same_losses(tiny_run, train_only, devices, tmp_path):
+    devices(4)
+    planned = plan.plan(tiny_run.config, catalogue.load(tiny_run.config.data))
+    folders, steps = train_only(planned, tmp_path)
     for stage in ("pretrain", "align"):
-        found, want = losses(four[stage], stage), losses(one[stage], stage)
-        assert len(want) == 20
+        found, want = losses(folders[stage], stage), losses(tiny_run.folder, stage)
+        assert len(want) == 6
         # estimates of information start at zero: relative alone would compare rounding errors
         np.testing.assert_allclose(want, found, rtol=1e-5, atol=1e-5, err_msg=stage)
-    for part, z in parts.items():
-        np.testing.assert_allclose(parts_of_four[part], z, rtol=1e-3, atol=1e-3, err_msg=part)
+    parts = load_embedding(tiny_run.artifacts["embedding-align"])
+    for part, z in steps.parts("align").items():
+        np.testing.assert_allclose(z, parts[part], rtol=1e-3, atol=1e-3, err_msg=part)
 
 
 @pytest.mark.slow
 def test_the_published_encoder_trains_through_both_stages(tiny, train_only, devices, tmp_path):
+    """Of one sensor, beside the encoder of the other."""
     devices(1)
     config = tiny.config({"rows": (), "pretrain.steps": 3, "align.steps": 3}, "smoke,swin")
     config.augment.pool = ("scaling", "phase_shift")
-    config.encoder.update(width=8, heads=2, depths=(1, 1), decoder_depth=1, dim=8)
+    small = dict(width=8, heads=2, depths=(1, 1), decoder_depth=1, dim=8)
+    swin = config.encoder.to_dict() | small
+    with config.unlocked():
+        config.encoder = common.compact("synthetic") | {"dim": 8, "per_modality": {"acc": swin}}
     made, _ = train_only(plan.plan(config, catalogue.load(config.data)), tmp_path)
     for stage in ("pretrain", "align"):
         found = losses(made[stage], stage)
