@@ -42,21 +42,16 @@ def get_config(arg=""):
     name, data, smoke = common.arguments(arg, method=tuple(METHODS), data=common.DATA)
     method = METHODS.get(name, dict(label=name, method={}))
     cfg = common.config(data)
-    cfg.encoder = common.compact(data)
     cfg.stages = ("train",)
     cfg.rows = (*common.REFERENCES, "train")
-    cfg.train = dict(
-        label=method["label"],
+    cfg.train = common.training(
+        method["label"],
+        1e-3,
         method=dict(name=name, **method["method"]),
         sampler=dict(kind="paired"),
-        batch_size=256,
-        steps=1000,
-        optim=dict(lr=1e-3, warmup_steps=50, weight_decay=0.05, clip_norm=1.0),
     )
     lstm = dict(name="deep_conv_lstm", filters=(16, 16, 16, 16), dim=64)
     cfg.deep_conv_lstm = common.supervised("DeepConvLSTM", encoder=lstm)
-    if cfg.train.method.get("augment", cfg.augment):
-        cfg.augment.pool = common.turned(cfg.augment.pool, data)
     if smoke:
         common.smoke(cfg)
     return cfg

@@ -25,7 +25,7 @@ VARIANTS = {
     "Critics as on embedded data": {
         "method.alpha": 1.0, "method.gamma": 0.01, "method.epsilon": 0.1,
     },
-    "Twice the steps": {"steps": 1600},
+    "Twice the steps": {"steps": 600},
     "Half the learning rate": {"optim.lr": 5e-4},
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ UNTRAINED = tuple(BUILT_IN)  # the first rows of every table
 FOLDS = 5
 FRACTIONS = (0.1, 1.0)
 STEPS, TUNING_STEPS = 200, 150
+LR = 1e-3  # of all but CroSSL
 BATCH, TUNING_BATCH = 128, 64
 # Strides set the cost alone, not the parameters: about the same number of steps for fast and slow
 # sensors, which two cores train in minutes.
@@ -62,7 +63,7 @@ def base(data, seed, dir=None):
     config = get_config(data)
     config.seed = seed
     config.data.update(dir=dir, folds=FOLDS, fold=seed % FOLDS)
-    config.encoder.update(ENCODER[data])
+    config.encoder = {"name": "conv", "preset": "crossl", "strides": (2, 2, 2), **ENCODER[data]}
     config.stages = config.rows = ()
     config.evaluation = dict(
         fractions=FRACTIONS,
@@ -84,13 +85,13 @@ def scaling(config):
 def crossl(config, label, **changes):
     """Block of a CroSSL pretraining; `changes` of its method, as configs/crossl.py names them."""
     block = config.crossl.to_dict()
-    return _pretraining(label, block["method"] | changes, block["optim"])
+    return _pretraining(label, block["method"] | {"head_input": "global"} | changes, block["optim"])
 
 
 def baseline(config, name):
     """Block of a pretraining by a method of configs/baselines.py, on the same encoder."""
     made = METHODS[name]
-    optim = config.supervised.optim.to_dict()
+    optim = config.supervised.optim.to_dict() | {"lr": LR}
     return _pretraining(made["label"], {"name": name, **made["method"]}, optim)
 
 
@@ -115,7 +116,7 @@ def classifier(config, label, stage, *, trained=True, hidden=False, fraction=Non
         sampler=sampler if fraction is None else sampler | {"fraction": fraction},
         batch_size=TUNING_BATCH,
         steps=TUNING_STEPS,
-        optim=config.supervised.optim.to_dict() | {"warmup_steps": TUNING_STEPS // 10},
+        optim=config.supervised.optim.to_dict() | {"lr": LR, "warmup_steps": TUNING_STEPS // 10},
         **start,
     )
 

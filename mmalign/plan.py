@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from mmalign import evaluation
+from mmalign import budget, evaluation
 from mmalign.data import feed
 from mmalign.data.dataset import Dataset
 from mmalign.data.fingerprint import fingerprint
@@ -16,9 +16,7 @@ from mmalign.stages import (
     Stage,
     expanded,
     make_stage,
-    modalities_of,
     rehearse,
-    targets_of,
     untrained,
 )
 
@@ -68,6 +66,7 @@ def plan(config: ConfigDict, dataset: Dataset) -> Plan:
     """
     given = config.to_dict()
     check_run(given, dataset)
+    given["encoder"] = budget.encoder(given["encoder"], given["budget"])
     data = Node("data", dataset.description.name, {"fingerprint": fingerprint(dataset)})
     statistics = feed.statistics(dataset)
     stages = _stages(given, dataset, data, feed.arrays(dataset, statistics))
@@ -103,10 +102,9 @@ def wanted(config: Mapping) -> Iterator[str]:
 
 def _stages(config, dataset, data, arrays):
     """{name: Stage} of all trainings, the untrained network among them if it has a row."""
-    modalities, targets = modalities_of(dataset), targets_of(dataset)
     stages, params = {}, {}
     for block_name in wanted(config):
-        for name, block, method in expanded(block_name, config, modalities, targets):
+        for name, block, method in expanded(block_name, config, dataset):
             if block_name in config["stages"] and "labels" in method.needs:
                 raise ValueError(
                     f"config.stages: {block_name!r} learns from labels, which is for rows only"
@@ -120,7 +118,7 @@ def _stages(config, dataset, data, arrays):
     if "random_encoder" in config["rows"]:
         first = stages[config["stages"][0]]
         stages["random_encoder"] = untrained(
-            "random_encoder", BUILT_IN["random_encoder"], RANDOM_STREAM, first, config["seed"]
+            "random_encoder", BUILT_IN["random_encoder"], RANDOM_STREAM, config, dataset, first
         )
     return stages
 

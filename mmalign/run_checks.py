@@ -8,8 +8,8 @@ from mmalign import evaluation, options
 from mmalign.data.dataset import Dataset
 
 PLACEMENTS = ("device", "host")
-NEEDS = ("seed", "data", "encoder", "augment", "stages", "rows", "evaluation", "log_every",
-         "checkpoint_every")  # fmt: skip
+NEEDS = ("seed", "budget", "data", "encoder", "augment", "stages", "rows", "evaluation",
+         "log_every", "checkpoint_every")  # fmt: skip
 KEYS = (*NEEDS, "wandb")
 # rows of the table that no block of the config describes, and their labels
 BUILT_IN = {

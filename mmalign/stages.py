@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import optax
 
-from mmalign import methods, options, training
+from mmalign import budget, methods, options, training
 from mmalign.data import feed, samplers
 from mmalign.data.dataset import Dataset
 from mmalign.graph import Node
@@ -85,13 +85,14 @@ def method_options(block: Mapping, config: Mapping) -> dict:
 
 
 def expanded(
-    name: str, config: Mapping, modalities: Mapping, targets: Mapping
+    name: str, config: Mapping, dataset: Dataset
 ) -> Iterator[tuple[str, dict, methods.Method]]:
     """(name, block, method) of a block's trainings: one for each share of labels it learns from.
 
     These are the shares of the evaluation, or the one that the block's own sampler names.
     """
-    block = dict(config[name])
+    block = budget.block(config[name], dataset)
+    modalities, targets = modalities_of(dataset), targets_of(dataset)
     try:
         options.check("stage", block, KEYS, [key for key in NEEDS if key != "sampler"])
         method = make_method(block, config, modalities, targets)
@@ -117,7 +118,7 @@ def make_stage(
     Raises: ValueError, naming the key, for what does not fit.
     """
     for key in ("steps", "batch_size"):
-        if block[key] < 1:
+        if block[key] is not None and block[key] < 1:
             raise ValueError(f"{key} must be 1 or more, got {block[key]}")
     patterns, source = block.get("warm_start") or (), block.get("source")
     if isinstance(patterns, str):
@@ -130,6 +131,8 @@ def make_stage(
     sampler = samplers.create(
         block["sampler"], dataset, batch_size=block["batch_size"], seed=config["seed"]
     )
+    steps = budget.steps(block["steps"], sampler, config["budget"])
+    resolved: dict[str, Any] = {**block, "batch_size": sampler.batch_size, "steps": steps}
     if lacking := method.needs - sampler.gives:
         raise ValueError(
             f"the method needs {options.listed(lacking)}, which sampler.kind "
@@ -137,21 +140,28 @@ def make_stage(
             f"{options.listed(sampler.gives)}"
         )
     inputs = (data,) if source is None else (data, earlier[source].node)
-    spec = {key: value for key, value in block.items() if key not in ("label", "source")}
-    spec |= {"method": method_options(block, config), "seed": config["seed"], "stream": name}
-    tx = training.make_optimizer(block["optim"], block["steps"])
+    spec = {key: value for key, value in resolved.items() if key not in ("label", "source")}
+    spec |= {"method": method_options(resolved, config), "seed": config["seed"], "stream": name}
+    tx = training.make_optimizer(resolved["optim"], steps)
     node = Node("training", name, spec, inputs)
-    return Stage(name, block_name, block["label"], block, method, sampler, tx, source,
+    return Stage(name, block_name, resolved["label"], resolved, method, sampler, tx, source,
                  tuple(patterns), node)  # fmt: skip
 
 
-def untrained(name: str, label: str, stream: str, like: Stage, seed: int) -> Stage:
-    """A stage of no steps: the network of another one as it is drawn. `stream` seeds the draw."""
-    block = {**like.block, "steps": 0}
-    spec = {"method": like.node.spec["method"], "steps": 0, "seed": seed, "stream": stream}
+def untrained(
+    name: str, label: str, stream: str, config: Mapping, dataset: Dataset, like: Stage
+) -> Stage:
+    """A stage of no steps: the config's encoders as they are drawn, whatever is trained besides.
+
+    stream: seeds the draw. like: any stage, whose batches give the shapes.
+    """
+    block = {"method": {"name": "autoencoder", "augment": None}, "sampler": {}, "steps": 0}
+    method_spec = method_options(block, config)
+    spec = {"method": method_spec, "steps": 0, "seed": config["seed"], "stream": stream}
     node = Node("training", name, spec, like.node.inputs[:1])
-    tx = optax.identity()
-    return Stage(name, name, label, block, like.method, like.sampler, tx, None, (), node)
+    method = methods.create(method_spec, modalities_of(dataset))
+    block |= {"batch_size": like.sampler.batch_size}
+    return Stage(name, name, label, block, method, like.sampler, optax.identity(), None, (), node)
 
 
 def first_batch(stage: Stage, data: Mapping) -> Mapping:

@@ -12,9 +12,10 @@ def summary(planned: Plan) -> str:
     lines = [_data(planned.dataset), *_sensors(planned.dataset)]
     for stage in planned.stages.values():
         if steps := stage.block["steps"]:
-            windows = f"{stage.sampler.windows:,} windows"
-            lines.append(f"  train {stage.name}: {steps:,} steps of {stage.block['batch_size']} "
-                         f"from {windows}")  # fmt: skip
+            asked, size = planned.config[stage.block_name]["batch_size"], stage.block["batch_size"]
+            fewer = f" ({asked} asked for)" if asked != size else ""
+            lines.append(f"  train {stage.name}: {steps:,} steps of {size}{fewer} "
+                         f"from {stage.sampler.windows:,} windows")  # fmt: skip
     lines += [f"Note: {said}" for said in concerns(planned.dataset)]
     return "\n".join(lines)
 

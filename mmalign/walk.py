@@ -152,6 +152,7 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         **{what: records for _, what, records in found if what == "information"},
         "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
         "evaluation_seconds": evaluation_seconds,
+        "steps": {name: stage.block["steps"] for name, stage in planned.stages.items()},
         "config": config,
     }
     lines = [

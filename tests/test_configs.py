@@ -90,16 +90,21 @@ def test_its_rows_are_blocks_or_need_no_training_and_end_with_the_method(module)
     assert "references" not in config and not any("view" in b for b in blocks(config).values())
 
 
-def test_settings_differ_where_data_do():
-    turned = {data for data in common.DATA if "rotation" in baselines.get_config(data).augment.pool}
-    assert turned == set(common.TRIAXIAL)
-    slow = infomae.get_config("stress_predict").encoder.per_modality
-    assert slow.to_dict() == {"eda": {"patch_s": 1.0}, "temp": {"patch_s": 1.0}}
-    assert infomae.get_config("uci_har").encoder.dim > infomae.get_config("npz").encoder.dim
-    assert infomae.get_config("emg_imu_lis").align.sampler.length == 1
-    assert infomae.get_config("emg_imu_lis").joint_pretrain.method == (
-        infomae.get_config("emg_imu_lis").align.method
-    )
+@every_config
+def test_all_data_take_the_same_settings_but_for_the_embedded(module):
+    def settings(data):
+        config = module.get_config(data).to_dict()
+        return {key: value for key, value in config.items() if key != "data"}
+
+    for data in common.DATA:
+        assert (settings(data) == settings("npz")) == (data != "synthetic")
+
+
+def test_one_encoder_and_one_supervised_network_are_in_every_config():
+    made = [module.get_config("npz") for module in (infomae, crossl, baselines)]
+    for key in ("encoder", "augment", "supervised", "evaluation", "budget"):
+        first, *others = (config[key] for config in made)
+        assert all(other == first for other in others), key
 
 
 def test_a_baseline_may_be_a_function_of_the_user_s():

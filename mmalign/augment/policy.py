@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from mmalign.augment.example import checked_share
-from mmalign.augment.pools import KINDS, MOVES, POOL, SERIES, SPECTROGRAM
+from mmalign.augment.pools import KINDS, MOVES, POOL, SERIES, SPECTROGRAM, TRIADS
 from mmalign.options import check, known, listed, one_of
 
 _OF_A_POOL = ("pool", "probability", "options")
@@ -67,6 +67,7 @@ class Policy:
 
     Attributes:
       pool: names to draw from for series, uniformly. An entry listed twice is drawn twice as often.
+        Modalities whose channels are no triads (x, y, z) are left as they are by TRIADS.
       probability: that a modality takes the augmentation drawn; otherwise it stays untouched.
       per: "example": choice, coins and parameters are drawn for every example. "batch": once for
         the whole batch, as FOCAL and InfoMAE train (also the noise of `jitter` is then the same
@@ -175,7 +176,11 @@ class Policy:
                 f"input {modality!r} must have {ndim} dimensions here, got shape {x.shape}"
             )
         pool = self._of(self._kind(modality), modality)
-        named = [name for name in dict.fromkeys(pool.names) if name in table]
+        flat = x.shape[-1] % 3 != 0
+        named = [
+            name for name in dict.fromkeys(pool.names)
+            if name in table and not (flat and name in TRIADS)
+        ]  # fmt: skip
         if not named:
             return x
         branches = [lambda key, x: x]

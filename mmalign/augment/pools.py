@@ -20,6 +20,7 @@ SERIES: Mapping[str, Callable] = {
     "rotation": series.rotation,
     "time_shift": series.time_shift,
 }
+TRIADS = ("rotation",)  # those for channels that are vectors in space
 SPECTROGRAM: Mapping[str, Callable] = {
     "phase_shift": spectrogram.phase_shift,
     "frequency_mask": spectrogram.frequency_mask,

@@ -14,19 +14,24 @@ import numpy as np
 
 from mmalign import options
 from mmalign.data import missingness
-from mmalign.data.dataset import TRAIN, UNKNOWN, Dataset
+from mmalign.data.dataset import TRAIN, Dataset
+from mmalign.data.units import labelled_subset, nested, of_people, sequences
+
+FEW = 256  # windows: two batches of pairs
 
 
 class Sampler(NamedTuple):
     """What a training sees at each of its steps.
 
     rows: step -> {modality: int32 [batch]}, -1 = absent.
+    batch_size: rows of a step: as asked for, or fewer where there are not so many to draw from.
     windows: how many distinct windows the rows come from.
     gives: of {"pairs", "labels", "sequences", "weights"}: what a method can count on.
     weights: step -> float32 [batch] of the rows' examples; None: all count alike.
     """
 
     rows: Callable[[int], dict[str, np.ndarray]]
+    batch_size: int
     windows: int
     gives: frozenset[str]
     weights: Callable[[int], np.ndarray] | None = None
@@ -43,9 +48,9 @@ def create(config: Mapping, dataset: Dataset, *, batch_size: int, seed: int) -> 
     Args:
       config: `kind`, one of KINDS, and its options, the keyword arguments of that function.
       dataset: only its training windows are used.
-      batch_size: windows of a step, a multiple of `length`.
+      batch_size: most windows of a step, a multiple of `length`.
       seed: chooses the subset and the order.
-    Raises: ValueError naming the option, when the sampler cannot fill one batch, or a pattern of
+    Raises: ValueError naming the option, when there are no two windows to draw, or a pattern of
       missing sensors cannot be drawn.
     """
     given = dict(config)
@@ -56,12 +61,12 @@ def create(config: Mapping, dataset: Dataset, *, batch_size: int, seed: int) -> 
 
 def unpaired(dataset: Dataset, batch_size: int, seed: int, *, length: int = 1) -> Sampler:
     """Each modality drawn on its own, in runs of `length` consecutive windows."""
-    take, train = _units_of(batch_size, length), dataset.split == TRAIN
+    train = dataset.split == TRAIN
     units = {m: sequences(dataset, train & dataset.present[m], length) for m in dataset.modalities}
-    for m, runs in units.items():
-        _check_size(f"{runs.size} windows of {m!r}", runs, batch_size)
+    take = _units_of(batch_size, length, min(map(len, units.values())), "training windows")
     return Sampler(
         lambda step: {m: _sample(runs, take, seed, m, step) for m, runs in units.items()},
+        take * length,
         min(len(np.unique(runs)) for runs in units.values()),
         frozenset({"sequences"}),
     )
@@ -72,7 +77,7 @@ def paired(
     batch_size: int,
     seed: int,
     *,
-    fraction: float = 1.0,
+    fraction: float | None = 1.0,
     people: int | None = None,
     length: int = 1,
     missing: Mapping | None = None,
@@ -80,29 +85,33 @@ def paired(
     """The same windows for all modalities, those in which two or more are present.
 
     Args:
-      fraction: of the pairs; a smaller one is a part of a larger one.
+      fraction: of the pairs; a smaller one is a part of a larger one. None: a tenth, or of small
+        data as much as FEW windows.
       people: all pairs come from so many people of the training, drawn by the seed, k of them among
         k + 1; None: from everyone. Not together with a fraction.
       length: consecutive windows of a run.
       missing: a pattern of `missingness.simulate`; what it hides has row -1.
     """
-    take = _units_of(batch_size, length)
     together = sum(dataset.present.values()) >= 2
     units = sequences(dataset, (dataset.split == TRAIN) & together, length)
+    chosen = "pairs"
     if people is not None:
-        if fraction != 1:
+        if fraction not in (None, 1):
             raise ValueError(
                 f"sampler.people={people} and sampler.fraction={fraction} exclude each other: "
                 "leave one out"
             )
         units = of_people(units, dataset.group[units[:, 0]], people, seed)
-        chosen, remedy = f"of {people} people", "raise sampler.people"
+        chosen += f" of sampler.people={people}"
     else:
+        if fraction is None:
+            fraction = min(1.0, max(0.1, FEW / max(units.size, 1)))
         units = nested(units, _share(fraction), seed)
-        chosen, remedy = f"(fraction {fraction} of the training windows)", "raise sampler.fraction"
-    _check_size(f"{units.size} pairs {chosen}", units, batch_size, remedy)
+        chosen += f" of sampler.fraction={fraction:g}"
+    take = _units_of(batch_size, length, len(units), chosen)
     rows = _shown(dataset, lambda step: _sample(units, take, seed, "paired", step), missing, seed)
-    return Sampler(rows, len(np.unique(units)), frozenset({"pairs", "sequences"}))
+    windows = len(np.unique(units))
+    return Sampler(rows, take * length, windows, frozenset({"pairs", "sequences"}))
 
 
 def labelled(
@@ -123,7 +132,7 @@ def labelled(
     units = labelled_subset(dataset.label, train, _share(fraction), seed)[:, None]
     walk = lambda step: _sample(units, batch_size, seed, "labelled", step)
     rows = _shown(dataset, walk, missing, seed)
-    return Sampler(rows, len(units), frozenset({"pairs", "labels"}))
+    return Sampler(rows, batch_size, len(units), frozenset({"pairs", "labels"}))
 
 
 KINDS = {"unpaired": unpaired, "paired": paired, "labelled": labelled}
@@ -156,106 +165,26 @@ def _shown(dataset, walk, pattern, seed):
     return rows
 
 
-def _units_of(batch_size, length):
-    """How many runs of `length` windows make a batch."""
+def _units_of(batch_size, length, there, what):
+    """How many of the runs of `length` windows that are `there` make a batch, two at least."""
     if batch_size % length:
         raise ValueError(
             f"batch_size {batch_size} must be a multiple of sampler.length {length}, as a batch is "
             f"made of whole sequences"
         )
-    return batch_size // length
+    take = batch_size // length
+    if there < min(take, 2):
+        raise ValueError(
+            f"there are {there} runs of sampler.length={length} {what}: nothing to make a batch of"
+        )
+    # else a power of two, which devices can share
+    return take if take <= there else 1 << (there.bit_length() - 1)
 
 
 def _share(fraction):
     if not 0 < fraction <= 1:
         raise ValueError(f"sampler.fraction must be in (0, 1], got {fraction}")
     return fraction
-
-
-def _check_size(what, units, batch_size, remedy="give more data"):
-    if units.size < batch_size:
-        raise ValueError(
-            f"the sampler has {what}, fewer than the {batch_size} of one batch: {remedy} or lower "
-            "batch_size"
-        )
-
-
-def of_people(units: np.ndarray, group: np.ndarray, people: int, seed: int) -> np.ndarray:
-    """The units of a random choice of people, in their order; k people are among k + 1.
-
-    Args:
-      units: int32 [units, length].
-      group: int32 [units], of whom each unit is; -1 = of nobody known, never chosen.
-      people: how many, 1 to all of them.
-      seed: of the choice.
-    """
-    known = np.unique(group[group != UNKNOWN])
-    if not 1 <= people <= len(known):
-        raise ValueError(
-            f"sampler.people must be 1 to {len(known)}, the people with pairs to train on, got "
-            f"{people}"
-        )
-    order = np.random.default_rng((seed, _PEOPLE)).permutation(known)
-    return units[np.isin(group, order[:people])]
-
-
-def sequences(dataset: Dataset, keep: np.ndarray, length: int) -> np.ndarray:
-    """Runs of `length` windows that are neighbours in time: int32 [units, length].
-
-    Recordings are cut into consecutive runs; the last of each is filled by repeating its final
-    window, as in FOCAL's sampler. `keep` [n] bool: windows that may take part.
-    """
-    order = np.lexsort((dataset.position, dataset.recording))
-    order = order[np.asarray(keep)[order]]
-    if not len(order):
-        return np.zeros((0, length), np.int32)
-    gap = np.diff(dataset.recording[order]) != 0
-    gap |= np.diff(dataset.position[order]) != 1  # neighbours only, also around a missing window
-    cuts = np.flatnonzero(gap) + 1
-    units = []
-    for run in np.split(order, cuts):
-        short = -len(run) % length
-        units.append(np.concatenate([run, np.repeat(run[-1:], short)]).reshape(-1, length))
-    return np.concatenate(units).astype(np.int32)
-
-
-def nested(units: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """A random `fraction` of the units; a smaller fraction is a subset of a larger one."""
-    order = np.random.default_rng((seed, _PAIRS)).permutation(len(units))
-    return units[order[: max(1, round(fraction * len(units)))]]
-
-
-def labelled_subset(
-    label: np.ndarray, candidates: np.ndarray, fraction: float, seed: int
-) -> np.ndarray:
-    """Rows of a random share of each class: 1 % lies inside 10 %, and 10 % inside 100 %.
-
-    Args:
-      label: [n] ints, -1 = unknown.
-      candidates: [m] row numbers to draw from, or [n] bool; unlabelled ones are left out.
-      fraction: share of each class, in (0, 1]; at least one window of every class is kept.
-      seed: the same seed gives the same order, hence nested subsets.
-    Returns: sorted row numbers.
-    Raises: ValueError for a fraction outside (0, 1] or when no candidate is labelled.
-    """
-    label, candidates = np.asarray(label), np.asarray(candidates)
-    if not 0 < fraction <= 1:
-        raise ValueError(f"fraction must lie in (0, 1], got {fraction}")
-    if candidates.dtype == bool:
-        candidates = np.flatnonzero(candidates)
-    candidates = np.unique(candidates[label[candidates] >= 0])
-    if not len(candidates):
-        raise ValueError("candidates hold no labelled window; labels must be 0 or more to count")
-    rows = []
-    for c in np.unique(label[candidates]):
-        members = candidates[label[candidates] == c]
-        order = np.random.default_rng([seed, int(c)]).permutation(members)
-        rows.append(order[: max(1, round(fraction * len(members)))])
-    return np.sort(np.concatenate(rows)).astype(np.int32)
-
-
-# streams of random numbers apart from those of the classes
-_PAIRS, _PEOPLE = 1 << 31, (1 << 31) + 1
 
 
 def _sample(units, take, seed, stream, step):

@@ -42,7 +42,8 @@ def create(
     negatives, momentum or stop-gradient. An absent modality looks like a hidden one.
 
     Args:
-      modalities: {name: Modality}; their encoders need embeddings of one width.
+      modalities: {name: Modality}; two or more; the aggregator sees zeros behind a latent
+        that is narrower than others.
       encoder, augment: as `sensors` reads them; the paper has no augmentation.
       preset: "released", "paper" or "fixed". What follows changes something of it, None nothing.
       mask: options of `latent_mask`. Temporal masks need an encoder with a feature map ("conv").

@@ -18,8 +18,9 @@ from mmalign.models import Encoded, Expander, aggregator, apply
 class Network(NamedTuple):
     """All that has parameters, and the masks that it is made for.
 
-    front: one encoder per modality, of one `width`; the latents are in the order of `names`.
+    front: one encoder per modality; the latents are in the order of `names`.
     seconds: {m: length of a window}, of masks of time; else empty.
+    width: of the widest latent.
     fuse: the aggregator. expand: the expander, or None.
     encoder_init, encoder_dropout: see `crossl.create`.
     """
@@ -56,8 +57,13 @@ class Network(NamedTuple):
         return params
 
     def stack(self, parts: Mapping[str, jax.Array]) -> jax.Array:
-        """{m: [b, ...]} -> [b, modalities, ...]."""
+        """{m: [b]} -> [b, modalities]."""
         return jnp.stack([parts[m] for m in self.names], axis=1)
+
+    def latents(self, parts: Mapping[str, jax.Array]) -> jax.Array:
+        """{m: [b, d]} -> [b, modalities, width], with zeros behind what is narrower."""
+        wide = lambda z: jnp.pad(z, ((0, 0), (0, self.width - z.shape[1])))
+        return self.stack({m: wide(z) for m, z in parts.items()})
 
     def encode(
         self, params: Mapping, seen: Seen, present: Mapping, key: jax.Array | None = None
@@ -95,7 +101,7 @@ class Network(NamedTuple):
 
         parts: latents {m: [b, width]}. present: bool [b, modalities].
         """
-        latents = self.stack(parts)
+        latents = self.latents(parts)
         keep = jnp.broadcast_to(present[..., None], latents.shape)
         unscaled = self.mask._replace(rescale="none")
         latents = hide(latents, keep, unscaled, token=params.get("mask_token"))
@@ -135,7 +141,7 @@ def network(
         front,
         names,
         {} if mask.time_keep_prob is None else _seconds(front, modalities),
-        _common_width(front),
+        max(widths(front).values()),
         mask,
         fuse=aggregator(modalities=names, **options["aggregator"]),
         expand=Expander(tuple(options["expander"])) if options["expander"] else None,
@@ -161,10 +167,3 @@ def _kernel_squares(params):
         for path, x in jax.tree.leaves_with_path(params)
         if path[-1].key == "kernel" and x.ndim > 2
     )
-
-
-def _common_width(front):
-    dims = widths(front)
-    if len(set(dims.values())) > 1:
-        raise ValueError(f"latents need one width, encoder.dim is {dims}")
-    return next(iter(dims.values()))

@@ -23,7 +23,8 @@ _RELEASED = {
 }  # fmt: skip
 
 # "released": what the code does. "paper": what the paper says, gaps filled by the code, except for
-# the weights, where it names VICReg and no numbers: those of VICReg. "fixed": what we recommend.
+# the weights, where it names VICReg and no numbers: those of VICReg. "fixed": what we recommend; on
+# held-out people a probe of the latents was above one of z on every data set that we tried.
 PRESETS = {
     "released": _RELEASED,
     "paper": {
@@ -35,7 +36,6 @@ PRESETS = {
         **_RELEASED,
         "mask": {"strategy": "spatial", "keep_prob": 0.7, "min_keep": 1},
         "loss": {**DEFAULTS["vicreg"], "name": "vicreg", "unbiased": True},
-        "head_input": "global",
         "encoder_init": "independent",
     },
 }

@@ -57,7 +57,7 @@ def draw_views(net: Network, params: Mapping, seen: Seen, batch: Mapping, key: j
     keep = draw_latent_masks(draw, net.mask, present, net.width, progress=progress)
     if net.mask.time_keep_prob is None:
         parts = net.encode(params, seen, batch["present"], key)
-        latents, same = net.stack(parts)[None], True
+        latents, same = net.latents(parts)[None], True
     else:
         parts, latents, left = _masked_in_time(net, params, seen, batch["present"], key, progress)
         alike = [(x[0] == x[1]).all(axis=-1) | ~batch["present"][m] for m, x in left.items()]

@@ -147,16 +147,17 @@ class Critics(NamedTuple):
 
     def offsets(self, key: jax.Array, batch: int) -> dict[str, jax.Array]:
         """How many rows windows are moved by: {m: int32 [1 + negatives]}, the first by none."""
-        sequences, needed = batch // self.length, self.negatives * len(self.modalities)
-        if sequences - 1 < needed:
+        sequences, modalities = batch // self.length, len(self.modalities)
+        negatives = min(self.negatives, (sequences - 1) // modalities)
+        if negatives < 1:
             raise ValueError(
-                f"a batch of {sequences} sequences is too small for {self.negatives} negatives of "
-                f"{len(self.modalities)} modalities: batch_size / sampler.length must be at least "
-                f"{needed + 1}; raise batch_size or lower method.negatives"
+                f"a batch of {sequences} sequences is too small for a negative of each of "
+                f"{modalities} modalities: batch_size / sampler.length must be at least "
+                f"{modalities + 1}; raise batch_size or lower sampler.length"
             )
         start = jax.random.randint(key, (), 0, sequences - 1)
-        shifts = (start + jnp.arange(needed)) % (sequences - 1) + 1  # distinct, none is 0
-        shifts = shifts.reshape(len(self.modalities), self.negatives) * self.length
+        shifts = (start + jnp.arange(negatives * modalities)) % (sequences - 1) + 1  # none 0
+        shifts = shifts.reshape(modalities, negatives) * self.length
         return dict(zip(self.modalities, jnp.pad(shifts, ((0, 0), (1, 0)))))
 
 

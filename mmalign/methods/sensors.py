@@ -15,6 +15,8 @@ from mmalign.models import Backbone, Encoded, apply, backbone, default_dim
 
 # encoders of modalities other than series, whose encoder a config names
 ENCODERS = {"image": "small_conv2d", "vector": "mlp", "sequence": "transformer"}
+# patches of a series where a config leaves them open: slow sensors have few samples a second
+PATCH_S, PATCH_SAMPLES = 0.16, 4
 _GRIDS = {
     "series": lambda x: x[:, :, None],
     "image": lambda x: x,
@@ -115,11 +117,12 @@ def sensors(config: Mapping[str, Any], modalities: Mapping[str, Modality]) -> Se
     Args:
       config: `encoder` and `augment`.
         encoder: {name, representation "series" or "spectrogram", interval_s and overlap of the
-          spectrogram, patch_s (a patch of a series, in seconds), kernels_s (the kernels of "conv",
-          in seconds at stride 1), options of the backbone ...} for series; `per_kind`
-          {"image", "vector" or "sequence": {name, options of the backbone ...}} for the others, by
-          default those of ENCODERS, as wide as the series' encoder; and `per_modality` {modality:
-          options}, which win over both.
+          spectrogram, patch_s (a patch of a series, in seconds; None: PATCH_S, PATCH_SAMPLES at
+          least), kernels_s (the kernels of "conv", in seconds at stride 1), options of the backbone
+          ...} for series; `per_kind` {"image", "vector" or "sequence": {name, options of the
+          backbone ...}} for the others, by default those of ENCODERS, as wide as the series'
+          encoder; and `per_modality` {modality: options}, which win over both (with
+          another `name`, only `dim` stays of them).
         augment: attributes of `Policy` other than `kinds`; None, or an empty `pool`, for no
           augmentation of anything.
       modalities: {name: Modality}.
@@ -153,8 +156,15 @@ def _encoder_options(encoder, modalities):
     for kind in {modality.kind for modality in modalities.values()} - {"series"}:
         dim = encoder.get("dim") or default_dim(encoder["name"], preset=encoder.get("preset"))
         of_kind[kind] = {"name": ENCODERS[kind], "dim": dim, **dict(per_kind.get(kind, {}))}
-    return {m: {**of_kind[modality.kind], **dict(per_modality.get(m, {}))}
+    return {m: _changed(of_kind[modality.kind], dict(per_modality.get(m, {})))
             for m, modality in modalities.items()}  # fmt: skip
+
+
+def _changed(options, given):
+    """Options with those that are given; of an encoder of another name its width alone stays."""
+    if given.get("name", options["name"]) != options["name"]:
+        options = {key: options[key] for key in ("dim",) if key in options}
+    return {**options, **given}
 
 
 def _series(options, modality):
@@ -165,10 +175,12 @@ def _series(options, modality):
     options = dict(options)
     representation = options.pop("representation", "series")
     interval_s, overlap = options.pop("interval_s", None), options.pop("overlap", 0.0)
-    patch_s, kernels_s = options.pop("patch_s", None), options.pop("kernels_s", None)
+    patch_s, kernels_s = options.pop("patch_s", 0), options.pop("kernels_s", None)
     checks.one_of("encoder.representation", representation, ("series", "spectrogram"))
     if representation == "series":
-        if patch_s is not None:
+        if patch_s is None:
+            options["patch"] = max(_samples("patch_s", PATCH_S, modality), PATCH_SAMPLES)
+        elif patch_s:
             options["patch"] = _samples("patch_s", patch_s, modality)
         if kernels_s is not None:
             options["kernels"] = tuple(_samples("kernels_s", s, modality) for s in kernels_s)

@@ -1,10 +1,18 @@
-"""A small encoder of windows for CPUs and small data: a few strided convolutions along time."""
+"""A small encoder of windows for CPUs and small data: a few strided convolutions along time.
 
+Beside them, if wanted, statistics of the window. With few people and windows they tell more than
+convolutions can learn. They are in the embedding as they are, too: what a loss has no use for it
+throws away, and who probes the embedding wants it.
+"""
+
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from mmalign.models.contract import Backbone, Encoded
+from mmalign.models.dropout import Dropout
 from mmalign.models.patches import Patching
+from mmalign.models.statistics import window_statistics
 from mmalign.models.tokens import largest, masked_mean, token_mask, visible
 
 PRESETS = {}
@@ -12,7 +20,7 @@ PRESETS = {}
 
 def build(
     size, channels, *, patch=8, block=1, width=32, depth=3, segments=4, dim=64, hidden=128,
-    dtype="float32",
+    statistics=0, dropout=0.0, dtype="float32",
 ) -> Backbone:  # fmt: skip
     """Compact backbone of windows of `size`.
 
@@ -26,14 +34,22 @@ def build(
         doubles the width.
       depth: convolutions.
       segments: parts of the window that are averaged apart, so that order in time is kept.
-      dim: of the embedding.
+      dim: of the embedding, but for the statistics.
       hidden: width of the decoder.
+      statistics: width of a layer on `window_statistics` of a series; it and they are beside the
+        convolutions' summary in what the embedding is made of, and they are its last part. 0: none.
+      dropout: rate on all of that.
       dtype: of the computation; parameters stay float32.
     """
     rows, cols = size
+    if statistics and cols > 1:
+        raise ValueError(f"statistics are of series, not of grids of {rows} x {cols}")
     patching = Patching((rows, cols), (patch, cols), (block, 1), (patch * block, cols))
     dtype = jnp.dtype(dtype)
-    encoder = CompactEncoder(patching, width, depth, segments, dim, dtype)
+    encoder = CompactEncoder(patching, width, depth, segments, dim, statistics, dropout, dtype)
+    if statistics:
+        like = jax.ShapeDtypeStruct((1, rows, channels), "float32")
+        dim += jax.eval_shape(window_statistics, like).shape[1]
     return Backbone(encoder, CompactDecoder(patching, channels, hidden, dtype), patching, dim)
 
 
@@ -45,12 +61,14 @@ class CompactEncoder(nn.Module):
     depth: int
     segments: int
     dim: int
+    statistics: int
+    dropout: float
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
-        del train  # no dropout
         x = visible(x, valid)
+        found = self._statistics(x, masked, valid) if self.statistics else None
         # Not zeros: a normalisation of nothing but zeros blows the gradient up.
         token = self.param("mask_token", nn.initializers.normal(1.0), x.shape[2:])
         x = self.patching.pad(x)
@@ -69,8 +87,25 @@ class CompactEncoder(nn.Module):
         tokens = x.astype(jnp.float32)
         rows = (len(x), self.patching.size[0])
         mask, keep = token_mask(valid, rows, first * 2 ** (self.depth - 1), x.shape[1])
-        pooled = nn.Dense(self.dim, name="out")(_summary(tokens, keep, self.segments))
-        return {"tokens": tokens, "mask": mask, "pooled": pooled}
+        features = _summary(tokens, keep, self.segments)
+        return {"tokens": tokens, "mask": mask, "pooled": self._pooled(features, found, train)}
+
+    def _statistics(self, x, masked, valid):
+        """Statistics of what is seen."""
+        seen = valid
+        if masked is not None:
+            shown = ~self.patching.cells(masked)[:, :, 0]
+            seen = shown if valid is None else shown & valid
+        return window_statistics(x[:, :, 0].astype(jnp.float32), seen)
+
+    def _pooled(self, features, found, train):
+        """The embedding: what is learnt of all features and, beside it, the statistics."""
+        if found is not None:
+            hidden = nn.gelu(nn.Dense(self.statistics, name="statistics")(found))
+            features = jnp.concatenate([features, found, hidden], axis=-1)
+        features = Dropout(self.dropout, name="dropout")(features, train=train)
+        pooled = nn.Dense(self.dim, name="out")(features)
+        return pooled if found is None else jnp.concatenate([pooled, found], axis=-1)
 
 
 def _summary(tokens, keep, segments):

@@ -14,10 +14,14 @@ FROZEN, MAIN = "frozen", "main"
 
 
 class Settings(NamedTuple):
-    """Settings of one group. `floor`: the last learning rate as a fraction of `lr`."""
+    """Settings of one group.
+
+    warmup_steps: None: a twentieth of the steps. floor: the last learning rate as a fraction of
+    `lr`.
+    """
 
     lr: float
-    warmup_steps: int = 0
+    warmup_steps: int | None = None
     floor: float = 0.0
     weight_decay: float = 0.0
     clip_norm: float | None = None
@@ -113,7 +117,8 @@ def _settings(options, where):
 
 
 def _adamw(s, num_steps):
-    schedule = make_schedule(s.lr, s.warmup_steps, num_steps, s.floor)
+    warmup_steps = num_steps // 20 if s.warmup_steps is None else s.warmup_steps
+    schedule = make_schedule(s.lr, warmup_steps, num_steps, s.floor)
     adamw = optax.adamw(schedule, s.b1, s.b2, s.eps, weight_decay=s.weight_decay, mask=_decays)
     return optax.chain(_clip(s.clip_norm), adamw)
 

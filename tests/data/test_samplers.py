@@ -8,6 +8,7 @@ import pytest
 
 from mmalign.data import samplers
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+from mmalign.data.units import labelled_subset, sequences, usual_run
 
 SUBJECTS, CLASSES = 8, 3
 LENGTHS = (9, 6, 8, 1)  # windows of a subject's recordings
@@ -165,7 +166,7 @@ def test_fewer_pairs_are_among_more_pairs_and_another_seed_gives_others(dataset)
 
 
 def test_subsets_of_pairs_are_made_of_whole_runs_of_neighbours(dataset):
-    runs = samplers.sequences(dataset, dataset.split == TRAIN, 4)
+    runs = sequences(dataset, dataset.split == TRAIN, 4)
     whole = {frozenset(map(int, run)) for run in runs}
     few, some = (paired(dataset, f, length=4) for f in (0.1, 0.5))
     assert few < some
@@ -180,7 +181,7 @@ def test_subsets_of_pairs_are_made_of_whole_runs_of_neighbours(dataset):
 
 @pytest.mark.parametrize("length", [1, 2, 4, 10])
 def test_runs_hold_neighbours_of_one_recording_and_repeat_the_last_window(dataset, length):
-    units = samplers.sequences(dataset, np.ones(N, bool), length)
+    units = sequences(dataset, np.ones(N, bool), length)
     assert units.shape == (SUBJECTS * sum(-(-k // length) for k in LENGTHS), length)
     assert set(units.ravel()) == set(range(N)) and units.dtype == np.int32
     for run in units:
@@ -225,7 +226,7 @@ def test_hiding_leaves_alone_what_is_absent_already(dataset):
 
 
 def test_runs_of_nothing_are_none_of_them(dataset):
-    assert samplers.sequences(dataset, np.zeros(N, bool), 4).shape == (0, 4)
+    assert sequences(dataset, np.zeros(N, bool), 4).shape == (0, 4)
 
 
 def test_labelled_takes_a_share_of_each_class_nested_and_one_window_at_least(dataset):
@@ -233,19 +234,19 @@ def test_labelled_takes_a_share_of_each_class_nested_and_one_window_at_least(dat
     count = np.bincount(dataset.label[train], minlength=CLASSES)
     before = set()
     for fraction in (1e-6, 0.1, 0.5, 1.0):
-        rows = samplers.labelled_subset(dataset.label, train, fraction, seed=0)
+        rows = labelled_subset(dataset.label, train, fraction, seed=0)
         want = np.maximum(np.round(fraction * count), 1)
         np.testing.assert_array_equal(np.bincount(dataset.label[rows]), want)
         assert before < set(rows) <= set(train) and len(set(rows)) == len(rows)
         before = set(rows)
-    half, other = (samplers.labelled_subset(dataset.label, train, 0.5, seed) for seed in (0, 1))
+    half, other = (labelled_subset(dataset.label, train, 0.5, seed) for seed in (0, 1))
     assert set(half) != set(other)
 
 
 def test_windows_without_a_label_are_never_labelled_ones(dataset):
     label = dataset.label.copy()
     label[::2] = -1
-    rows = samplers.labelled_subset(label, np.arange(N), 1.0, seed=0)
+    rows = labelled_subset(label, np.arange(N), 1.0, seed=0)
     np.testing.assert_array_equal(rows, np.flatnonzero(label >= 0))
 
 
@@ -312,7 +313,7 @@ def test_what_does_not_fit_is_refused(dataset):
         ({"kind": "unpaired", "missing": {}}, "'unpaired' is called 'missing'"),
         ({"kind": "paired", "missing": {"rate": 0.1}}, "missing.kind must be one of .* got None"),
         ({"kind": "labelled", "missing": {"kind": "independent", "rate": 7}}, "rate .* got 7"),
-        ({"kind": "paired", "fraction": 0.01}, "has 1 pairs.*raise sampler.fraction or"),
+        ({"kind": "paired", "fraction": 0.01}, "1 runs of .*length=1 pairs of .*fraction=0.01"),
         ({"kind": "paired", "people": 0}, "sampler.people must be 1 to 6, .* got 0"),
         ({"kind": "paired", "people": 7}, "sampler.people must be 1 to 6, .* got 7"),
         ({"kind": "paired", "people": 2, "fraction": 0.5}, "exclude each other"),
@@ -320,11 +321,37 @@ def test_what_does_not_fit_is_refused(dataset):
     ]:
         with pytest.raises(ValueError, match=said):
             create(dataset, **config)
-    with pytest.raises(ValueError, match=r"24 pairs of 1 people.*48 of one.*raise sampler.people"):
-        create(dataset, batch_size=48, kind="paired", people=1)
-    with pytest.raises(ValueError, match=r"of 'emg'.*lower batch_size"):
+    with pytest.raises(ValueError, match=r"0 runs of sampler.length=1 training windows: nothing"):
         create(without(dataset, np.arange(N), "emg"), kind="unpaired")
     for targets in ({"label": np.full(N, -1, np.int32)}, {}):
         nothing = dataclasses.replace(dataset, targets=targets)
         with pytest.raises(ValueError, match="no labelled window"):
             create(nothing, kind="labelled")
+
+
+@pytest.mark.parametrize("config", [{"kind": "paired"}, {"kind": "unpaired"}])
+@pytest.mark.parametrize(("asked", "length", "got"), [(512, 1, 128), (96, 1, 96), (512, 4, 128)])
+def test_a_batch_has_no_more_windows_than_there_are(dataset, config, asked, length, got):
+    sampler = create(dataset, batch_size=asked, length=length, **config)
+    assert sampler.batch_size == got
+    for row in sampler.rows(3).values():
+        assert len(row) == got
+        assert length > 1 or len(np.unique(row)) == got
+
+
+def test_a_tenth_are_pairs_or_of_small_data_as_many_as_fill_two_batches(dataset, monkeypatch):
+    monkeypatch.setattr(samplers, "FEW", 36)
+    few = create(dataset, kind="paired", fraction=None)
+    assert few.windows == 36
+    monkeypatch.setattr(samplers, "FEW", 4)
+    tenth = create(dataset, kind="paired", fraction=None)
+    assert tenth.windows == create(dataset, kind="paired", fraction=0.1).windows
+    assert create(dataset, kind="paired", fraction=None, people=1).windows == 24
+
+
+def test_sequences_are_as_long_as_recordings_allow(dataset):
+    assert [usual_run(dataset, most) for most in (4, 2, 1)] == [4, 2, 1]
+    alone = dataclasses.replace(dataset, recording=np.arange(N))
+    assert usual_run(alone, 4) == 1
+    in_pairs = dataclasses.replace(dataset, recording=np.arange(N) // 2, position=np.arange(N) % 2)
+    assert usual_run(in_pairs, 8) == 2

@@ -9,7 +9,8 @@ def get_config():
     """Six steps a training, with a checkpoint inside each."""
     cfg = common.config("synthetic")
     cfg.data.options = dict(subjects=8, windows=16, test_subjects=2)
-    cfg.encoder = dict(common.compact("synthetic"), width=4, depth=1, dim=8, hidden=8, segments=2)
+    small = dict(width=4, depth=1, dim=8, statistics=4, hidden=8, segments=2)
+    cfg.encoder = {**common.encoder(), **small}
     cfg.augment.pool = ("scaling",)
     cfg.stages, cfg.rows = (
         ("pretrain", "align"),

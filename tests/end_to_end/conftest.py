@@ -33,6 +33,7 @@ _ALIGNMENT = {
 TINY = {
     "encoder.width": 4,
     "encoder.dim": 8,
+    "encoder.statistics": 4,
     "augment.pool": ("scaling",),
     "pretrain.steps": 6,
     "pretrain.batch_size": 64,

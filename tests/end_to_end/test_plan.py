@@ -159,12 +159,12 @@ ONE = {"stages": ("pretrain",)}
         ("'pretrain': warmup_steps=6 does not fit a stage of 6", {"pretrain.optim.warmup_steps": 6}),
         ("'pretrain': a batch of 50 cannot be split over 8 devices; 48 or 56", {
             "pretrain.batch_size": 50}),
-        ("'pretrain': the sampler has 192 windows of 'acc'.*the 400 of one batch", {
-            "pretrain.batch_size": 400}),
         ("'pretrain': no method is called 'nope'; there is .*infomae", {"pretrain.method.name": "nope"}),
         ("'pretrain': no backbone is called 'nope'", {"encoder.name": "nope"} | ONE),
-        ("'align': the sampler has 8 pairs .*, fewer than the 64 of one batch", {"align.sampler.fraction": 0.05}),
-        ("'align': a batch of 16 sequences is too small for 9 negatives", {"align.method.negatives": 9}),
+        ("'align': there are 1 runs of sampler.length=4 pairs of sampler.fraction=0.001", {
+            "align.sampler.fraction": 0.001}),
+        ("'align': a batch of 2 sequences is too small for a negative of each of 2 modalities", {
+            "align.sampler.fraction": 0.05}),
         ("'align': batch_size 64 must be a multiple of sampler.length 5", {"align.sampler.length": 5}),
         ("'align': .*covers no parameter of the source, which has: sensors/acc", {
             "align.warm_start": ("sensors/[^/]+/encoderr",)}),

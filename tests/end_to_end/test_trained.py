@@ -103,7 +103,8 @@ def test_a_gap_inside_a_window_is_not_read(model, windows, whole):
     mean = windows["acc"].copy()  # what the encoder sees is the middle of the scale, not the gap
     mean[3, 7:20] = model.statistics["acc"]["mean"]
     filled = model.embed({"acc": mean, "emg": windows["emg"]}, batch_size=16)
-    np.testing.assert_allclose(z["acc"][3], filled["acc"][3], rtol=0.2, atol=0.2)
+    apart = np.abs(z["acc"][3] - filled["acc"][3])
+    assert apart.mean() < 0.25 and apart.max() < 0.6
 
 
 def test_an_earlier_stage_or_a_reference_can_be_loaded(tiny_run, windows, whole):

@@ -313,7 +313,7 @@ def test_the_published_encoder_trains_through_both_stages(tiny, train_only, devi
     small = dict(width=8, heads=2, depths=(1, 1), decoder_depth=1, dim=8)
     swin = config.encoder.to_dict() | small
     with config.unlocked():
-        config.encoder = common.compact("synthetic") | {"dim": 8, "per_modality": {"acc": swin}}
+        config.encoder = common.encoder() | {"dim": 8, "per_modality": {"acc": swin}}
     made, _ = train_only(plan.plan(config, catalogue.load(config.data)), tmp_path)
     for stage in ("pretrain", "align"):
         found = losses(made[stage], stage)

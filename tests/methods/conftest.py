@@ -24,7 +24,7 @@ PROJECTOR = {"hidden": 8, "out": 8}
 CONFIGS = {
     "crossl": {
         "preset": "fixed", "mask": None, "loss": None, "aggregator": None, "expander": None,
-        "head_input": None, "encoder_init": None, "encoder_dropout": None, "kernel_l2": None,
+        "head_input": "global", "encoder_init": None, "encoder_dropout": None, "kernel_l2": None,
         "complete_variance": None, "pattern_centring": None,
     },
     "autoencoder": {},

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-from mmalign import losses, methods
+from mmalign import budget, losses, methods
 from mmalign.methods import JOINT
 from mmalign.methods.crossl_network import network
 from mmalign.methods.crossl_presets import PRESETS, resolve
@@ -230,7 +230,7 @@ def test_presets_are_those_of_the_reference():
             for n, o in made.items()} == {
         "released": ((10, 10, 100), False, "latents", "shared"),
         "paper": ((25, 25, 1), False, "global", "shared"),
-        "fixed": ((25, 25, 1), True, "global", "independent"),
+        "fixed": ((25, 25, 1), True, "latents", "independent"),
     }  # fmt: skip
     assert all(o["kernel_l2"] == 1e-4 and not o["encoder_dropout"] for o in made.values())
 
@@ -274,10 +274,20 @@ def test_a_config_that_does_not_fit_is_refused_before_training(small, changes, s
         small.create("crossl", **changes)
 
 
-def test_encoders_of_different_width_and_a_single_modality_are_refused(small):
-    encoder = small.options("crossl")["encoder"] | {"per_modality": {"emg": {"dim": 5}}}
-    with pytest.raises(ValueError, match=r"one width, encoder.dim is \{'acc': 12, 'emg': 5\}"):
-        small.create("crossl", encoder=encoder)
+def test_a_narrower_latent_has_zeros_behind_it_and_nothing_else_changes(small):
+    encoder = small.options("crossl")["encoder"] | {"per_modality": {"emg": {"dim": 8}}}
+    wide, narrow = (small.create("crossl", **more) for more in ({}, {"encoder": encoder}))
+    out = {}
+    for name, method in (("wide", wide), ("narrow", narrow)):
+        variables = jax.jit(method.init)(jax.random.key(0), small.batch())
+        out[name] = jax.jit(method.embed)(variables, small.batch())
+    assert out["narrow"]["emg"].shape[1] == 8 and out["narrow"]["acc"].shape[1] == 12
+    assert out["narrow"]["latents"].shape[1] == 20 and out["wide"]["latents"].shape[1] == 24
+    np.testing.assert_array_equal(out["narrow"]["acc"], out["wide"]["acc"])
+    assert out["narrow"]["joint"].shape == out["wide"]["joint"].shape
+
+
+def test_a_single_modality_is_refused(small):
     with pytest.raises(ValueError, match="two modalities or more, got acc"):
         small.create("crossl", 1)
 
@@ -294,7 +304,8 @@ def get_config():
 @pytest.mark.parametrize("preset", ["fixed", "paper", "released"])
 def test_the_config_fits_in_every_preset(small, get_config, preset):
     config = get_config(f",{preset}").to_dict()
-    options = {"encoder": config["encoder"], **config["crossl"]["method"]}
+    encoder = budget.encoder(config["encoder"], config["budget"])
+    options = {"encoder": encoder, **config["crossl"]["method"]}
     made, batch = methods.create(options, small.modalities(2)), small.batch()
     variables = jax.eval_shape(made.init, KEY, batch)
     _, aux = jax.eval_shape(made.loss, variables, batch, KEY)

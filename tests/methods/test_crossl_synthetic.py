@@ -58,7 +58,7 @@ def trained(epochs, **changes):
     """`std` over samples of z, `r2` of each amplitude, and the same with one sensor missing."""
     rng = np.random.default_rng(0)
     (x, y), (x_test, y_test) = windows(rng, TRAIN), windows(rng, TEST)
-    config = {"name": "crossl", "encoder": ENCODER, **changes}
+    config = {"name": "crossl", "encoder": ENCODER, "head_input": "global", **changes}
     modality = methods.Modality("series", (SAMPLES, 1), 1.0)
     method = methods.create(config, dict.fromkeys(NAMES, modality))
 
