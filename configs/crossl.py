@@ -8,8 +8,8 @@ python -m mmalign --config=crossl:smoke                           # two steps
 
 Data: those of `common.DATA`. The presets `paper` and `released` come with the published encoder.
 A probe reads the latents side by side, as that of the released code does; z by
-`--config.crossl.method.head_input=global`. Options of the method that are None here are those of its
-preset; `--config.crossl.method.mask.keep_prob=0.5` changes one.
+`--config.crossl.method.head_input=global`. Options of the method that are None here are those of
+its preset; `--config.crossl.method.mask.keep_prob=0.5` changes one.
 Label efficiency at CroSSL's shares: `--config.evaluation.fractions="(0.01,0.05,0.1,0.5,1.0)"`.
 Half of a person's sensors missing: `--config.evaluation.missing.patterns="('subject',)"`.
 The aligned network with a head, all of it trained or the head alone, takes a while and is a row on
