@@ -12,7 +12,6 @@ seglearn_watch is the file watch_dataset.npy of the package seglearn (Burns et a
 arXiv:1802.01489), as windows of 4 s in a .npz: it goes the way of a user's own data.
 """
 
-import argparse
 import pathlib
 
 import numpy as np
@@ -77,14 +76,8 @@ def watch_windows(folder, path):
 
 def main():
     """Runs the folds, then writes what they say together."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", choices=DATA, required=True)
-    parser.add_argument("--dir", help="folder with the original file; downloaded if not given")
-    parser.add_argument("--folds", default="0,1,2", help="of people; of emg_imu_lis, seeds")
+    parser = protocol.arguments(__doc__, DATA, "folds", "of people; of emg_imu_lis, seeds")
     parser.add_argument("--budget", default="standard")
-    parser.add_argument("--workdir", default="runs/experiments")
     args = parser.parse_args()
     if args.data == WATCH and args.dir is None:
         parser.error(f"--dir is needed: the folder with watch_dataset.npy of {WATCH}")

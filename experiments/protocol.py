@@ -32,14 +32,14 @@ PLACES, KINDS = ("back", "left_foot", "right_foot"), ("acc", "gyro", "mag")
 DEVICES = {"ipol_gait": {place: tuple(f"{place}_{kind}" for kind in KINDS) for place in PLACES}}
 
 
-def arguments(doc):
-    """The flags that the experiments share."""
+def arguments(doc, data=DATA, runs="seeds", each="each tests on a fifth of the people"):
+    """The flags that the experiments share; `runs` is that of the numbers of their runs."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", choices=DATA, required=True)
-    parser.add_argument("--dir", help="folder with the original zip; downloaded if not given")
-    parser.add_argument("--seeds", default="0,1,2", help="each tests on a fifth of the people")
+    parser.add_argument("--data", choices=data, required=True)
+    parser.add_argument("--dir", help="folder with the original file; downloaded if not given")
+    parser.add_argument(f"--{runs}", default="0,1,2", help=each)
     parser.add_argument("--workdir", default="runs/experiments")
     return parser
 

@@ -175,8 +175,8 @@ def _units_of(batch_size, length, there, what):
     take = batch_size // length
     if there < min(take, 2):
         raise ValueError(
-            f"there are {there} runs of sampler.length={length} {what}: nothing to make a batch of; "
-            "give more data, or raise sampler.fraction or sampler.people where they are set"
+            f"there are {there} runs of sampler.length={length} {what}: nothing to make a batch of"
+            "; give more data, or raise sampler.fraction or sampler.people where they are set"
         )
     # else a power of two, which devices can share
     return take if take <= there else 1 << (there.bit_length() - 1)
