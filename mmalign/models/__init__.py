@@ -6,8 +6,8 @@ from mmalign.models.contract import Encoded, apply
 from mmalign.models.critics import Critic, Stem
 from mmalign.models.heads import Classifier, Linear, Projector
 from mmalign.models.patches import Patching
+from mmalign.models.pooling import masked_mean
 from mmalign.models.recurrent import Context
-from mmalign.models.tokens import masked_mean
 
 __all__ = [
     "Backbone",

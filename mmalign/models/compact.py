@@ -12,8 +12,9 @@ from flax import linen as nn
 from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.dropout import Dropout
 from mmalign.models.patches import Patching
+from mmalign.models.pooling import largest, masked_mean
 from mmalign.models.statistics import window_statistics
-from mmalign.models.tokens import largest, masked_mean, token_mask, visible
+from mmalign.models.tokens import token_mask, visible
 
 PRESETS = {}
 

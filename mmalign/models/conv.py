@@ -11,7 +11,8 @@ from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.dropout import Dropout
 from mmalign.models.norm_prelu import norm_prelu
 from mmalign.models.patches import Patching
-from mmalign.models.tokens import masked_mean, token_mask, visible
+from mmalign.models.pooling import masked_mean
+from mmalign.models.tokens import token_mask, visible
 
 PRESETS = {
     "crossl": {"maskable": False},  # the released code: stride 1 throughout

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mmalign.models.dropout import Dropout
-from mmalign.models.tokens import largest
+from mmalign.models.pooling import largest
 
 
 class Stem(nn.Module):

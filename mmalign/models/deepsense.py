@@ -7,8 +7,9 @@ from flax import linen as nn
 
 from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.patches import Patching, pair
+from mmalign.models.pooling import masked_mean
 from mmalign.models.recurrent import states
-from mmalign.models.tokens import masked_mean, token_mask, visible
+from mmalign.models.tokens import token_mask, visible
 
 # Published geometries (FOCAL's configurations). Mask patches are those of SW-T.
 PRESETS = {

@@ -7,7 +7,8 @@ from flax import linen as nn
 from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.patch_decoder import PatchDecoder
 from mmalign.models.patches import Patching, pair
-from mmalign.models.tokens import grid_mask, largest, visible
+from mmalign.models.pooling import largest
+from mmalign.models.tokens import grid_mask, visible
 
 PRESETS = {}
 

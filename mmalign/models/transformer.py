@@ -7,7 +7,8 @@ from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.dropout import Dropout
 from mmalign.models.patch_decoder import PatchDecoder
 from mmalign.models.patches import Patching
-from mmalign.models.tokens import masked_mean, token_mask, visible
+from mmalign.models.pooling import masked_mean
+from mmalign.models.tokens import token_mask, visible
 
 PRESETS = {}
 
