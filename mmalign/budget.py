@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mmalign import options
-from mmalign.data import samplers, units
+from mmalign.data import runs, samplers
 from mmalign.data.dataset import Dataset
 
 
@@ -43,7 +43,7 @@ def block(given: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     length = sampler.get("length", 1)
     if length == 1:
         return dict(given)
-    return {**given, "sampler": {**sampler, "length": units.usual_run(dataset, length)}}
+    return {**given, "sampler": {**sampler, "length": runs.usual_run(dataset, length)}}
 
 
 def steps(given: int | None, sampler: samplers.Sampler, budget: str) -> int:

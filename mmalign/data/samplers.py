@@ -15,7 +15,8 @@ import numpy as np
 from mmalign import options
 from mmalign.data import missingness
 from mmalign.data.dataset import TRAIN, Dataset
-from mmalign.data.units import labelled_subset, nested, of_people, sequences
+from mmalign.data.runs import sequences
+from mmalign.data.subsets import labelled_subset, nested, of_people
 
 FEW = 256  # windows: two batches of pairs
 

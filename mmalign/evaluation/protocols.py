@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmalign.data.dataset import TEST, TRAIN, Dataset
-from mmalign.data.units import labelled_subset
+from mmalign.data.subsets import labelled_subset
 from mmalign.defaults import FRACTIONS
 from mmalign.evaluation import people, probe, reference
 

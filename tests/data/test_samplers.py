@@ -8,7 +8,8 @@ import pytest
 
 from mmalign.data import samplers
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
-from mmalign.data.units import labelled_subset, sequences, usual_run
+from mmalign.data.runs import sequences, usual_run
+from mmalign.data.subsets import labelled_subset
 
 SUBJECTS, CLASSES = 8, 3
 LENGTHS = (9, 6, 8, 1)  # windows of a subject's recordings
