@@ -11,9 +11,10 @@ import numpy as np
 
 from mmalign import methods
 from mmalign.data import feed, standardise
+from mmalign.described import DATA, RUN
 from mmalign.fit import load_variables
 from mmalign.graph import COMPLETE, NODE
-from mmalign.workdir import CONFIG, DATA, RUN
+from mmalign.workdir import CONFIG
 
 
 def load(workdir: str | os.PathLike, stage: str | None = None) -> "Trained":

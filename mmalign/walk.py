@@ -10,13 +10,14 @@ import jax
 
 from mmalign import fit, plan, report, score, training
 from mmalign.data import catalogue
+from mmalign.described import describe, describe_run
 from mmalign.evaluation import test_rows
 from mmalign.files import write_text
 from mmalign.graph import Store
 from mmalign.methods import JOINT
 from mmalign.stages import first_batch
 from mmalign.summary import summary
-from mmalign.workdir import claim, describe, describe_run
+from mmalign.workdir import claim
 
 ARTIFACTS = "artifacts"
 OUTPUTS = ("results.json", "report.html", "metrics.jsonl")

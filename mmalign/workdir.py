@@ -1,20 +1,15 @@
-"""The folder of a run: what it is of, and where its artifacts are."""
+"""The folder of a run, claimed for a config."""
 
 import difflib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import Any
 
 from ml_collections import ConfigDict
 
-from mmalign.data.dataset import Dataset
 from mmalign.files import part_of, write_text
-from mmalign.graph import Store
-from mmalign.plan import Plan
 
-CONFIG, DATA, RUN = "config.json", "data.json", "run.json"
+CONFIG = "config.json"
 
 
 def claim(workdir: str | os.PathLike, config: ConfigDict) -> pathlib.Path:
@@ -58,39 +53,3 @@ def _say_what_changes(folder, before, text):
         f"{folder} holds a run of another config; what both need is not computed again, and its "
         "report stays among the artifacts. The difference:\n" + "\n".join(shown)
     )
-
-
-def describe_run(folder: pathlib.Path, planned: Plan, store: Store) -> None:
-    """Writes data.json and run.json: what `mmalign.load` needs beside the artifacts."""
-    described = describe(planned.dataset, planned.statistics)
-    write_text(folder / DATA, json.dumps(described, indent=2) + "\n")
-    shown = {
-        "artifacts": os.path.relpath(store.folder.expanduser().absolute(), folder),
-        "trainings": {name: stage.node.folder for name, stage in planned.stages.items()},
-        "report": planned.report.folder,
-    }
-    write_text(folder / RUN, json.dumps(shown, indent=2) + "\n")
-
-
-def describe(dataset: Dataset, statistics: Mapping | None = None) -> dict[str, Any]:
-    """What results.json says of the data; with statistics, what data.json says."""
-    d = dataset.description
-    out = {
-        "name": d.name,
-        "windows": len(dataset),
-        "subjects": len(set(dataset.group.tolist())),
-        "classes": [*d.class_names] or [str(i) for i in range(dataset.num_classes)],
-        "modalities": {
-            m: {"kind": kind, "shape": list(dataset.inputs[m].shape[1:]),
-                "rate_hz": d.rate_hz.get(m), "unit": d.unit.get(m, "")}
-            for m, kind in dataset.kinds.items()
-        },
-        "citation": d.citation,
-        "licence": d.licence,
-    }  # fmt: skip
-    if statistics is not None:
-        out["targets"] = {name: [task.kind, task.size] for name, task in dataset.tasks.items()}
-        out["statistics"] = {
-            m: {k: v.tolist() for k, v in s.items()} for m, s in statistics.items()
-        }
-    return out
