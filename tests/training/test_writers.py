@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from mmalign.training import make_writer
-from mmalign.training.writers import JsonlWriter
+from mmalign.training.jsonl import JsonlWriter
 
 
 def read(path):
