@@ -3,6 +3,7 @@
 from mmalign.evaluation.embedding import embed_all
 from mmalign.evaluation.factors import factor_r2
 from mmalign.evaluation.features import filled, window_statistics
+from mmalign.evaluation.linear import fit_linear
 from mmalign.evaluation.missing import (
     HEADS,
     Contender,
@@ -11,7 +12,7 @@ from mmalign.evaluation.missing import (
     patterns,
     summarise,
 )
-from mmalign.evaluation.probe import fit_linear, knn_probe, linear_probe, scores
+from mmalign.evaluation.probe import knn_probe, linear_probe
 from mmalign.evaluation.protocols import (
     FRACTIONS,
     Cell,
@@ -23,6 +24,7 @@ from mmalign.evaluation.protocols import (
     test_rows,
 )
 from mmalign.evaluation.reference import majority, raw_features
+from mmalign.evaluation.scoring import scores
 from mmalign.evaluation.sensor_sets import sensor_sets
 
 __all__ = [

@@ -22,8 +22,9 @@ from mmalign import defaults
 from mmalign.data.dataset import Dataset
 from mmalign.data.missingness import check, devices_of, levels, simulate
 from mmalign.defaults import HEADS
-from mmalign.evaluation import probe
+from mmalign.evaluation.linear import fit_linear
 from mmalign.evaluation.protocols import labelled_rows, test_rows
+from mmalign.evaluation.scoring import scores
 
 (COMPLETE, MISSING), NETWORK = HEADS, "network"
 DEFAULTS = defaults.missing()
@@ -153,7 +154,7 @@ def _answers(row, contender, dataset, shown, heads, seed):
     """Yields the records of a contender; the first of `shown` is the full set."""
     label, group = np.asarray(dataset.label), np.asarray(dataset.group)
     train, test = labelled_rows(dataset, 1.0, seed), test_rows(dataset)
-    fit = lambda z, **options: probe.fit_linear(
+    fit = lambda z, **options: fit_linear(
         z[train], label[train], group[train], seed=seed, **options
     )
     complete = None if contender.network else fit(contender.complete)
@@ -168,7 +169,7 @@ def _answers(row, contender, dataset, shown, heads, seed):
             "seed": int(seed),
         }
         if complete is None:
-            found = probe.scores(label[test], z.argmax(axis=-1))
+            found = scores(label[test], z.argmax(axis=-1))
             yield {"row": row, "head": NETWORK, **found, **protocol}
             continue
         for head in heads:
@@ -176,6 +177,6 @@ def _answers(row, contender, dataset, shown, heads, seed):
             if head == MISSING and i:
                 strengths = [complete.strength * factor for factor in _AROUND]
                 linear = fit(z, strengths=strengths, draws=1)
-            found = probe.scores(label[test], linear.predict(z[test]))
+            found = scores(label[test], linear.predict(z[test]))
             chosen = {"strength": linear.strength, "converged": linear.converged}
             yield {"row": row, "head": head, **found, **protocol, **chosen}

@@ -37,7 +37,7 @@ def confusions(record: Mapping[str, Any], classes: int) -> np.ndarray:
 def accuracy_and_f1(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Accuracy and macro-F1 of confusion matrices [..., true class, predicted class].
 
-    The mean is over classes that a matrix has windows of, as in `probe.scores`.
+    The mean is over classes that a matrix has windows of, as in `scoring.scores`.
     """
     hit = np.diagonal(counts, axis1=-2, axis2=-1)
     true, guessed = counts.sum(axis=-1), counts.sum(axis=-2)

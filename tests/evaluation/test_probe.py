@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from mmalign.evaluation import fit_linear, knn_probe, linear_probe, probe, scores
+from mmalign.evaluation import fit_linear, knn_probe, linear, linear_probe, scores
 from mmalign.evaluation.probe import forest
 from mmalign.evaluation.quiet import fit_quietly
 
@@ -53,7 +53,7 @@ def test_test_labels_and_features_never_reach_the_strength(rng):
 def test_a_fit_that_did_not_converge_says_so_without_a_warning(rng, monkeypatch):
     x, y, g = blobs(rng, 200, spread=2.0)
     assert fit_linear(x, y, g).converged
-    monkeypatch.setattr(probe, "_ITERATIONS", 1)
+    monkeypatch.setattr(linear, "_ITERATIONS", 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not fit_linear(x, y, g, strengths=(1.0,)).converged
