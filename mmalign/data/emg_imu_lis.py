@@ -7,8 +7,9 @@ import string
 import numpy as np
 
 from mmalign.data import gaps
-from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.archive import AnyPath, Archive, Origin
 from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset, Description
+from mmalign.data.original import open_archive
 from mmalign.data.prepared import through_cache
 from mmalign.data.windows import Part, cut, joined
 

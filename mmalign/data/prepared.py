@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmalign.data.archive import AnyPath, cache_folder
+from mmalign.data.archive import AnyPath
 from mmalign.data.dataset import SPLITS, Dataset, Description, Task
+from mmalign.data.download import cache_folder
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

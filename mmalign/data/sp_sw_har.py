@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.archive import AnyPath, Archive, Origin
 from mmalign.data.dataset import LABEL, TEST, TRAIN, Dataset, Description
+from mmalign.data.original import open_archive
 from mmalign.data.prepared import through_cache
 from mmalign.data.resampling import even_clock, resample
 from mmalign.data.windows import cut, majority

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.archive import AnyPath, Archive, Origin
 from mmalign.data.dataset import LABEL, TEST, TRAIN, Dataset, Description
+from mmalign.data.original import open_archive
 from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
 

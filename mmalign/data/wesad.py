@@ -3,8 +3,9 @@
 import numpy as np
 
 from mmalign.data import gaps, pickled
-from mmalign.data.archive import AnyPath, Archive, Origin, open_archive
+from mmalign.data.archive import AnyPath, Archive, Origin
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+from mmalign.data.original import open_archive
 from mmalign.data.prepared import through_cache
 from mmalign.data.resampling import decimate
 from mmalign.data.windows import Part, cut, hop, joined, segments

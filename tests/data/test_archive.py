@@ -9,7 +9,9 @@ import zipfile
 
 import pytest
 
-from mmalign.data.archive import Origin, cache_folder, open_archive
+from mmalign.data.archive import Origin
+from mmalign.data.download import cache_folder
+from mmalign.data.original import open_archive
 
 ORIGIN = Origin(
     name="toy",
