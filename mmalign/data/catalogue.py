@@ -5,8 +5,9 @@ import inspect
 from collections.abc import Mapping
 
 from mmalign import options
-from mmalign.data import folds, missingness, standardise
+from mmalign.data import folds, standardise
 from mmalign.data.dataset import Dataset, check
+from mmalign.data.incomplete import incomplete
 
 # name -> module:function; imported when asked for
 SOURCES = {
@@ -37,7 +38,7 @@ def load(config: Mapping) -> Dataset:
       and for any data set
         `folds`, `fold`, `fold_seed`, `folds_of`: as `folds.hold_out` takes them; no folds: its own
         split.
-        `missing`: as `missingness.incomplete` takes it, or None.
+        `missing`: as `incomplete` takes it, or None.
         `standardise`: "training", channels by the training windows' statistics, in the step; or
         "subject", by each subject's own before that (`standardise.by_subject`).
     Raises: ValueError for an unknown name or option; what the loader raises for its files.
@@ -55,7 +56,7 @@ def load(config: Mapping) -> Dataset:
             of=config.get("folds_of", "all"),
         )
     if config.get("missing"):
-        dataset = missingness.incomplete(dataset, config["missing"])
+        dataset = incomplete(dataset, config["missing"])
     return standardise.by_subject(dataset) if how == "subject" else dataset
 
 

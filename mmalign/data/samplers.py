@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmalign import options
-from mmalign.data import missingness
+from mmalign.data import missing_patterns
 from mmalign.data.dataset import TRAIN, Dataset
+from mmalign.data.missingness import simulate
+from mmalign.data.movement import levels
 from mmalign.data.runs import sequences
 from mmalign.data.subsets import labelled_subset, nested, of_people
 
@@ -146,12 +148,12 @@ def _shown(dataset, walk, pattern, seed):
     """
     if not pattern:
         return lambda step: dict.fromkeys(dataset.modalities, walk(step))
-    missingness.check(pattern, dataset.modalities)
-    level = missingness.levels(dataset) if pattern["kind"] == "value" else None
+    missing_patterns.check(pattern, dataset.modalities)
+    level = levels(dataset) if pattern["kind"] == "value" else None
 
     def rows(step):
         row = walk(step)
-        left = missingness.simulate(
+        left = simulate(
             pattern,
             {m: present[row] for m, present in dataset.present.items()},
             group=dataset.group[row],

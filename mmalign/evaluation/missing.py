@@ -20,7 +20,9 @@ import numpy as np
 
 from mmalign import defaults
 from mmalign.data.dataset import Dataset
-from mmalign.data.missingness import check, devices_of, levels, simulate
+from mmalign.data.missing_patterns import check, devices_of
+from mmalign.data.missingness import simulate
+from mmalign.data.movement import levels
 from mmalign.defaults import HEADS
 from mmalign.evaluation.linear import fit_linear
 from mmalign.evaluation.protocols import labelled_rows, test_rows
@@ -54,7 +56,7 @@ def missing_options(config: Mapping | None, modalities: Sequence[str]) -> dict[s
       sensors; "trained on missing": one probe for each set or pattern, from windows that miss what
       the test windows miss, its strength chosen on these.
     limit, devices: as `sensor_sets` takes them.
-    patterns, rates, duration: kinds of `data.missingness`, each tried at each rate (a subset
+    patterns, rates, duration: kinds of `data.missing_patterns`, each tried at each rate (a subset
       has none), devices falling out together.
     references: whether reference rows are tried, too, or the last stage alone.
     Raises: ValueError, naming the option.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from mmalign import defaults
-from mmalign.data.missingness import devices_of
+from mmalign.data.missing_patterns import devices_of
 
 
 def sensor_sets(

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmalign.data import samplers, synthetic
-from mmalign.data.missingness import check, devices_of, incomplete, levels, simulate
+from mmalign.data.incomplete import incomplete
+from mmalign.data.missing_patterns import check, devices_of
+from mmalign.data.missingness import simulate
+from mmalign.data.movement import levels
 
 NAMES = ("a", "b", "c")
 LENGTH, RECORDINGS, SUBJECTS = 100, 300, 100
