@@ -1,8 +1,8 @@
 """Augmentations: pure, jittable, one key per example.
 
-`series`, `spectrogram`, `image`, `vector` and `sequence` hold `f(key, x, *, knobs) -> x` on one
-example; `policy` draws from a pool of them for a batch of several modalities; `mix` is mixup and
-CutMix. `latent` draws which latents of which modality a view keeps.
+`series`, `warps` (of series), `spectrogram`, `image`, `vector` and `sequence` hold
+`f(key, x, *, knobs) -> x` on one example; `policy` draws from a pool of them for a batch of several
+modalities; `mix` is mixup and CutMix. `latent` draws which latents of which modality a view keeps.
 """
 
 from mmalign.augment import image as image
@@ -10,6 +10,7 @@ from mmalign.augment import sequence as sequence
 from mmalign.augment import series as series
 from mmalign.augment import spectrogram as spectrogram
 from mmalign.augment import vector as vector
+from mmalign.augment import warps as warps
 from mmalign.augment.latent import draw_latent_masks as draw_latent_masks
 from mmalign.augment.latent import draw_time_mask as draw_time_mask
 from mmalign.augment.latent import hide as hide

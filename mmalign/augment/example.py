@@ -1,4 +1,4 @@
-"""What augmentations of all kinds share: one example, computed in float32; noise, dropping."""
+"""What augmentations of all kinds share: one example, in float32; noise, dropping, bands."""
 
 import functools
 from collections.abc import Callable
@@ -48,3 +48,14 @@ def checked_share(knob: str, value: float) -> float:
     if isinstance(value, int | float) and not 0 <= value <= 1:
         raise ValueError(f"{knob} must lie within 0 and 1, got {value}")
     return value
+
+
+def random_band(key: jax.Array, size: int, fraction: float) -> jax.Array:
+    """One run of True anywhere in [size], its length ~ U{0 .. fraction * size}."""
+    key_width, key_start = jax.random.split(key)
+    width = jax.random.randint(
+        key_width, (), 0, int(checked_share("fraction", fraction) * size) + 1
+    )
+    start = jax.random.randint(key_start, (), 0, size - width + 1)
+    at = jnp.arange(size)
+    return (at >= start) & (at < start + width)

@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 
 from mmalign.augment.example import checked_share
-from mmalign.augment.pools import KINDS, MOVES, POOL, SERIES, SPECTROGRAM, TRIADS
+from mmalign.augment.moves import MOVES
+from mmalign.augment.pools import KINDS, POOL, SERIES, SPECTROGRAM, TRIADS
 from mmalign.options import check, known, listed, one_of
 
 _OF_A_POOL = ("pool", "probability", "options")

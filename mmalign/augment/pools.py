@@ -3,17 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
-from mmalign.augment import image, sequence, series, spectrogram, vector
+from mmalign.augment import image, sequence, series, spectrogram, vector, warps
 
 SERIES: Mapping[str, Callable] = {
     "permutation": series.permutation,
     "negation": series.negation,
-    "time_warp": series.time_warp,
+    "time_warp": warps.time_warp,
     "horizontal_flip": series.horizontal_flip,
-    "magnitude_warp": series.magnitude_warp,
+    "magnitude_warp": warps.magnitude_warp,
     "scaling": series.scaling,
     "jitter": series.jitter,
     "channel_shuffle": series.channel_shuffle,
@@ -80,22 +77,4 @@ KINDS = {
     ),
     "vector": Kind(VECTOR, tuple(VECTOR), 2),
     "sequence": Kind(SEQUENCE, tuple(SEQUENCE), 3),
-}
-
-
-def _warped(key, x, **knobs):
-    """`time_warp` of a mask. A sample of a warped series is a cubic of four; it counts if the two
-    next to it do, and the two around those, which the mask is narrowed by beforehand.
-    """
-    around = jnp.pad(x, ((1, 1), (0, 0)), constant_values=1.0)
-    x = jnp.minimum(x, jnp.minimum(around[:-2], around[2:]))
-    return series.time_warp(key, x, **knobs)
-
-
-# What moves samples in time, on floats [time, 1]: 1 where a sample is valid.
-MOVES: Mapping[str, Callable[..., jax.Array]] = {
-    "permutation": series.permutation,
-    "time_warp": _warped,
-    "horizontal_flip": series.horizontal_flip,
-    "time_shift": series.time_shift,
 }

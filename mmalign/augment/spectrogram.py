@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mmalign.augment.example import random_band
 from mmalign.augment.fourier import fold, irdft, mirror, rdft, rotate
-from mmalign.augment.series import random_band
 
 
 def interval_fft(

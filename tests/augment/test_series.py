@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign.augment import series
+from mmalign.augment import series, warps
 
 MANY = jax.random.split(jax.random.key(7), 4000)
 
@@ -81,23 +81,21 @@ def test_jitter_is_white_noise_of_the_given_size(x):
 
 def test_magnitude_warp_is_one_smooth_curve_around_one(x):
     ones = jnp.ones((100, 2))
-    curves = each(series.magnitude_warp, ones, std=0.05)
+    curves = each(warps.magnitude_warp, ones, std=0.05)
     np.testing.assert_array_equal(curves[..., 0], curves[..., 1])
     at_knots = curves[:, [0, 33, 66, 99], 0]  # order 4: knots at both ends and two thirds
     np.testing.assert_allclose(at_knots.mean(0), 1, atol=0.005)
     np.testing.assert_allclose(at_knots.std(0), 0.05, rtol=0.06)
     assert np.abs(np.diff(curves, n=2, axis=1)).max() < 2e-3
-    out = series.magnitude_warp(MANY[0], x)
-    np.testing.assert_allclose(
-        out, x * series.magnitude_warp(MANY[0], jnp.ones((48, 3))), rtol=1e-5
-    )
+    out = warps.magnitude_warp(MANY[0], x)
+    np.testing.assert_allclose(out, x * warps.magnitude_warp(MANY[0], jnp.ones((48, 3))), rtol=1e-5)
 
 
 @pytest.mark.parametrize("std", [0.2, 10.0])
 @pytest.mark.parametrize("time", [2, 61])
 def test_time_warp_moves_forward_and_keeps_the_ends(std, time):
     ramp = jnp.arange(time, dtype=jnp.float32)[:, None]  # cubics keep lines: out = the path
-    path = each(series.time_warp, ramp, MANY[:500], std=std)[..., 0]
+    path = each(warps.time_warp, ramp, MANY[:500], std=std)[..., 0]
     np.testing.assert_allclose(path[:, 0], 0, atol=1e-5)
     np.testing.assert_allclose(path[:, -1], time - 1, rtol=1e-6)
     assert np.diff(path, axis=1).min() > 0
@@ -106,7 +104,7 @@ def test_time_warp_moves_forward_and_keeps_the_ends(std, time):
 
 
 def test_time_warp_path_has_no_preferred_direction():
-    path = each(series.time_warp, jnp.arange(61.0)[:, None])[..., 0]
+    path = each(warps.time_warp, jnp.arange(61.0)[:, None])[..., 0]
     drift = path.mean(0) - np.arange(61)
     assert np.abs(drift).max() < 6 * path.std(0).max() / np.sqrt(len(MANY))
 
@@ -115,7 +113,7 @@ def test_time_warp_reads_smooth_signals_along_the_path():
     t = jnp.arange(100.0)
     wave = lambda t: np.stack([np.sin(2 * np.pi * t / 20), np.cos(2 * np.pi * t / 25)], -1)
     x = jnp.concatenate([t[:, None], jnp.asarray(wave(np.asarray(t)), jnp.float32)], axis=1)
-    out = each(series.time_warp, x, MANY[:20])
+    out = each(warps.time_warp, x, MANY[:20])
     np.testing.assert_allclose(out[:, 1:-1, 1:], wave(out[:, 1:-1, 0]), atol=0.005)
 
 
@@ -209,10 +207,10 @@ def test_what_is_not_a_float_series_is_refused(x):
     with pytest.raises(ValueError, match=r"one \[time, channels\] series.*\(1, 48, 3\)"):
         series.scaling(MANY[0], x[None])
     with pytest.raises(TypeError, match="int32"):
-        series.time_warp(MANY[0], jnp.arange(8)[:, None])
+        warps.time_warp(MANY[0], jnp.arange(8)[:, None])
     with pytest.raises(ValueError, match="at least 2 samples, got 1"):
-        series.time_warp(MANY[0], x[:1])
+        warps.time_warp(MANY[0], x[:1])
     with pytest.raises(ValueError, match=r"order must be at least 2.*got 1"):
-        series.magnitude_warp(MANY[0], x, order=1)
+        warps.magnitude_warp(MANY[0], x, order=1)
     with pytest.raises(ValueError, match=r"fraction.*got 1\.5"):
         series.time_mask(MANY[0], x, fraction=1.5)
