@@ -112,7 +112,7 @@ def test_configs_import_no_library_but_ml_collections():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_has_what_a_run_takes_of_missing_sensors_and_labels_as_flags(path):
     from mmalign import evaluation
-    from mmalign.evaluation.missing import DEFAULTS
+    from mmalign.evaluation.missing_config import DEFAULTS
 
     spec = importlib.util.spec_from_file_location("config", path)
     module = importlib.util.module_from_spec(spec)

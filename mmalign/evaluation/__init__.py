@@ -4,14 +4,8 @@ from mmalign.evaluation.embedding import embed_all
 from mmalign.evaluation.factors import factor_r2
 from mmalign.evaluation.features import filled, window_statistics
 from mmalign.evaluation.linear import fit_linear
-from mmalign.evaluation.missing import (
-    HEADS,
-    Contender,
-    missing_options,
-    missing_sensors,
-    patterns,
-    summarise,
-)
+from mmalign.evaluation.missing import HEADS, Contender, missing_sensors, summarise
+from mmalign.evaluation.missing_config import missing_options, patterns
 from mmalign.evaluation.probe import knn_probe, linear_probe
 from mmalign.evaluation.protocols import (
     FRACTIONS,

@@ -18,9 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmalign import defaults
 from mmalign.data.dataset import Dataset
-from mmalign.data.missing_patterns import check, devices_of
 from mmalign.data.missingness import simulate
 from mmalign.data.movement import levels
 from mmalign.defaults import HEADS
@@ -29,7 +27,6 @@ from mmalign.evaluation.protocols import labelled_rows, test_rows
 from mmalign.evaluation.scoring import scores
 
 (COMPLETE, MISSING), NETWORK = HEADS, "network"
-DEFAULTS = defaults.missing()
 # Strengths tried first for what is trained on missing sensors, in units of the one that was chosen
 # with all of them: there may be 64 sets.
 _AROUND = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -47,49 +44,6 @@ class Contender(NamedTuple):
     complete: np.ndarray
     embed: Callable[[Mapping[str, np.ndarray]], np.ndarray]
     network: bool = False
-
-
-def missing_options(config: Mapping | None, modalities: Sequence[str]) -> dict[str, Any]:
-    """`config.evaluation.missing` with its defaults.
-
-    heads: of HEADS. "trained on complete": the linear probe learns from windows with all their
-      sensors; "trained on missing": one probe for each set or pattern, from windows that miss what
-      the test windows miss, its strength chosen on these.
-    limit, devices: as `sensor_sets` takes them.
-    patterns, rates, duration: kinds of `data.missing_patterns`, each tried at each rate (a subset
-      has none), devices falling out together.
-    references: whether reference rows are tried, too, or the last stage alone.
-    Raises: ValueError, naming the option.
-    """
-    given = dict(config or {})
-    try:
-        if unknown := sorted(set(given) - set(DEFAULTS)):
-            raise ValueError(f"no option is called {unknown[0]!r}; there is {', '.join(DEFAULTS)}")
-        options = DEFAULTS | {k: v for k, v in given.items() if v is not None}
-        if odd := set(options["heads"]) - set(HEADS):
-            raise ValueError(f"heads must be of {', '.join(HEADS)}, got {min(odd)!r}")
-        if options["limit"] < 1:
-            raise ValueError(f"limit must be 1 or more, got {options['limit']}")
-        devices_of(modalities, options["devices"])
-        for pattern in patterns(options):
-            check(pattern, modalities)
-    except ValueError as error:
-        raise ValueError(f"config.evaluation.missing: {error}") from error
-    return options
-
-
-def patterns(options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The patterns to try, as `simulate` takes them."""
-    out = []
-    for kind in options["patterns"]:
-        for rate in options["rates"] if kind != "subsets" else (None,):
-            pattern = {"kind": kind, "devices": dict(options["devices"])}
-            if rate is not None:
-                pattern["rate"] = rate
-            if kind == "burst":
-                pattern["duration"] = options["duration"]
-            out.append(pattern)
-    return out
 
 
 def missing_sensors(

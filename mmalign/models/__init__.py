@@ -1,10 +1,10 @@
 """Encoders, decoders, heads and critics: the only room that imports flax.linen."""
 
-from mmalign.models.aggregators import Expander, aggregator
+from mmalign.models.aggregators import aggregator
 from mmalign.models.backbone import Backbone, backbone, default_dim
 from mmalign.models.contract import Encoded, apply
 from mmalign.models.critics import Critic, Stem
-from mmalign.models.heads import Classifier, Linear, Projector
+from mmalign.models.heads import Classifier, Expander, Linear, Projector
 from mmalign.models.patches import Patching
 from mmalign.models.pooling import masked_mean
 from mmalign.models.recurrent import Context

@@ -102,22 +102,6 @@ class AttentionAggregator(nn.Module):
         return _finish(_dense(self.out, "out")(x[:, 0]), self.final_norm)
 
 
-class Expander(nn.Module):
-    """What VICReg puts before its loss and throws away afterwards: [b, d] -> [b, widths[-1]].
-
-    The last map is linear, without bias. LayerNorm stands where the official code has batch
-    normalisation, as nothing here keeps running statistics.
-    """
-
-    widths: tuple[int, ...]
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        for i, width in enumerate(self.widths[:-1]):
-            x = nn.relu(nn.LayerNorm(name=f"norm_{i}")(_dense(width, f"hidden_{i}")(x)))
-        return nn.Dense(self.widths[-1], use_bias=False, name="out")(x)
-
-
 def _dense(width, name):
     return nn.Dense(width, kernel_init=nn.initializers.glorot_uniform(), name=name)
 

@@ -42,3 +42,21 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         return nn.Dense(self.out, name="out")(x.astype(jnp.float32))
+
+
+class Expander(nn.Module):
+    """What VICReg puts before its loss and throws away afterwards: [b, d] -> [b, widths[-1]].
+
+    The last map is linear, without bias. LayerNorm stands where the official code has batch
+    normalisation, as nothing here keeps running statistics.
+    """
+
+    widths: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        start = nn.initializers.glorot_uniform()
+        for i, width in enumerate(self.widths[:-1]):
+            x = nn.Dense(width, kernel_init=start, name=f"hidden_{i}")(x)
+            x = nn.relu(nn.LayerNorm(name=f"norm_{i}")(x))
+        return nn.Dense(self.widths[-1], use_bias=False, name="out")(x)

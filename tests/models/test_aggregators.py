@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign.models import Expander, aggregator
+from mmalign.models import aggregator
 
 NAMES = ("acc", "emg", "ecg")
 ATTENTION = {"width": 8, "heads": 2, "depth": 2, "out": 6}
@@ -81,14 +81,6 @@ def test_the_final_norm_fixes_the_spread_over_features(norm):
         params["final_norm"] = {"scale": jnp.ones(6), "bias": jnp.zeros(6)}
     z = jax.jit(fuse.apply)({"params": params}, LATENTS, kept)
     assert np.allclose(z.mean(axis=1), 0, atol=1e-5) == (norm == "layernorm")
-
-
-def test_the_expander_ends_in_a_linear_map_without_bias():
-    expand = Expander((12, 9, 5))
-    x = jax.ShapeDtypeStruct((4, 3), "float32")
-    z, variables = jax.eval_shape(expand.init_with_output, jax.random.key(0), x)
-    assert z.shape == (4, 5)
-    assert set(variables["params"]["out"]) == {"kernel"}
 
 
 def test_what_cannot_be_built_is_refused():

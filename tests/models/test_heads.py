@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mmalign.models.heads import Linear, Projector
+from mmalign.models.heads import Expander, Linear, Projector
 
 
 def test_projector_is_two_layers_with_a_relu():
@@ -21,3 +21,11 @@ def test_results_are_float32_whatever_the_computation():
         y, variables = jax.eval_shape(head.init_with_output, jax.random.key(0), z)
         assert y.dtype == jnp.float32
         assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+def test_the_expander_ends_in_a_linear_map_without_bias():
+    expand = Expander((12, 9, 5))
+    x = jax.ShapeDtypeStruct((4, 3), "float32")
+    z, variables = jax.eval_shape(expand.init_with_output, jax.random.key(0), x)
+    assert z.shape == (4, 5)
+    assert set(variables["params"]["out"]) == {"kernel"}
