@@ -2,7 +2,8 @@
 
 from mmalign.report.cautions import cautions
 from mmalign.report.page import write
+from mmalign.report.probes import probe_table
 from mmalign.report.results import plain, read_results, write_results
-from mmalign.report.table import Table, probe_table
+from mmalign.report.table import Table
 
 __all__ = ["Table", "cautions", "plain", "probe_table", "read_results", "write", "write_results"]

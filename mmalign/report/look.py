@@ -1,0 +1,39 @@
+"""How the page looks: its style sheet, a section, a picture."""
+
+import base64
+import html
+
+STYLE = """
+:root { color-scheme: light; }
+body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; color: #1f2933;
+  background: #fff; font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.1rem; margin: 2.5rem 0 .6rem; padding-top: .8rem; border-top: 1px solid #e4e7eb; }
+dl { display: flex; flex-wrap: wrap; gap: .4rem 2.2rem; margin: 1rem 0 0; }
+dt { color: #6b7785; font-size: .8rem; } dd { margin: 0; font-weight: 600; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .34rem .7rem; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th { color: #6b7785; font-weight: 600; border-bottom: 1.5px solid #cbd2d9; }
+tbody tr { border-bottom: 1px solid #edf0f3; }
+tr.shown { background: #eef5fa; }
+.note { color: #6b7785; font-size: .85rem; max-width: 46rem; }
+img { display: block; max-width: 100%; height: auto; }
+summary { cursor: pointer; color: #2f6f9f; margin: .6rem 0; }
+pre { background: #f5f7fa; padding: 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45; }
+"""
+
+
+def section(title: str, content: str, note: str = "") -> str:
+    """A heading, a note below it if there is one, and what follows."""
+    note = f'<p class="note">{html.escape(note)}</p>\n' if note else ""
+    return f"<h2>{html.escape(title)}</h2>\n{note}{content}\n"
+
+
+def picture(png: bytes, text: str) -> str:
+    """The picture inside the page, smaller than its pixels so that it is sharp on dense screens."""
+    width = int.from_bytes(png[16:20], "big")  # PNG: width in the header chunk
+    code = base64.b64encode(png).decode("ascii")
+    source = f"data:image/png;base64,{code}"
+    return f'<img alt="{html.escape(text)}" width="{width * 2 // 3}" src="{source}">'

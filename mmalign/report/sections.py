@@ -1,0 +1,101 @@
+"""Sections of the page on what the embeddings know; None where the material is missing."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mmalign.report import figures, robustness
+from mmalign.report.cautions import cautions
+from mmalign.report.look import picture, section
+from mmalign.report.probes import probe_table
+
+Records = Sequence[Mapping[str, Any]]
+
+
+def probes(records: Records | None, headline: str | None) -> str | None:
+    """The probe table, its cautions and how the headline's strengths were chosen."""
+    if not records:
+        return None
+    said = "".join(f"<li>{html.escape(text)}</li>" for text in cautions(records))
+    return section(
+        "What the embeddings know of the label",
+        f'<div class="wide">{probe_table(records).html(shown=headline)}</div>'
+        + (f'<ul class="note">{said}</ul>' if said else "")
+        + _choices(records, headline),
+    )
+
+
+def _choices(records, headline):
+    """The headline's probe by its strength, a line a share of the labels."""
+    lines = ""
+    for r in records:
+        if (r["row"], r["part"], r["protocol"]) == (headline, "joint", "linear") and r.get("curve"):
+            curve = ", ".join(f"{c:.0e}: {100 * f1:.1f}" for c, f1 in r["curve"])
+            lines += (
+                f"<li>{100 * r['fraction']:.3g} % labels: C = {r['strength']:.1e} of {curve}</li>"
+            )
+    if not lines:
+        return ""
+    return (
+        "<details><summary>How the probe's strength was chosen: macro-F1 in % over folds of "
+        f"training people by C</summary><ul>{lines}</ul></details>"
+    )
+
+
+def missing_sensors(missing: Mapping[str, Any] | None) -> str | None:
+    """The matrix of missing sensors."""
+    if not missing or not missing["sets"]:
+        return None
+    return section(
+        "When sensors are missing",
+        picture(robustness.matrix(missing), "Macro-F1 by set of present sensors"),
+        robustness.NOTE,
+    )
+
+
+def confusion(records: Records | None, headline: str | None, classes: Sequence[str]) -> str | None:
+    """The confusion matrix of the headline at its largest share of labels."""
+    found = [
+        r
+        for r in records or ()
+        if r["row"] == headline and r["part"] == "joint" and r["protocol"] in ("linear", "network")
+    ]
+    if not found:
+        return None
+    most = max(found, key=lambda r: (r["fraction"], -r["seed"]))
+    names = classes or [str(i) for i in range(len(most["confusion"]))]
+    return section(
+        "Which classes are taken for which",
+        picture(figures.confusion_matrix(most["confusion"], names), "Confusion matrix"),
+        f"{headline}: joint probe at {100 * most['fraction']:.3g} % of the labels, counts of "
+        f"{most['test_windows']:,} test windows.",
+    )
+
+
+def embedding_map(
+    embedding: ArrayLike | None, label: ArrayLike | None, classes: Sequence[str]
+) -> str | None:
+    """The map of the joint embedding."""
+    if embedding is None:
+        return None
+    label = np.full(np.shape(embedding)[:1], -1) if label is None else np.asarray(label)
+    names = classes or [str(i) for i in range(label.max(initial=-1) + 1)]
+    return section(
+        "Map of the joint embedding",
+        picture(figures.embedding_map(embedding, label, names), "Embedding map"),
+        "Test windows on the first two principal components, coloured by class.",
+    )
+
+
+def information(found: Mapping[str, Mapping[str, float | None]] | None) -> str | None:
+    """R^2 of the generating factors."""
+    if not found:
+        return None
+    return section(
+        "What the embeddings know of the generating factors",
+        picture(figures.factor_bars(found), "R² of each factor"),
+        "R² of a linear readout on test windows: 1 reads the factor exactly, 0 knows nothing.",
+    )
