@@ -13,16 +13,8 @@ import jax
 import numpy as np
 
 from mmalign.methods.contract import JOINT, NEEDS, Method, Modality, Target
-from mmalign.methods.trial import (
-    Trial,
-    example_batch,
-    in_gaps,
-    lacking,
-    programs,
-    read,
-    reading,
-    require,
-)
+from mmalign.methods.example_windows import example_batch, in_gaps, lacking, read
+from mmalign.methods.trial import Trial, programs, reading, require
 
 _ODD = 29  # windows, a length that no other axis has
 

@@ -1,7 +1,6 @@
 """From windows to what encoders read, per modality: augmentation, grid, backbone."""
 
 import dataclasses
-import functools
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, overload
@@ -9,14 +8,11 @@ from typing import Any, NamedTuple, overload
 import jax
 
 from mmalign import options as checks
-from mmalign.augment import Policy, interval_fft, intervals
+from mmalign.augment import Policy
 from mmalign.methods.contract import Modality, check_modalities
-from mmalign.models import Backbone, Encoded, apply, backbone, default_dim
+from mmalign.methods.encoder_options import encoder_options, of_series
+from mmalign.models import Backbone, Encoded, apply, backbone
 
-# encoders of modalities other than series, whose encoder a config names
-ENCODERS = {"image": "small_conv2d", "vector": "mlp", "sequence": "transformer"}
-# patches of a series where a config leaves them open: slow sensors have few samples a second
-PATCH_S, PATCH_SAMPLES = 0.16, 4
 _GRIDS = {
     "series": lambda x: x[:, :, None],
     "image": lambda x: x,
@@ -122,19 +118,19 @@ def sensors(config: Mapping[str, Any], modalities: Mapping[str, Modality]) -> Se
           ...} for series; `per_kind` {"image", "vector" or "sequence": {name, options of the
           backbone ...}} for the others, by default those of ENCODERS, as wide as the series'
           encoder; and `per_modality` {modality: options}, which win over both (with
-          another `name`, only `dim` stays of them).
+          another `name`, only `dim` stays of them). Capitals are those of `encoder_options`.
         augment: attributes of `Policy` other than `kinds`; None, or an empty `pool`, for no
           augmentation of anything.
       modalities: {name: Modality}.
     Raises: ValueError naming the option.
     """
     check_modalities(modalities)
-    of_encoders = _encoder_options(dict(config["encoder"]), modalities)
+    of_encoders = encoder_options(config["encoder"], modalities)
     backbones, transforms, spectral = {}, {}, {}
     for m, modality in modalities.items():
         options, transforms[m] = of_encoders[m], _GRIDS[modality.kind]
         if modality.kind == "series":
-            options, spectrum, held = _series(options, modality)
+            options, spectrum, held = of_series(options, modality)
             if spectrum is not None:
                 transforms[m], spectral[m] = spectrum, held
         like = jax.ShapeDtypeStruct((1, *modality.shape), "float32")
@@ -142,63 +138,6 @@ def sensors(config: Mapping[str, Any], modalities: Mapping[str, Modality]) -> Se
         backbones[m] = backbone(options.pop("name"), (rows, cols), channels, **options)
     kinds = {m: modality.kind for m, modality in modalities.items()}
     return Sensors(backbones, transforms, _policy(config.get("augment"), kinds), kinds, spectral)
-
-
-def _encoder_options(encoder, modalities):
-    """{modality: options of its encoder}."""
-    per_kind = dict(encoder.pop("per_kind", None) or {})
-    per_modality = dict(encoder.pop("per_modality", None) or {})
-    for kind in per_kind:
-        checks.known("kind of encoder.per_kind", kind, ENCODERS)
-    for m in per_modality:
-        checks.known("modality of encoder.per_modality", m, modalities)
-    of_kind = {"series": encoder}
-    for kind in {modality.kind for modality in modalities.values()} - {"series"}:
-        dim = encoder.get("dim") or default_dim(encoder["name"], preset=encoder.get("preset"))
-        of_kind[kind] = {"name": ENCODERS[kind], "dim": dim, **dict(per_kind.get(kind, {}))}
-    return {m: _changed(of_kind[modality.kind], dict(per_modality.get(m, {})))
-            for m, modality in modalities.items()}  # fmt: skip
-
-
-def _changed(options, given):
-    """Options with those that are given; of an encoder of another name its width alone stays."""
-    if given.get("name", options["name"]) != options["name"]:
-        options = {key: options[key] for key in ("dim",) if key in options}
-    return {**options, **given}
-
-
-def _series(options, modality):
-    """(Options of the backbone, the spectrogram, which of its intervals hold a valid sample).
-
-    The last two are None where the encoder reads the series itself.
-    """
-    options = dict(options)
-    representation = options.pop("representation", "series")
-    interval_s, overlap = options.pop("interval_s", None), options.pop("overlap", 0.0)
-    patch_s, kernels_s = options.pop("patch_s", 0), options.pop("kernels_s", None)
-    checks.one_of("encoder.representation", representation, ("series", "spectrogram"))
-    if representation == "series":
-        if patch_s is None:
-            options["patch"] = max(_samples("patch_s", PATCH_S, modality), PATCH_SAMPLES)
-        elif patch_s:
-            options["patch"] = _samples("patch_s", patch_s, modality)
-        if kernels_s is not None:
-            options["kernels"] = tuple(_samples("kernels_s", s, modality) for s in kernels_s)
-        return options, None, None
-    if not interval_s:
-        raise ValueError("encoder.interval_s is needed with representation='spectrogram'")
-    interval = _samples("interval_s", interval_s, modality)
-    fft = jax.vmap(functools.partial(interval_fft, interval=interval, overlap=overlap))
-    cut = jax.vmap(functools.partial(intervals, interval=interval, overlap=overlap))
-    # orthonormal, so that standardised samples give coefficients of that order of size
-    return options, lambda x: fft(x) / interval**0.5, lambda valid: cut(valid).any(axis=2)
-
-
-def _samples(option, seconds, modality):
-    """A number of samples, one at least."""
-    if modality.rate_hz is None:
-        raise ValueError(f"encoder.{option} is in seconds: the modality needs a rate_hz")
-    return max(1, round(seconds * modality.rate_hz))
 
 
 def _policy(augment, kinds):

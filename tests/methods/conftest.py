@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mmalign import methods
-from mmalign.methods.trial import ROWS, example_batch, programs
+from mmalign.methods.example_windows import ROWS, example_batch
+from mmalign.methods.trial import programs
 
 LENGTH = 2
 MODALITIES = {  # no two alike in rate or channels

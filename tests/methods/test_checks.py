@@ -8,7 +8,7 @@ import pytest
 from mmalign.methods import JOINT, Method, Modality, Target, Watch
 from mmalign.methods.checks import check_method
 from mmalign.methods.contract import present_inputs, where_present
-from mmalign.methods.trial import example_batch, in_gaps
+from mmalign.methods.example_windows import example_batch, in_gaps
 
 MODALITIES = {  # of every kind
     "words": Modality("sequence", (3, 4)),

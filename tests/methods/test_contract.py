@@ -12,7 +12,7 @@ import pytest
 from mmalign import methods, options
 from mmalign.methods import JOINT, METHODS
 from mmalign.methods.checks import check_method
-from mmalign.methods.trial import in_gaps, lacking
+from mmalign.methods.example_windows import in_gaps, lacking
 
 ROOT = pathlib.Path(__file__).parents[2]
 KEY = jax.random.key(1)

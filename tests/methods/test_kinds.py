@@ -10,8 +10,8 @@ from mmalign.methods import JOINT, METHODS, Modality
 from mmalign.methods.checks import check_method
 from mmalign.methods.decoding import reconstruction
 from mmalign.methods.encoders import plain, two_views, view
+from mmalign.methods.example_windows import example_batch, in_gaps
 from mmalign.methods.sensors import sensors
-from mmalign.methods.trial import example_batch, in_gaps
 
 KEY = jax.random.key(1)
 KINDS = {
