@@ -70,17 +70,7 @@ def create(
         kept = {name: value for name, value in variables.items() if name == "state"}
         return cost, {"metrics": {"accuracy": accuracy(logits, label)}} | kept
 
-    def embed(variables, batch):
-        return answered(variables, below.embed(_of_base(variables), batch))
-
-    def fuse(variables, parts, present):
-        assert below.fuse is not None  # or this one is left out
-        return answered(variables, below.fuse(_of_base(variables), parts, present))
-
-    def answered(variables, parts):
-        return parts | {"logits": head.logits(variables["params"]["head"], parts)}
-
-    return Method(init, loss, embed, fuse if below.fuse else None, needs=frozenset({"labels"}))
+    return Method(init, loss, *_answers(below, head), needs=frozenset({"labels"}))
 
 
 class _Head(NamedTuple):
@@ -103,6 +93,21 @@ class _Head(NamedTuple):
         if self.reads == JOINT:
             return parts[JOINT]
         return jnp.concatenate([parts[m] for m in self.names], axis=-1)
+
+
+def _answers(below, head):
+    """(embed, fuse or None): what the method below answers, and the logits."""
+
+    def embed(variables, batch):
+        return answered(variables, below.embed(_of_base(variables), batch))
+
+    def fuse(variables, parts, present):
+        return answered(variables, below.fuse(_of_base(variables), parts, present))
+
+    def answered(variables, parts):
+        return parts | {"logits": head.logits(variables["params"]["head"], parts)}
+
+    return embed, None if below.fuse is None else fuse
 
 
 def _of_base(variables):
