@@ -1,7 +1,6 @@
 """A run: its graph walked, from trainings over embeddings and evaluations to the report."""
 
 import functools
-import json
 import os
 import pathlib
 import time
@@ -10,17 +9,14 @@ import jax
 
 from mmalign import fit, plan, report, score, training
 from mmalign.data import catalogue
-from mmalign.described import describe, describe_run
-from mmalign.evaluation import test_rows
-from mmalign.files import write_text
+from mmalign.described import describe_run
 from mmalign.graph import Store
-from mmalign.methods import JOINT
+from mmalign.published import publish, write_report
 from mmalign.stages import first_batch
 from mmalign.summary import summary
 from mmalign.workdir import claim
 
 ARTIFACTS = "artifacts"
-OUTPUTS = ("results.json", "report.html", "metrics.jsonl")
 
 
 def run(config, workdir: str | os.PathLike, artifacts: str | os.PathLike | None = None) -> dict:
@@ -128,59 +124,3 @@ class Walk:
             name: (self._store.path(stage.node), self._seconds(stage.node))
             for name, stage in self._plan.stages.items()
         }
-
-
-def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -> None:
-    """The report of a plan whose nodes are all there.
-
-    found: [(row, what, records of that evaluation)]. trainings: {stage: (folder, seconds)}.
-    parts: embeddings by the headline. evaluation_seconds: of all evaluations, embeddings included.
-    """
-    dataset, config = planned.dataset, planned.report.spec["config"]
-    of = lambda kind: [(row, records) for row, what, records in found if what == kind]
-    missing = {"sets": [], "patterns": [], "summary": []}
-    for row, records in of("missing"):
-        for part, lines in records.items():
-            missing[part] += [line | {"row": row.label} for line in lines]
-    records = [r | {"row": row.label} for row, found_of in of("probe") for r in found_of]
-    results = {
-        "method": planned.headline.name,
-        "data": describe(dataset),
-        "headline": planned.headline.label,
-        "records": records,
-        "cautions": report.cautions(records),
-        "missing": missing,
-        **{what: records for _, what, records in found if what == "information"},
-        "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
-        "evaluation_seconds": evaluation_seconds,
-        "steps": {name: stage.block["steps"] for name, stage in planned.stages.items()},
-        "config": config,
-    }
-    lines = [
-        line for path, _ in trainings.values() if (path / "metrics.jsonl").exists()
-        for line in (path / "metrics.jsonl").read_text().splitlines(keepends=True)
-    ]  # fmt: skip
-    test = test_rows(dataset)
-    report.write_results(folder / "results.json", results)
-    write_text(folder / "metrics.jsonl", "".join(lines))
-    report.write(
-        folder, results, metrics=[json.loads(line) for line in lines],
-        embedding=parts[JOINT][test], label=dataset.label[test],
-    )  # fmt: skip
-
-
-def publish(made: pathlib.Path, folder: pathlib.Path) -> dict:
-    """Copies the report into the workdir and prints the table."""
-    for name in OUTPUTS:
-        write_text(folder / name, (made / name).read_text(encoding="utf-8"))
-    results = report.read_results(folder / "results.json")
-    print(f"\n{report.probe_table(results['records']).text()}\n")
-    for said in results["cautions"]:
-        print(f"Note: {said}")
-    for part, r2 in results.get("information", {}).items():
-        print(f"R^2 from {part}: " + ", ".join(f"{k} {v:.2f}" for k, v in r2.items()))
-    trained, spent = sum(results["seconds"].values()), results["evaluation_seconds"]
-    share = 100 * spent / max(trained + spent, 1e-9)
-    print(f"Trainings took {trained:.0f} s, evaluation {spent:.0f} s ({share:.0f} %)")
-    print(f"Report: {folder / 'report.html'}")
-    return results
