@@ -21,6 +21,7 @@ from experiments import protocol, tables
 from mmalign.configs import common, crossl, infomae
 from mmalign.configs.baselines import METHODS
 from mmalign.evaluation import people
+from mmalign.evaluation.intervals import difference, intervals
 
 FOLDS = 3
 WATCH = "seglearn_watch"
@@ -119,7 +120,7 @@ def pooled(runs):
         accuracy, f1 = people.accuracy_and_f1(counts.sum(axis=0))
         cells.append(
             {"row": row, "fraction": fraction, "accuracy": float(accuracy), "macro_f1": float(f1),
-             "people": len(counts), "intervals": people.intervals(counts), "counts": counts}
+             "people": len(counts), "intervals": intervals(counts), "counts": counts}
         )  # fmt: skip
     return cells
 
@@ -134,7 +135,7 @@ def differences(cells):
         best = max(learnt - {NETWORK}, key=lambda row: found[row]["macro_f1"])
         for row in (NETWORK, best):
             for other in to_beat:
-                gap = people.difference(found[row]["counts"], found[other]["counts"])
+                gap = difference(found[row]["counts"], found[other]["counts"])
                 out.append({"fraction": fraction, "row": row, "other": other, "interval": gap})
     return out
 

@@ -23,6 +23,7 @@ from mmalign.data.dataset import TEST, TRAIN, Dataset
 from mmalign.data.subsets import labelled_subset
 from mmalign.defaults import FRACTIONS
 from mmalign.evaluation import people, probe, reference
+from mmalign.evaluation.intervals import intervals
 from mmalign.evaluation.scoring import scores
 
 FORMS = ("latents", "global")  # of a joint embedding, where a method has two: see CroSSL
@@ -137,7 +138,7 @@ def record(
         "row": row,
         **cell._asdict(),
         **scores(label, predictions),
-        "intervals": people.intervals(counts),
+        "intervals": intervals(counts),
         **{k: v for k, v in outcome.items() if k != "predictions"},
         "train_windows": int(train_windows),
         "test_windows": len(label),

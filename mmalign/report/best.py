@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmalign.evaluation import people
+from mmalign.evaluation.intervals import difference
 
 
 def better_than_all(entries: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[bool]]:
@@ -29,5 +30,5 @@ def _exceeds(entry, other, metric):
     mean = lambda records: np.mean([r[metric] for r in records])
     if mean(entry) <= mean(other):  # which most are: no need to draw people
         return False
-    found = people.difference(*counts)
+    found = difference(*counts)
     return found is not None and found[metric][0] > 0

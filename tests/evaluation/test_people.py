@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from mmalign.evaluation import people
+from mmalign.evaluation.intervals import difference, intervals
 
 
 def draw(rng, count=9, each=40, classes=4, skill=0.7, spread=0.15):
@@ -48,7 +49,7 @@ def test_an_interval_holds_the_truth_as_often_as_it_says(rng, count):
     truth = people.accuracy_and_f1(counts_of(*draw(rng, 4000)).sum(axis=0))
     held = np.zeros(2)
     for _ in range(200):
-        found = people.intervals(counts_of(*draw(rng, count)))
+        found = intervals(counts_of(*draw(rng, count)))
         for i, metric in enumerate(("accuracy", "macro_f1")):
             held[i] += found[metric][0] <= truth[i] <= found[metric][1]
     assert (held >= 0.90 * 200).all() and (held < 200).all()
@@ -59,13 +60,13 @@ def test_a_difference_is_narrower_than_the_scores_that_it_is_of(rng):
     label, predictions, group = draw(rng, 12, spread=0.3)
     worse = np.where(rng.random(len(label)) < 0.1, (label + 1) % 4, predictions)
     first, second = counts_of(label, predictions, group), counts_of(label, worse, group)
-    low, high = people.difference(first, second)["accuracy"]
+    low, high = difference(first, second)["accuracy"]
     assert 0 < low < np.mean(label == predictions) - np.mean(label == worse) < high
-    alone = people.intervals(first)["accuracy"]
+    alone = intervals(first)["accuracy"]
     assert high - low < 0.5 * (alone[1] - alone[0])
-    assert people.difference(first, first)["macro_f1"] == (0.0, 0.0)
+    assert difference(first, first)["macro_f1"] == (0.0, 0.0)
 
 
 def test_of_a_single_person_nothing_is_concluded(rng):
     counts = counts_of(*draw(rng, 1))
-    assert people.intervals(counts) is None and people.difference(counts, counts) is None
+    assert intervals(counts) is None and difference(counts, counts) is None

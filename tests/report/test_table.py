@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmalign.evaluation import people
+from mmalign.evaluation.intervals import intervals
 from mmalign.report import cautions, probe_table
 
 
@@ -62,7 +63,7 @@ def taken(row, hits, of=20, seed=0):
     counts = people.confusions(found, 2)
     accuracy, f1 = people.accuracy_and_f1(counts.sum(axis=0))
     return entry(row, accuracy=accuracy, f1=f1, seed=seed) | found | {
-        "confusion": counts.sum(axis=0).tolist(), "intervals": people.intervals(counts),
+        "confusion": counts.sum(axis=0).tolist(), "intervals": intervals(counts),
     }  # fmt: skip
 
 
