@@ -1,10 +1,11 @@
 """From a loss to trained weights: state, optimizer, step, loop, checkpoints, record."""
 
+from mmalign.training.adamw import make_schedule
 from mmalign.training.cache import enable_compilation_cache
 from mmalign.training.checkpoints import Checkpoints
 from mmalign.training.loop import drawn, streamed, train
 from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
-from mmalign.training.optimizer import make_optimizer, make_schedule
+from mmalign.training.optimizer import make_optimizer
 from mmalign.training.paths import path_names, warm_start
 from mmalign.training.preemption import Preempted
 from mmalign.training.program import compile_step
