@@ -17,6 +17,7 @@ from mmalign.methods.encoders import (
     zero_means,
 )
 from mmalign.methods.sensors import named_key, sensors
+from mmalign.models import init_params
 
 
 def create(
@@ -41,7 +42,7 @@ def create(
         params = init_encoders(front, key, front.grids(batch["inputs"]))
         for m, p in params.items():
             _, decoder, _, dim = front.backbones[m]
-            p["decoder"] = decoder.init(named_key(key, m, "decoder"), jnp.zeros((1, dim)))["params"]
+            p["decoder"] = init_params(decoder, named_key(key, m, "decoder"), jnp.zeros((1, dim)))
         return {"params": {"sensors": params}, "means": zero_means(widths(front))}
 
     def loss(variables, batch, key):

@@ -11,7 +11,7 @@ from mmalign.methods.encoders import augmented
 from mmalign.methods.labels import accuracy, class_count, cross_entropy, labelled_mean
 from mmalign.methods.registry import create as create_method
 from mmalign.methods.sensors import named_key, sensors
-from mmalign.models import Classifier, apply
+from mmalign.models import Classifier, apply, init_params
 
 READS = (JOINT, "latents")
 
@@ -81,13 +81,13 @@ class _Head(NamedTuple):
     names: tuple[str, ...]
 
     def init(self, key, parts):
-        return self.network.init(key, jnp.zeros_like(self._read(parts)))["params"]
+        return init_params(self.network, key, jnp.zeros_like(self._read(parts)))
 
     def logits(self, params, parts, key=None):
         """[b, classes]; dropout is on if there is a key."""
         rngs = None if key is None else {"dropout": key}
         z = self._read(parts)
-        return apply(self.network, params, z, key is not None, rngs=rngs)
+        return apply(self.network, params, z, rngs=rngs, train=key is not None)
 
     def _read(self, parts):
         if self.reads == JOINT:

@@ -20,7 +20,7 @@ from mmalign.methods.encoders import (
     zero_means,
 )
 from mmalign.methods.sensors import Sensors, named_key, sensors
-from mmalign.models import Context, Linear, apply
+from mmalign.models import Context, Linear, apply, init_params
 
 
 def create(
@@ -94,8 +94,8 @@ class _Network(NamedTuple):
         for m, dim in widths(self.front).items():
             tokens, state = jnp.zeros((1, self.pieces, dim)), jnp.zeros((1, self.context.hidden))
             keys = {part: named_key(key, m, part) for part in ("context", "predictor")}
-            params[m]["context"] = self.context.init(keys["context"], tokens)["params"]
-            params[m]["predictor"] = self.predictor(m).init(keys["predictor"], state)["params"]
+            params[m]["context"] = init_params(self.context, keys["context"], tokens)
+            params[m]["predictor"] = init_params(self.predictor(m), keys["predictor"], state)
         return params
 
     def predictor(self, m):

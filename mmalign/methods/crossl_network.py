@@ -12,7 +12,7 @@ from mmalign.augment.latent_spec import LatentMask
 from mmalign.methods.contract import Modality, where_present
 from mmalign.methods.encoders import Seen, encode, widths
 from mmalign.methods.sensors import Sensors, named_key
-from mmalign.models import Encoded, Expander, aggregator, apply
+from mmalign.models import Encoded, Expander, aggregator, apply, init_params
 
 
 class Network(NamedTuple):
@@ -40,20 +40,20 @@ class Network(NamedTuple):
         grids = self.front.grids(batch["inputs"])
         seed = lambda m: named_key(key, "encoder" if self.encoder_init == "shared" else m)
         encoders = {
-            m: self.front.backbones[m].encoder.init(seed(m), x)["params"] for m, x in grids.items()
+            m: init_params(self.front.backbones[m].encoder, seed(m), x) for m, x in grids.items()
         }
         count = len(self.names)
         latents, kept = jnp.zeros((1, count, self.width)), jnp.ones((1, count), bool)
         params = {
             "sensors": {m: {"encoder": encoders[m]} for m in self.names},
-            "aggregator": self.fuse.init(named_key(key, "aggregator"), latents, kept)["params"],
+            "aggregator": init_params(self.fuse, named_key(key, "aggregator"), latents, kept),
         }
         if self.mask.fill == "token":
             token = 0.02 * jax.random.normal(named_key(key, "token"), (count, self.width))
             params["mask_token"] = token
         if self.expand is not None:
             z = jnp.zeros((1, self.fuse.out))
-            params["expander"] = self.expand.init(named_key(key, "expander"), z)["params"]
+            params["expander"] = init_params(self.expand, named_key(key, "expander"), z)
         return params
 
     def stack(self, parts: Mapping[str, jax.Array]) -> jax.Array:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from mmalign.methods.contract import JOINT, present_inputs, where_present
 from mmalign.methods.sensors import Sensors, named_key
+from mmalign.models import init_params
 
 PROJECTOR = {"hidden": 64, "out": 32}  # of embeddings, before a loss that compares them
 
@@ -61,7 +62,7 @@ def encode(
 def init_encoders(front: Sensors, key: jax.Array, grids: Mapping) -> dict[str, dict]:
     """Parameters {m: {"encoder": ...}} for what `Sensors.grids` gives, {m: grid}."""
     return {
-        m: {"encoder": front.backbones[m].encoder.init(named_key(key, m), x)["params"]}
+        m: {"encoder": init_params(front.backbones[m].encoder, named_key(key, m), x)}
         for m, x in grids.items()
     }
 

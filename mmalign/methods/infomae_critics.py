@@ -23,7 +23,7 @@ import jax.numpy as jnp
 
 from mmalign.losses import density_ratio
 from mmalign.methods.sensors import named_key
-from mmalign.models import Critic, Stem, apply
+from mmalign.models import Critic, Stem, apply, init_params
 
 
 class Critics(NamedTuple):
@@ -67,10 +67,10 @@ class Critics(NamedTuple):
 
         def stacked(names, *args):
             keys = jnp.stack([named_key(key, *name) for name in names])
-            return jax.vmap(lambda k: self.critic.init(k, *args)["params"])(keys)
+            return jax.vmap(lambda k: init_params(self.critic, k, *args))(keys)
 
         params = {
-            "stem": {m: self.stem.init(named_key(key, "stem", m), grids[m], kind)["params"]
+            "stem": {m: init_params(self.stem, named_key(key, "stem", m), grids[m], kind=kind)
                      for m, kind in self.kinds.items()},
             "pair": stacked(self.pairs, window, u),
             "private": stacked(each("private"), window, v),
@@ -83,7 +83,8 @@ class Critics(NamedTuple):
 
     def features(self, params: Mapping, grids: Mapping) -> dict[str, jax.Array]:
         """Stem features {m: [b, width]} of the windows that the encoders see, unmasked."""
-        return {m: apply(self.stem, params["stem"][m], x, self.kinds[m]) for m, x in grids.items()}
+        return {m: apply(self.stem, params["stem"][m], x, kind=self.kinds[m])
+                for m, x in grids.items()}  # fmt: skip
 
     def logits(
         self, params: Mapping, features: Mapping, u: Mapping, v: Mapping,

@@ -21,7 +21,7 @@ from mmalign.methods.encoders import (
     zero_means,
 )
 from mmalign.methods.sensors import named_key, sensors
-from mmalign.models import Projector, apply
+from mmalign.models import Projector, apply, init_params
 
 
 def create(
@@ -53,9 +53,9 @@ def create(
         params = init_encoders(front, key, front.grids(batch["inputs"]))
         for m, p in params.items():
             code, decoder = jnp.zeros((1, fusion[-1])), front.backbones[m].decoder
-            p["decoder"] = decoder.init(named_key(key, m, "decoder"), code)["params"]
+            p["decoder"] = init_params(decoder, named_key(key, m, "decoder"), code)
         codes = jnp.zeros((1, width(front)))
-        mixed = mix.init(named_key(key, "fusion"), codes)["params"]
+        mixed = init_params(mix, named_key(key, "fusion"), codes)
         return {"params": {"sensors": params, "fusion": mixed}, "means": zero_means(widths(front))}
 
     def loss(variables, batch, key):

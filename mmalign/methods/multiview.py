@@ -22,7 +22,7 @@ from mmalign.methods.encoders import (
     zero_means,
 )
 from mmalign.methods.sensors import Sensors, named_key, sensors
-from mmalign.models import Projector, apply
+from mmalign.models import Projector, apply, init_params
 
 
 class Comparison(NamedTuple):
@@ -111,11 +111,11 @@ class _Network(NamedTuple):
         head = self.head
         if head is None:
             return out
-        draw = lambda m, dim: head.init(named_key(key, "projector", m), jnp.zeros((1, dim)))
+        draw = lambda m, dim: init_params(head, named_key(key, "projector", m), jnp.zeros((1, dim)))
         for m, dim in dims.items():
-            params[m]["projector"] = draw(m, dim)["params"]
+            params[m]["projector"] = draw(m, dim)
         if self.with_joint:
-            out["params"]["joint"] = draw("joint", width(self.front))["params"]
+            out["params"]["joint"] = draw("joint", width(self.front))
         return out
 
     def compared(self, params, batch, key):

@@ -91,16 +91,16 @@ class Sensors(NamedTuple):
           valid: bool [b, time], the samples that were measured; None for all.
         """
         rngs = None if key is None else {"dropout": key}
-        encoder: Any = self.backbones[m].encoder
-        rows = self._rows(m, valid)
-        return encoder.apply({"params": params}, x, masked, key is not None, rows, rngs=rngs)
+        rows, train = self._rows(m, valid), key is not None
+        return apply(self.backbones[m].encoder, params, x, masked, rows, rngs=rngs, train=train)
 
     def decode(
         self, m: str, params: Any, code: jax.Array, *, key: jax.Array | None = None
     ) -> jax.Array:
         """Patches [b, H, W, values] of modality m from a code [b, any]."""
         rngs = None if key is None else {"dropout": key}
-        return apply(self.backbones[m].decoder, params, code, key is not None, rngs=rngs)
+        train = key is not None
+        return apply(self.backbones[m].decoder, params, code, rngs=rngs, train=train)
 
     def _rows(self, m, valid):
         """Of valid samples, the rows of the grid that hold one."""

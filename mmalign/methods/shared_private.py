@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mmalign.methods.sensors import Sensors, named_key
-from mmalign.models import Projector, apply
+from mmalign.models import Projector, apply, init_params
 
 
 class Split(NamedTuple):
@@ -31,10 +31,10 @@ class Split(NamedTuple):
         e, code = jnp.zeros((rows, dim)), jnp.zeros((rows, self.shared + self.private))
         hidden = jnp.zeros((rows, *self.front.backbones[m].patching.grid), bool)
         return {
-            "encoder": encoder.init(keys["encoder"], grid, hidden)["params"],
-            "shared": self._projector(self.shared).init(keys["shared"], e)["params"],
-            "private": self._projector(self.private).init(keys["private"], e)["params"],
-            "decoder": decoder.init(keys["decoder"], code)["params"],
+            "encoder": init_params(encoder, keys["encoder"], grid, hidden),
+            "shared": init_params(self._projector(self.shared), keys["shared"], e),
+            "private": init_params(self._projector(self.private), keys["private"], e),
+            "decoder": init_params(decoder, keys["decoder"], code),
         }
 
     def apply(self, params: Mapping, e: jax.Array) -> tuple[jax.Array, jax.Array]:

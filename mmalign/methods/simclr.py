@@ -19,7 +19,7 @@ from mmalign.methods.encoders import (
     zero_means,
 )
 from mmalign.methods.sensors import named_key, sensors
-from mmalign.models import Projector, apply
+from mmalign.models import Projector, apply, init_params
 
 
 def create(
@@ -49,7 +49,7 @@ def create(
     def init(key, batch):
         params = init_encoders(front, key, front.grids(batch["inputs"]))
         fused = jnp.zeros((1, width(front)))
-        drawn = head.init(named_key(key, "projector"), fused)["params"]
+        drawn = init_params(head, named_key(key, "projector"), fused)
         means = zero_means(widths(front))
         return {"params": {"sensors": params, "projector": drawn}, "means": means}
 

@@ -21,7 +21,7 @@ from mmalign.methods.encoders import (
     zero_means,
 )
 from mmalign.methods.sensors import named_key, sensors
-from mmalign.models import Projector, apply
+from mmalign.models import Projector, apply, init_params
 
 
 def create(
@@ -55,11 +55,13 @@ def create(
     need_augmentation(front, "simsiam")
 
     def init(key, batch):
-        draw = lambda name, module, dim: module.init(named_key(key, name), jnp.zeros((1, dim)))
+        draw = lambda name, module, dim: init_params(
+            module, named_key(key, name), jnp.zeros((1, dim))
+        )
         params = {
             "sensors": init_encoders(front, key, front.grids(batch["inputs"])),
-            "projector": draw("projector", head, width(front))["params"],
-            "predictor": draw("predictor", predictor, head.out)["params"],
+            "projector": draw("projector", head, width(front)),
+            "predictor": draw("predictor", predictor, head.out),
         }
         return {"params": params, "means": zero_means(widths(front))}
 

@@ -18,7 +18,7 @@ from mmalign.methods.encoders import (
 )
 from mmalign.methods.labels import accuracy, class_count, cross_entropy, labelled_mean
 from mmalign.methods.sensors import named_key, sensors
-from mmalign.models import Linear, apply
+from mmalign.models import Linear, apply, init_params
 
 
 def create(
@@ -47,7 +47,7 @@ def create(
 
     def init(key, batch):
         grids = front.grids(batch["inputs"])
-        linear = head.init(named_key(key, "head"), jnp.zeros((1, width(front))))["params"]
+        linear = init_params(head, named_key(key, "head"), jnp.zeros((1, width(front))))
         return {"params": {"sensors": init_encoders(front, key, grids), "head": linear}}
 
     def loss(variables, batch, key):

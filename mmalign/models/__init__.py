@@ -2,7 +2,7 @@
 
 from mmalign.models.aggregators import aggregator
 from mmalign.models.backbone import Backbone, backbone, default_dim
-from mmalign.models.contract import Encoded, apply
+from mmalign.models.contract import Encoded, apply, init_params
 from mmalign.models.critics import Critic, Stem
 from mmalign.models.heads import Classifier, Expander, Linear, Projector
 from mmalign.models.patches import Patching
@@ -24,5 +24,6 @@ __all__ = [
     "apply",
     "backbone",
     "default_dim",
+    "init_params",
     "masked_mean",
 ]

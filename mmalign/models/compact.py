@@ -67,7 +67,7 @@ class CompactEncoder(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
+    def __call__(self, x, masked=None, valid=None, train=False) -> Encoded:
         x = visible(x, valid)
         found = self._statistics(x, masked, valid) if self.statistics else None
         # Not zeros: a normalisation of nothing but zeros blows the gradient up.

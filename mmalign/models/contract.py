@@ -1,6 +1,7 @@
 """What a backbone is: an encoder, the decoder that undoes it, and the patch grid between them."""
 
-from typing import Any, NamedTuple, TypedDict, cast
+import functools
+from typing import Any, NamedTuple, TypedDict
 
 import jax
 from flax import linen as nn
@@ -24,7 +25,7 @@ class Encoded(TypedDict):
 class Backbone(NamedTuple):
     """One modality's autoencoder.
 
-    encoder.apply(variables, x, masked=None, train=False, valid=None, rngs={"dropout": key})
+    encoder.apply(variables, x, masked=None, valid=None, train=False, rngs={"dropout": key})
       -> Encoded; x is [b, rows, cols, channels]. `masked` is bool [b, H, W] (True = hidden) or
       None. `valid` is bool [b, rows], the rows that hold samples, or None for all: the others are
       zeros to the encoder, and tokens without a valid row stay out of `pooled`.
@@ -39,9 +40,31 @@ class Backbone(NamedTuple):
     dim: int
 
 
-def apply(module: nn.Module, params: Any, *args: Any, **options: Any) -> jax.Array:
-    """What a module that returns one array makes of `args`; options: of `module.apply`.
+def init_params(module: nn.Module, key: jax.Array, *args: Any, **options: Any) -> Any:
+    """Parameters of a module that is to be applied to `args`; see `apply`."""
+    return _init_params(module, tuple(options.items()), key, args)
 
-    flax types that as if it could return variables, too, which takes `mutable`.
+
+def apply(module: nn.Module, params: Any, *args: Any, rngs: Any = None, **options: Any) -> Any:
+    """What a module makes of `args`.
+
+    It is traced once for all modules alike and arguments of the same shapes, wherever it is called:
+    a method calls its encoders for each view and sensor, a run for each of its methods.
+
+    Args:
+      params: of the module.
+      *args: arrays, trees of them, or None.
+      rngs: {"dropout": key} or None.
+      **options: what is no array, of the module's `__call__`.
     """
-    return cast(jax.Array, module.apply({"params": params}, *args, **options))
+    return _apply(module, tuple(options.items()), params, args, rngs)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _init_params(module, options, key, args):
+    return module.init(key, *args, **dict(options))["params"]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _apply(module, options, params, args, rngs):
+    return module.apply({"params": params}, *args, rngs=rngs, **dict(options))

@@ -72,14 +72,14 @@ class ConvEncoder(nn.Module):
     maskable: bool = True
     dtype: jnp.dtype = jnp.float32
 
-    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
-        tokens = self.features(x, masked, train, valid)
+    def __call__(self, x, masked=None, valid=None, train=False) -> Encoded:
+        tokens = self.features(x, masked, valid, train)
         stride = math.prod(self.strides)
         mask, keep = token_mask(valid, x.shape[:2], stride, tokens.shape[1])
         return {"tokens": tokens, "mask": mask, "pooled": masked_mean(tokens, keep)}
 
     @nn.compact
-    def features(self, x, masked=None, train=False, valid=None) -> jax.Array:
+    def features(self, x, masked=None, valid=None, train=False) -> jax.Array:
         """The feature map before it is averaged: [b, time / product of strides, dim] float32."""
         x = visible(x, valid)
         if self.maskable:

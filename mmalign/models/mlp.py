@@ -47,7 +47,7 @@ class MlpEncoder(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
+    def __call__(self, x, masked=None, valid=None, train=False) -> Encoded:
         del train  # no dropout
         if x.ndim != 4 or x.shape[1:3] != self.patching.size:
             raise ValueError(f"need [batch, *{self.patching.size}, channels], got {x.shape}")

@@ -110,7 +110,7 @@ class SwinEncoder(nn.Module):
     position_parameter: bool = False
 
     @nn.compact
-    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
+    def __call__(self, x, masked=None, valid=None, train=False) -> Encoded:
         dtype = self.layers.dtype
         merged = 2 ** (len(self.depths) - 1)
         stride = tuple(n * merged for n in self.patching.patch)

@@ -59,7 +59,7 @@ class Transformer(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x, masked=None, train=False, valid=None) -> Encoded:
+    def __call__(self, x, masked=None, valid=None, train=False) -> Encoded:
         shape, (count, _) = x.shape[:2], self.patching.grid
         mask, _ = token_mask(valid, shape, self.patching.patch[0], count)
         x = self.patching.patchify(visible(x, valid)).reshape(shape[0], count, -1)

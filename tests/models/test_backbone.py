@@ -86,7 +86,7 @@ def built(case):
     d = initial(model.decoder, jnp.zeros((1, 8)), as_drawn=case in LEARNS)
     whole = np.zeros((4, *model.patching.grid), bool), np.ones((4, size[0]), bool)
     hidden, _ = hide(model.patching, 0.75)
-    encode = jax.jit(lambda e, x, masked, valid: model.encoder.apply(e, x, masked, False, valid))
+    encode = jax.jit(lambda e, x, masked, valid: model.encoder.apply(e, x, masked, valid))
 
     @jax.jit
     def learn(e, d):
@@ -195,7 +195,7 @@ def test_the_embedding_pools_the_tokens_that_hold_a_sample(case):
 def test_dropout_acts_in_training_only(case):
     made = built(case)
     train = jax.jit(
-        lambda e, key: made.model.encoder.apply(e, made.x, None, True, rngs={"dropout": key})
+        lambda e, key: made.model.encoder.apply(e, made.x, train=True, rngs={"dropout": key})
     )
     first, again, other = (train(made.params[0], jax.random.key(k))["pooled"] for k in (0, 0, 1))
     np.testing.assert_array_equal(again, first)

@@ -105,7 +105,7 @@ def test_slopes_start_as_a_relu_and_act_below_zero_alone():
 
 def test_recomputed_activations_give_the_same_gradient():
     (plain, variables, x), (again, _, _) = small(dropout=0.0), small(dropout=0.0, remat=True)
-    cost = lambda v, encoder: (encoder.apply(v, x, None, True)["pooled"] ** 2).sum()
+    cost = lambda v, encoder: (encoder.apply(v, x, train=True)["pooled"] ** 2).sum()
     grads = jax.jit(lambda v: [jax.grad(cost)(v, encoder) for encoder in (plain, again)])(variables)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *grads)
 
