@@ -23,12 +23,13 @@ def _exceeds(entry, other, metric):
     """Whether the paired difference is above zero by its interval."""
     if any("people" not in r for r in (*entry, *other)) or entry[0]["people"] != other[0]["people"]:
         return False
-    counts = [
-        np.sum([people.confusions(r, len(r["confusion"])) for r in records], axis=0)
-        for records in (entry, other)
-    ]
     mean = lambda records: np.mean([r[metric] for r in records])
     if mean(entry) <= mean(other):  # which most are: no need to draw people
         return False
-    found = difference(*counts)
+    found = difference(counts(entry), counts(other))
     return found is not None and found[metric][0] > 0
+
+
+def counts(entry: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """[seeds, people, true class, predicted class] of the records of one cell."""
+    return np.stack([people.confusions(r, len(r["confusion"])) for r in entry])

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmalign.report.best import better_than_all
+from mmalign.evaluation.intervals import METRICS, intervals
+from mmalign.report.best import better_than_all, counts
 from mmalign.report.table import Number, Table
 
 _DASH = "-"
@@ -105,11 +106,11 @@ def _cell(entry, best, with_f1):
 
 
 def _interval(entry):
-    known = [r["intervals"] for r in entry if r.get("intervals")]
-    if not known:
+    if not entry or not all(r.get("intervals") for r in entry):
         return (Number(_DASH),)
-    mean = lambda metric: 100 * np.mean([found[metric] for found in known], axis=0)
-    return tuple(Number("{:.0f}-{:.0f}".format(*mean(m))) for m in ("accuracy", "macro_f1"))
+    found = entry[0]["intervals"] if len(entry) == 1 else intervals(counts(entry))
+    of = lambda metric: 100 * np.array(found[metric])
+    return tuple(Number("{:.0f}-{:.0f}".format(*of(m))) for m in METRICS)
 
 
 def _percent(fraction):
