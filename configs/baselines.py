@@ -40,18 +40,19 @@ METHODS = {
 def get_config(arg=""):
     """Config of a run; `arg` names a method and a data set, see `common.arguments`."""
     name, data, smoke = common.arguments(arg, method=tuple(METHODS), data=common.DATA)
-    method = METHODS.get(name, dict(label=name, method={}))
     cfg = common.config(data)
     cfg.stages = ("train",)
     cfg.rows = (*common.REFERENCES, "train")
-    cfg.train = common.training(
-        method["label"],
-        1e-3,
-        method=dict(name=name, **method["method"]),
-        sampler=dict(kind="paired"),
-    )
+    cfg.train = block(name)
     lstm = dict(name="deep_conv_lstm", filters=(16, 16, 16, 16), dim=64)
     cfg.deep_conv_lstm = common.supervised("DeepConvLSTM", encoder=lstm)
     if smoke:
         common.smoke(cfg)
     return cfg
+
+
+def block(name):
+    """Block of the training of a baseline, or of a method of your own."""
+    known = METHODS.get(name, dict(label=name, method={}))
+    method = dict(name=name, **known["method"])
+    return common.training(known["label"], 1e-3, method=method, sampler=dict(kind="paired"))

@@ -18,8 +18,7 @@ import numpy as np
 
 import mmalign
 from experiments import protocol, tables
-from mmalign.configs import common, crossl, infomae
-from mmalign.configs.baselines import METHODS
+from mmalign.configs import baselines, common, crossl, infomae
 from mmalign.evaluation import people
 from mmalign.evaluation.intervals import difference, intervals
 
@@ -37,10 +36,7 @@ def configured(data, fold, folder, workdir):
     name = "npz" if data == WATCH else data
     config = infomae.get_config(name)
     for method in ("simclr", "autoencoder"):
-        config[method] = common.training(
-            METHODS[method]["label"], 1e-3, method=dict(name=method, **METHODS[method]["method"]),
-            sampler=dict(kind="paired"),
-        )  # fmt: skip
+        config[method] = baselines.block(method)
     config.crossl = crossl.get_config(name).crossl
     config.rows, config.seed = ROWS, fold
     config.evaluation.missing.update(references=False, patterns=(), heads=())

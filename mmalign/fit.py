@@ -17,7 +17,8 @@ from mmalign.files import read_arrays, write_arrays, write_text
 from mmalign.methods import Method
 from mmalign.stages import Stage, first_batch
 
-CHECKPOINTS, MEANS, SECONDS = "checkpoints", "means.npz", "seconds.json"
+CHECKPOINTS, MEANS, SPENT = "checkpoints", "means.npz", "spent.json"
+_TRIED = 5  # steps, the first of which waits for the compiler
 
 
 class Resources(NamedTuple):
@@ -50,22 +51,51 @@ def fit(folder: pathlib.Path, stage: Stage, use: Resources, source: Mapping | No
     """Trains the stage into the folder, or what is left of it.
 
     source: variables of the stage that it starts from.
-    Returns: {"seconds": of training, those of earlier starts included, "steps": ...}.
+    Returns: {"seconds": of training, those of earlier starts included, "steps", "parameters": how
+      many, "memory": bytes of a step on a device, or None where that is not known}.
     """
-    start, before = time.perf_counter(), _seconds_before(folder)
-    spent = lambda: round(before + time.perf_counter() - start, 2)
-    every = use.checkpoint_every
-    with training.Checkpoints(folder / CHECKPOINTS, every) as checkpoints:
+    start, spent = time.perf_counter(), _spent(folder)
+    before = spent["seconds"]
+    with training.Checkpoints(folder / CHECKPOINTS, use.checkpoint_every) as checkpoints:
         try:
-            state = _train(folder, stage, use, source, checkpoints)
+            state = _train(folder, stage, use, source, checkpoints, spent)
         finally:
-            write_text(folder / SECONDS, json.dumps(spent()))
+            spent["seconds"] = round(before + time.perf_counter() - start, 2)
+            write_text(folder / SPENT, json.dumps(spent))
         if not stage.block["steps"]:
             checkpoints.save(0, state, force=True)
     variables = _kept(state.params if state.ema is None else state.ema, state.state)
     if (means := _means(stage, variables, use)) is not None:
         write_arrays(folder / MEANS, means)
-    return {"seconds": spent(), "steps": stage.block["steps"]}
+    spent["seconds"] = round(before + time.perf_counter() - start, 2)
+    parameters = sum(x.size for x in jax.tree.leaves(state.params))
+    return {**spent, "steps": stage.block["steps"], "parameters": parameters}
+
+
+def seconds_of_a_step(stage: Stage, use: Resources) -> float:
+    """What a step of the training takes here, by a few that are thrown away.
+
+    The training itself then finds its program compiled. It starts from random weights, as the time
+    does not depend on them.
+    """
+    if not stage.block["steps"]:
+        return 0.0
+    record = _Clock(stage.name, _TRIED)
+    made = _prepared(stage._replace(patterns=()), use, None)
+    training.train(*made, _TRIED, mesh=use.mesh, record=record)
+    return (record.at[-1] - record.at[0]) / (len(record.at) - 1)
+
+
+class _Clock(training.Record):
+    """Notes when each step was done."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.at = []
+
+    def add(self, step, metrics, first_bad):
+        jax.block_until_ready(first_bad)
+        self.at.append(time.perf_counter())
 
 
 def load_variables(
@@ -95,7 +125,26 @@ def load_variables(
     return variables
 
 
-def _train(folder, stage, use, source, checkpoints):
+def _train(folder, stage, use, source, checkpoints, spent):
+    """The final state; `spent` is told what memory a step needs, where that is known."""
+    made, steps = _prepared(stage, use, source), stage.block["steps"]
+    if not steps:
+        return made[0]()
+    with training.make_writer(folder, stage.name, wandb=use.wandb) as writer:
+        record = training.Record(
+            stage.name, steps, log_every=use.log_every, write=writer,
+            progress=training.progress_bar, watches=stage.method.watches,
+        )  # fmt: skip
+        try:
+            return training.train(
+                *made, steps, mesh=use.mesh, record=record, checkpoints=checkpoints
+            )
+        finally:
+            spent["memory"] = record.memory or spent["memory"]
+
+
+def _prepared(stage, use, source):
+    """(init, step, data, batches) of a training, as `training.train` takes them."""
     block, method = stage.block, stage.method
     steps, ema, stream = block["steps"], block.get("ema") or 0.0, stage.node.spec["stream"]
     seed = stage.node.spec["seed"]
@@ -106,7 +155,7 @@ def _train(folder, stage, use, source, checkpoints):
         source=source and source["params"], patterns=stage.patterns,
     )  # fmt: skip
     if not steps:
-        return init()
+        return init, None, None, None
     statistics = use.arrays["statistics"]
     if use.streamed:
         prepare = lambda statistics, batch: feed.normalise(batch, statistics)
@@ -117,15 +166,8 @@ def _train(folder, stage, use, source, checkpoints):
         prepare = lambda arrays, seen: feed.gather(arrays, **seen)
         batches = training.drawn(stage.sampler.at, use.mesh)
     step = training.make_train_step(method.loss, stage.tx, prepare, num_steps=steps, ema=ema)
-    with training.make_writer(folder, stage.name, wandb=use.wandb) as writer:
-        record = training.Record(
-            stage.name, steps, log_every=use.log_every, write=writer,
-            progress=training.progress_bar, watches=method.watches,
-        )  # fmt: skip
-        data = training.with_key(statistics if use.streamed else use.placed(), seed, stream)
-        return training.train(
-            init, step, data, batches, steps, mesh=use.mesh, record=record, checkpoints=checkpoints
-        )
+    data = training.with_key(statistics if use.streamed else use.placed(), seed, stream)
+    return init, step, data, batches
 
 
 def _means(stage, variables, use):
@@ -146,7 +188,7 @@ def _kept(params, state):
     return {"params": params} if state is None else {"params": params, "state": state}
 
 
-def _seconds_before(folder):
-    """Of training, by starts that did not come to the end."""
-    path = folder / SECONDS
-    return float(json.loads(path.read_text())) if path.exists() else 0.0
+def _spent(folder):
+    """What earlier starts of a training, which did not come to the end, noted of it."""
+    path = folder / SPENT
+    return json.loads(path.read_text()) if path.exists() else {"seconds": 0.0, "memory": None}

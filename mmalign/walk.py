@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import time
+from typing import Any
 
 import jax
 
@@ -72,16 +73,18 @@ class Walk:
         """Everything else first, then results.json, report.html and metrics.jsonl in the folder."""
         for name in self._plan.stages:
             self.training(name)
-        found = [
-            (row, what, self._evaluation(row, node))
-            for row in self._plan.rows
-            for what, node in row.evaluations.items()
-        ]
+        found = [of for row in self._plan.rows for of in self.found(row)]
         spent = sum(
             self._seconds(node) for row in self._plan.rows for node in row.evaluations.values()
         )
         parts = self.parts(self._plan.headline.name)
         write_report(folder, self._plan, found, self._trainings(), parts, round(spent, 2))
+
+    def found(self, row: plan.Row) -> list[tuple[plan.Row, str, Any]]:
+        """[(row, what, records of that evaluation)], after the row's training."""
+        if row.stage is not None:
+            self.training(row.stage.name)
+        return [(row, what, self._evaluation(row, node)) for what, node in row.evaluations.items()]
 
     def _variables(self, name):
         """Variables of a trained stage."""

@@ -21,6 +21,7 @@ SOURCES = {
     "wesad": "mmalign.data.wesad:load",
     "npz": "mmalign.data.npz:load",
 }
+AUTO = "auto"  # the user's own windows where there is a `path`, else the embedded data
 PLACES = ("dir", "cache_dir", "path")  # arguments of a loader that a config gives by their own keys
 
 
@@ -28,9 +29,9 @@ def load(config: Mapping) -> Dataset:
     """The `Dataset` that a config names.
 
     Args:
-      config: mapping with `name`, one of SOURCES or "package.module:function" of a loader of your
-        own, a function with keyword-only options that returns a `Dataset`; and as the data set
-        needs them
+      config: mapping with `name`, one of SOURCES, "auto" ("npz" where there is a `path`, else
+        "synthetic") or "package.module:function" of a loader of your own, a function with
+        keyword-only options that returns a `Dataset`; and as the data set needs them
         `dir`: folder with the original zip of a public data set; None downloads it.
         `cache_dir`: where downloaded and prepared data are kept; None is the user's cache folder.
         `path`: .npz file, or folder of them, for "npz".
@@ -63,6 +64,8 @@ def load(config: Mapping) -> Dataset:
 def _loaded(config):
     """The data set as its loader gives it."""
     name = config["name"]
+    if name == AUTO:
+        name = "npz" if config.get("path") else "synthetic"
     loader = _loader(name)
     takes = [key for key in PLACES if key in inspect.signature(loader).parameters]
     given = {key: config[key] for key in takes if config.get(key)}

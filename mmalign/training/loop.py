@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from mmalign.training.checkpoints import Checkpoints
 from mmalign.training.mesh import place, replicated, split, split_rows
 from mmalign.training.preemption import Preempted, stop_requests
-from mmalign.training.program import compile_step
+from mmalign.training.program import compile_step, memory
 from mmalign.training.record import Record
 from mmalign.training.state import TrainState
 from mmalign.training.step import TrainStep
@@ -95,7 +95,9 @@ def _steps(state, train_step, data, batches, num_steps, mesh, record):
         batch = next(coming, None)
         if batch is None:
             raise ValueError(f"the stream of batches ended at step {step} of {num_steps}")
-        program = program or compile_step(jitted, state, first_bad, data, batch)
+        if program is None:
+            program = compile_step(jitted, state, first_bad, data, batch)
+            record.memory = memory(program)
         with jax.profiler.StepTraceAnnotation(record.name, step_num=step):
             state, first_bad, metrics = program(state, first_bad, data, batch)
         record.add(step + 1, metrics, first_bad)

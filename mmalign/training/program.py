@@ -24,3 +24,12 @@ def compile_step(step: jax.stages.Wrapped, *args: Any) -> jax.stages.Compiled:
         return lowered.compile(compiler_options=_SPARING)
     except RuntimeError:  # what XLA says of an option that its version lacks
         return program
+
+
+def memory(program: jax.stages.Compiled) -> int | None:
+    """Bytes that a program needs on a device, arguments and results included; None: not known."""
+    found = program.memory_analysis()
+    if found is None:
+        return None
+    passed = found.argument_size_in_bytes + found.output_size_in_bytes
+    return int(found.temp_size_in_bytes + passed - found.alias_size_in_bytes)

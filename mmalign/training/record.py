@@ -28,7 +28,9 @@ class Record:
         write: a writer (`scalars`, `rewind`) or None.
         progress: (name, start, num_steps) -> bar, see `progress_bar`; or None.
         watches: (metric, low, message) each: a written value of the metric below `low` warns, once.
+        `memory` are the bytes that a step needs, once it is compiled and if that is known.
         """
+        self.memory: int | None = None
         self.name, self.num_steps, self.log_every = name, num_steps, log_every
         self._write, self._progress, self._watches = write, progress, list(watches)
         self._unread = []  # (step, metrics on the device)
