@@ -19,10 +19,14 @@ if TYPE_CHECKING:  # imported inside, so that `from mmalign import losses` loads
 def run(
     config: ConfigDict, workdir: str | os.PathLike, artifacts: str | os.PathLike | None = None
 ) -> dict:
-    """Trains, evaluates and reports what `config` describes; see `mmalign.walk.run`."""
-    from mmalign import walk
+    """Trains, evaluates and reports what `config` describes; see `mmalign.walk.run`.
 
-    return walk.run(config, workdir, artifacts)
+    A config with a block `compare` is a grid of such runs; see `mmalign.compare.run`.
+    """
+    from mmalign import compare, walk
+
+    chosen = compare if "compare" in config else walk
+    return chosen.run(config, workdir, artifacts)
 
 
 def load(workdir: str | os.PathLike, stage: str | None = None) -> Trained:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from mmalign import options
+from mmalign.report.advice import pairs_text
 from mmalign.run_checks import BUILT_IN
 
 KEYS = ("methods", "ratios", "people", "seeds", "folds", "minutes", "side_by_side")
@@ -25,13 +26,6 @@ class Cell(NamedTuple):
     def __str__(self) -> str:
         fold = "" if self.fold is None else f", fold {self.fold}"
         return f"seed {self.seed}{fold}, {pairs_text(self.pairs)}"
-
-
-def pairs_text(pairs: float | int) -> str:
-    """What the number in `Cell.pairs` means, in words."""
-    if isinstance(pairs, int):
-        return f"pairs of {pairs} {'people' if pairs > 1 else 'person'}"
-    return f"{100 * pairs:.3g} % of the pairs"
 
 
 def cells(block: Mapping[str, Any]) -> tuple[Cell, ...]:

@@ -53,9 +53,9 @@ class Walk:
     """Computes nodes of a plan, each when it is asked for and not there yet."""
 
     def __init__(self, planned: plan.Plan, store: Store):
-        """store: where artifacts are looked for and left."""
+        """store: where artifacts are looked for and left. `use` is what all of them share."""
         self._plan, self._store = planned, store
-        self._use = fit.resources(planned.config, planned.dataset, planned.statistics)
+        self.use = fit.resources(planned.config, planned.dataset, planned.statistics)
         self.variables = functools.cache(self._variables)
         self.parts = functools.cache(self._parts)
 
@@ -65,7 +65,7 @@ class Walk:
 
         def make(folder):
             source = None if stage.source is None else self.variables(stage.source)
-            return fit.fit(folder, stage, self._use, source)
+            return fit.fit(folder, stage, self.use, source)
 
         return self._store.get(stage.node, make)
 
@@ -90,8 +90,8 @@ class Walk:
         """Variables of a trained stage."""
         stage = self._plan.stages[name]
         return fit.load_variables(
-            self.training(name), stage.method, first_batch(stage, self._use.arrays),
-            steps=stage.block["steps"], ema=bool(stage.block.get("ema")), mesh=self._use.mesh,
+            self.training(name), stage.method, first_batch(stage, self.use.arrays),
+            steps=stage.block["steps"], ema=bool(stage.block.get("ema")), mesh=self.use.mesh,
         )  # fmt: skip
 
     def _parts(self, name):
@@ -102,8 +102,8 @@ class Walk:
 
         def make(folder):
             if row.stage is None:
-                return score.describe_windows(folder, self._use)
-            return score.embed(folder, row.stage, self.variables(name), self._use)
+                return score.describe_windows(folder, self.use)
+            return score.embed(folder, row.stage, self.variables(name), self.use)
 
         return score.load_embedding(self._store.get(node, make))
 
@@ -112,7 +112,7 @@ class Walk:
 
         def make(folder):
             start = time.perf_counter()
-            score.evaluate(folder, node, row, parts, variables, self._use)
+            score.evaluate(folder, node, row, parts, variables, self.use)
             return {"seconds": round(time.perf_counter() - start, 2)}
 
         return score.load_found(self._store.get(node, make))

@@ -1,9 +1,22 @@
 """Results in; out comes what people read: a table, results.json, one self-contained page."""
 
+from mmalign.report.advice import advice
 from mmalign.report.cautions import cautions
+from mmalign.report.comparison import comparison_page, csv_of
 from mmalign.report.page import write
 from mmalign.report.probes import probe_table
 from mmalign.report.results import plain, read_results, write_results
 from mmalign.report.table import Table
 
-__all__ = ["Table", "cautions", "plain", "probe_table", "read_results", "write", "write_results"]
+__all__ = [
+    "Table",
+    "advice",
+    "cautions",
+    "comparison_page",
+    "csv_of",
+    "plain",
+    "probe_table",
+    "read_results",
+    "write",
+    "write_results",
+]

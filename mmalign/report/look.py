@@ -2,6 +2,11 @@
 
 import base64
 import html
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mmalign.report.results import plain
 
 STYLE = """
 :root { color-scheme: light; }
@@ -21,8 +26,30 @@ tr.shown { background: #eef5fa; }
 .note { color: #6b7785; font-size: .85rem; max-width: 46rem; }
 img { display: block; max-width: 100%; height: auto; }
 summary { cursor: pointer; color: #2f6f9f; margin: .6rem 0; }
+@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; }
+  img, table { break-inside: avoid; } .wide { overflow: visible; } }
 pre { background: #f5f7fa; padding: 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45; }
 """
+
+
+def document(title: str, body: str) -> str:
+    """A whole page of a body in HTML."""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f"<title>{html.escape(title)}</title>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{STYLE}</style></head>\n<body>\n{body}</body></html>\n"
+    )
+
+
+def resolved_config(config: Mapping[str, Any] | None) -> str | None:
+    """The section that holds the config, to be opened."""
+    if not config:
+        return None
+    text = html.escape(json.dumps(plain(config), indent=2, ensure_ascii=False))
+    return section(
+        "Configuration", f"<details><summary>Resolved config</summary><pre>{text}</pre></details>"
+    )
 
 
 def section(title: str, content: str, note: str = "") -> str:

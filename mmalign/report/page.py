@@ -1,7 +1,6 @@
 """report.html: one page that needs nothing else, no network and no script."""
 
 import html
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from mmalign.report import curves, sections
-from mmalign.report.look import STYLE, picture, section
-from mmalign.report.results import plain
+from mmalign.report.look import document, picture, resolved_config, section
 
 _LONG = 80  # characters; a longer fact of the header gets a line of its own
 
@@ -46,15 +44,9 @@ def write(
         sections.embedding_map(embedding, label, classes),
         sections.information(results.get("information")),
         _curves(metrics),
-        _config(results.get("config")),
+        resolved_config(results.get("config")),
     ]
-    title = html.escape(_title(results, data))
-    page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n<title>{title}</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style></head>\n<body>\n"
-        f"{''.join(part for part in parts if part)}</body></html>\n"
-    )
+    page = document(_title(results, data), "".join(part for part in parts if part))
     path = Path(folder) / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
@@ -96,12 +88,3 @@ def _curves(metrics):
             f"<details><summary>Everything logged</summary>{picture(others, 'Metrics')}</details>"
         )
     return section("Training", content)
-
-
-def _config(config):
-    if not config:
-        return None
-    text = html.escape(json.dumps(plain(config), indent=2, ensure_ascii=False))
-    return section(
-        "Configuration", f"<details><summary>Resolved config</summary><pre>{text}</pre></details>"
-    )

@@ -1,0 +1,57 @@
+"""Curves of a comparison: what rows make of more pairs, and of more labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmalign.report.advice import METRIC
+from mmalign.report.canvas import MUTED, blank, colour, png, short, tidy
+
+_DASHED = ("Chance", "Raw windows", "Random encoder", "Window statistics",
+           "Random forest on window statistics", "Supervised network")  # fmt: skip
+
+
+def curves(panels: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], xlabel: str) -> bytes:
+    """PNG bytes: a panel each, a line a row, macro-F1 in % with its interval.
+
+    panels: {title: [(where on the x axis, in words, ranking)]}, from little to much.
+    """
+    names = list(dict.fromkeys(
+        row["row"] for points in panels.values() for _, ranking in points for row in ranking["rows"]
+    ))  # fmt: skip
+    figure = blank(3.4 * len(panels) + 2.4, 3.4)
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    learnt = [name for name in names if name not in _DASHED]
+    for ax, (title, points) in zip(axes, panels.items()):
+        for name in names:
+            reference = name in _DASHED
+            tone = MUTED if reference else colour(learnt.index(name))
+            style = dict(color=tone, lw=1.0 if reference else 1.6, label=short(name, 34))
+            if reference:
+                style |= dict(ls=("--", ":", "-.")[_DASHED.index(name) % 3])
+            else:
+                style |= dict(marker="os^Dv<>P"[learnt.index(name) // 8 % 8], ms=4)
+            x, mean, low, high = _line(name, points)
+            ax.plot(x, mean, **style)
+            if not reference:
+                ax.fill_between(x, low, high, color=tone, alpha=0.08, lw=0)
+        ax.set_xticks(range(len(points)), [where for where, _ in points])
+        ax.set_title(title, loc="left", fontsize=8.5)
+        ax.set_xlabel(xlabel)
+        tidy(ax)
+    axes[0].set_ylabel("macro-F1 in %")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False,
+                  fontsize=7.5)  # fmt: skip
+    return png(figure)
+
+
+def _line(name, points):
+    """(x, mean, low, high) of a row where it has a number; without an interval, the mean thrice."""
+    out = []
+    for x, (_, ranking) in enumerate(points):
+        row = next((row for row in ranking["rows"] if row["row"] == name), None)
+        if row is not None:
+            mean = row["mean"][METRIC]
+            out.append((x, *(100 * y for y in (mean, *(row["interval"][METRIC] or (mean, mean))))))
+    return np.array(out).T.reshape(4, -1)
