@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -184,7 +185,8 @@ def rehearse(stage: Stage, data: Mapping, source: Any) -> Any:
         stage.tx.init(params)
         variables = {**variables, "params": params}
         target = {"target": params} if stage.block.get("ema") else {}
-        loss, _ = stage.method.loss(variables | target, batch, key)
+        progress = {"progress": jnp.float32(0)}  # as in a training, which then finds it traced
+        loss, _ = stage.method.loss(variables | target, {**batch, **progress}, key)
         return params, loss, stage.method.embed(variables, batch)
 
     key = jax.eval_shape(lambda: jax.random.key(0))

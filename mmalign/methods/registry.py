@@ -1,9 +1,13 @@
 """Methods by name, and those of other packages by where they are."""
 
+import contextlib
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import jax
 
 from mmalign import options
 from mmalign.methods.contract import (
@@ -32,6 +36,8 @@ METHODS = {
     "supervised": f"{_HOME}.supervised:create",
 }
 
+_MADE: dict[str, Method] = {}
+
 
 def create(
     config: Mapping[str, Any],
@@ -52,7 +58,22 @@ def create(
     The last two are given to functions with a keyword argument of that name, and are no options.
     Raises: ValueError if there is no such method, or its options or the modalities do not fit;
       TypeError for a function that does not return a Method.
+    Its functions are jitted. One of METHODS is made once for all that ask for the same, so that it
+    is traced once for arguments of the same shapes: by the plan, for each stage, seed and cell.
     """
+    key = None
+    if config.get("name") in METHODS:
+        with contextlib.suppress(TypeError):  # an option that JSON does not have
+            key = json.dumps([config, modalities, targets, length], default=_plain)
+    if key is None or key not in _MADE:
+        made = _create(config, modalities, targets, length)
+        if key is None:
+            return made
+        _MADE[key] = made
+    return _MADE[key]
+
+
+def _create(config, modalities, targets, length):
     given = dict(config)
     if "name" not in given:
         raise ValueError("a method needs a name, one of METHODS or 'package.module:function'")
@@ -70,7 +91,16 @@ def create(
         raise TypeError(f"method {name!r} must return a Method, got {type(method).__name__}")
     for need in method.needs:
         options.known("need of a method", need, NEEDS)
-    return method
+    fuse = None if method.fuse is None else jax.jit(method.fuse)
+    jitted = {name: jax.jit(getattr(method, name)) for name in ("init", "loss", "embed")}
+    return method._replace(**jitted, fuse=fuse)
+
+
+def _plain(value):
+    """A mapping that is no dict, for JSON."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
 
 
 def _function(name) -> Callable:

@@ -45,7 +45,7 @@ def windows(folder):
     return folder / "windows.npz"
 
 
-def made_up(folder, stage, use, source, checkpoints):
+def made_up(folder, stage, use, source, checkpoints, spent):
     """In place of a training: what a network answers with any weights it answers with trained ones,
     and to compile the first weights and the steps of all methods takes longer than all else.
     """
