@@ -102,7 +102,7 @@ def test_configs_import_no_library_but_ml_collections():
         "functools",
         "ml_collections.config_dict",
         "mmalign.defaults",
-        "mmalign.configs.common",
+        *(f"mmalign.configs.{path.stem}" for path in (COMMON, *CONFIGS)),
     }
     for path in (COMMON, *CONFIGS):
         assert set(imports(path)) <= known

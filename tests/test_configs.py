@@ -8,12 +8,12 @@ import pytest
 from ml_collections import config_dict, config_flags
 
 from mmalign import main
-from mmalign.configs import baselines, common, crossl, infomae
+from mmalign.configs import baselines, common, compare, crossl, infomae
 from mmalign.data import catalogue
 from mmalign.run_checks import BUILT_IN
 
 ROOT = pathlib.Path(__file__).parents[1]
-CONFIGS = {"infomae": infomae, "crossl": crossl, "baselines": baselines}
+CONFIGS = {"infomae": infomae, "crossl": crossl, "baselines": baselines, "compare": compare}
 every_config = pytest.mark.parametrize("module", CONFIGS.values(), ids=CONFIGS)
 
 
@@ -176,9 +176,15 @@ def test_a_config_is_found_by_name_and_by_path_wherever_one_is(parsed, tmp_path,
     ("value", "error"),
     [
         ("infomea", r"no config is called 'infomea' \(did you mean 'infomae'\?\); there is bas"),
-        ("common", "no config is called 'common'; there is baselines, crossl, infomae"),
-        ("configs/nope.py", "no config is called 'nope'; there is baselines, crossl, infomae"),
-        ("nope.py", "there is no file nope.py; by name there is baselines, crossl, infomae"),
+        ("common", "no config is called 'common'; there is baselines, compare, crossl, infomae"),
+        (
+            "configs/nope.py",
+            "no config is called 'nope'; there is baselines, compare, crossl, infomae",
+        ),
+        (
+            "nope.py",
+            "there is no file nope.py; by name there is baselines, compare, crossl, infomae",
+        ),
         ("empty.py", "empty.py has no function get_config"),
         ("none.py", "get_config of none.py must return a ConfigDict, got NoneType"),
     ],

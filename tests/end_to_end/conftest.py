@@ -45,6 +45,15 @@ TINY = {
 }
 
 
+def pytest_collection_modifyitems(items):
+    """The second file that looks at `tiny_run` comes last of these: no worker waits for another."""
+    here = [item for item in items if item.path.parent == pathlib.Path(__file__).parent]
+    later = sorted(here, key=lambda item: item.path.name == "test_trained.py")
+    places = [i for i, item in enumerate(items) if item in here]
+    for place, item in zip(places, later):
+        items[place] = item
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """The config: `config(changes)` as an object, `command(workdir, changes)` as arguments."""

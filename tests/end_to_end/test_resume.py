@@ -116,7 +116,7 @@ def test_cut_off_again_and_again_at_random_files_it_ends_in_the_same_results(
     attempt, unbroken, number, tmp_path
 ):
     seed, apart = (
-        int(os.environ.get(f"MMALIGN_CUTS_{x}", y)) for x, y in (("SEED", 0), ("APART", 170))
+        int(os.environ.get(f"MMALIGN_CUTS_{x}", y)) for x, y in (("SEED", 0), ("APART", 330))
     )
     rng, cuts = np.random.default_rng([seed, signal.Signals[number]]), 0
     while (run := attempt(tmp_path / "run", "files", rng.integers(1, apart), number)).code:

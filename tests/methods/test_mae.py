@@ -1,7 +1,5 @@
 """The masked autoencoders, each modality alone, and the supervised reference beside them."""
 
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,13 +68,23 @@ def test_every_part_of_an_autoencoder_learns(plain):
         assert not zero(grads["sensors"][m]["encoder"]["mask_token"])  # so something was hidden
 
 
+class Oracle:
+    """A decoder that knows what to say."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def apply(self, *_, **__):
+        return self.answer
+
+
 def test_what_has_a_single_patch_is_reconstructed_from_all_of_it(small):
     """Half of one patch is none: without a rule of its own nothing would ever be learnt."""
     front = sensors({"encoder": small.options("mae")["encoder"]}, {"age": Modality("vector", (1,))})
     grid, backbone = jax.random.normal(KEY, (8, 1, 1, 1)), front.backbones["age"]
     masked = draw_masks(front, KEY, {"age": grid}, 0.5)["age"]
     assert not masked.any()
-    oracle = SimpleNamespace(apply=lambda *args, **kwargs: backbone.patching.patchify(grid) + 1.0)
+    oracle = Oracle(backbone.patching.patchify(grid) + 1.0)
     answers = front._replace(backbones={"age": backbone._replace(decoder=oracle)})
     cost = reconstruction(
         answers, "age", {"decoder": None}, None, grid, jnp.ones(8, bool), None, masked=masked
@@ -97,8 +105,7 @@ def test_only_hidden_patches_of_real_cells_are_scored(small):
     truth = patching.patchify(grid)
 
     def cost(guess):
-        oracle = SimpleNamespace(apply=lambda *args, **kwargs: guess)
-        answers = front._replace(backbones={"acc": backbone._replace(decoder=oracle)})
+        answers = front._replace(backbones={"acc": backbone._replace(decoder=Oracle(guess))})
         everyone = jnp.ones(8, bool)
         return reconstruction(
             answers, "acc", {"decoder": None}, None, grid, everyone, None, masked=masked
