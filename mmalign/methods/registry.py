@@ -74,7 +74,7 @@ def create(
 
 
 def _create(config, modalities, targets, length):
-    given = dict(config)
+    given = _tuples(config)
     if "name" not in given:
         raise ValueError("a method needs a name, one of METHODS or 'package.module:function'")
     name = given.pop("name")
@@ -94,6 +94,13 @@ def _create(config, modalities, targets, length):
     fuse = None if method.fuse is None else jax.jit(method.fuse)
     jitted = {name: jax.jit(getattr(method, name)) for name in ("init", "loss", "embed")}
     return method._replace(**jitted, fuse=fuse)
+
+
+def _tuples(value):
+    """The value with tuples for lists, which JSON has in their place: modules must be hashable."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(of) for name, of in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _plain(value):
