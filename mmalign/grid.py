@@ -92,7 +92,8 @@ def _draw(sampler, pairs):
     """Sets which pairs a sampler draws from; all of them are what it draws from unless told."""
     if isinstance(pairs, int):
         sampler.update(people=pairs)
-        sampler.pop("fraction", None)
+        if "fraction" in sampler:
+            del sampler["fraction"]
     elif pairs < 1 or "fraction" in sampler:
         sampler.fraction = pairs
 

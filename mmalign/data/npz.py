@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmalign.data.dataset import LABEL, SPLITS, TEST, TRAIN, UNKNOWN, Dataset, Description, Task
+from mmalign.data.npz_columns import number_labels
 from mmalign.data.npz_file import NpzFile, read_file
 from mmalign.data.npz_modality import NpzModality
 from mmalign.data.windows import with_gaps
@@ -24,7 +25,8 @@ def load(path: str | os.PathLike, *, test_fraction: float = 0.25, split_seed: in
       kind_<modality>: "series", "image", "vector", or "sequence" for [n, tokens, features].
       present_<modality>: [n] bool, says outright where the sensor is missing.
       rate_hz_<modality>: samples a second, of every series.
-      label: [n] integers from 0, -1 = unknown. class_names: [classes] strings.
+      label: [n] integers from 0, -1 = unknown; or strings, "" = unknown. class_names: [classes]
+        strings; of labels that are strings, what is 0, 1 and so on (by default as sorted).
       target_<task>: another thing to tell of a window: [n] integers (classes, -1 = unknown), [n] or
         [n, k] floats (real numbers, NaN = unknown), or [n, k] bool or int8 (several labels at once,
         -1 = unknown).
@@ -121,13 +123,16 @@ def _joined(files, parts):
     pair = np.stack([file_of, columns.get("recording", columns["group"])])
     columns["recording"] = np.unique(pair, axis=1, return_inverse=True)[1].ravel()
     columns.setdefault("position", _count(columns["recording"]))
-    if LABEL in columns and not parts[0].class_names:
+    names = parts[0].class_names
+    if LABEL in columns and columns[LABEL].dtype.kind == "U":
+        columns[LABEL], names = number_labels(columns[LABEL], names)
+    elif LABEL in columns and not names:
         _check_codes(files, LABEL, columns[LABEL], ", or name them in 'class_names'")
     for task, x in targets.items():
         if x.dtype == np.int32:
             _check_codes(files, f"target_{task}", x)
     modalities = {m: _stacked([part.modalities[m] for part in parts]) for m in parts[0].modalities}
-    return NpzFile(modalities, columns, targets, parts[0].class_names)
+    return NpzFile(modalities, columns, targets, names)
 
 
 def _check_codes(files, key, codes, remedy=""):

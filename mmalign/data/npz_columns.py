@@ -13,10 +13,10 @@ HIGHEST = {"split": max(SPLITS.values())}
 
 
 def read_column(file: pathlib.Path, key: str, x: np.ndarray, n: int) -> np.ndarray:
-    """[n] integers, or strings for `group`; ValueError that names the first bad window."""
+    """[n] integers, or strings for `group` and `label`; ValueError names the first bad window."""
     if x.shape != (n,):
         raise ValueError(f"{file}: {key!r} must be [{n}], one entry a window, got {x.shape}")
-    if x.dtype.kind in "US" and key == "group":
+    if x.dtype.kind in "US" and key in (LABEL, "group"):
         return x.astype(str)
     if x.dtype.kind in "US" and key == "split":
         words = x.astype(str).tolist()
@@ -26,21 +26,41 @@ def read_column(file: pathlib.Path, key: str, x: np.ndarray, n: int) -> np.ndarr
             )
         return np.array([SPLITS[word] for word in words])
     if x.dtype.kind not in "iu" and not (key == "split" and x.dtype.kind == "b"):
-        hint = (
-            "; number strings by np.unique(x, return_inverse=True)" if x.dtype.kind in "US" else ""
-        )
+        hint = "" if x.dtype.kind not in "US" else (
+            "; number strings by np.unique(x, return_inverse=True)"
+        )  # fmt: skip
         raise ValueError(f"{file}: {key!r} must be integers, got {x.dtype}{hint}")
     return _in_range(file, key, x, LOWEST.get(key, 0), HIGHEST.get(key, LARGEST))
 
 
 def check_label(file: pathlib.Path, label: np.ndarray, class_names: tuple[str, ...]) -> None:
-    """Raises ValueError where a label is beyond the classes that are named, if they are."""
+    """Raises ValueError where a label is beyond the classes that are named, if they are.
+
+    A label in words has to be one of them, or empty: unknown.
+    """
+    if label.dtype.kind == "U":
+        bad = ~np.isin(label, [*class_names, ""]) & bool(class_names)
+        if bad.any():
+            raise ValueError(
+                f"{file}: 'label' {str(label[bad][0])!r} in window {bad.argmax()} is none of "
+                f"'class_names': {', '.join(class_names)}"
+            )
+        return
     bad = label >= (len(class_names) or np.inf)
     if bad.any():
         raise ValueError(
             f"{file}: 'label' {label[bad][0]} in window {bad.argmax()} is out of range: "
             f"'class_names' names {len(class_names)} classes, 0..{len(class_names) - 1}"
         )
+
+
+def number_labels(
+    words: np.ndarray, class_names: tuple[str, ...]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(int [n], class names) of labels in words: as they are named, or else as sorted; "" is -1."""
+    names = class_names or tuple(sorted(set(words.tolist()) - {""}))
+    codes = {name: code for code, name in enumerate(names)} | {"": UNKNOWN}
+    return np.array([codes[word] for word in words.tolist()], int), names
 
 
 def read_target(file: pathlib.Path, key: str, x: np.ndarray, n: int) -> np.ndarray:

@@ -62,6 +62,16 @@ def test_arrays_come_back_as_saved(load, windows):
     assert (data.label.dtype, data.split.dtype, data.group.dtype) == (np.int32, np.int8, np.int32)
 
 
+def test_labels_in_words_are_numbered_as_they_are_named_or_as_sorted(load, windows):
+    words = np.array(["sit", "run", "", "lie"])[np.arange(N) % 4]
+    data = load(windows | {"label": words})
+    assert data.description.class_names == ("lie", "run", "sit") and data.num_classes == 3
+    np.testing.assert_array_equal(data.label[:4], [2, 1, -1, 0])
+    data = load(windows | {"label": words, "class_names": ["sit", "lie", "run", "fly"]})
+    np.testing.assert_array_equal(data.label[:4], [0, 2, -1, 1])
+    assert data.description.class_names == ("sit", "lie", "run", "fly")
+
+
 def test_windows_of_nan_are_absent_and_zero(load, windows):
     windows["ecg"][[2, 7]] = np.nan
     data = load(windows)
@@ -273,7 +283,11 @@ REFUSED = {
     "rates": ({"rate_hz_acc": [5, 5]}, "'rate_hz_acc' must be one positive number"),
     "label size": ({"label": np.zeros(N - 1, int)}, r"'label' must be \[12\].*got \(11,\)"),
     "label type": ({"label": np.zeros(N)}, "'label' must be integers, got float64"),
-    "label text": ({"label": np.full(N, "sit")}, "'label' must be integers.*return_inverse"),
+    "label word": (
+        {"label": np.full(N, "sit"), "class_names": ["run", "lie"]},
+        "'label' 'sit' in window 0 is none of 'class_names': run, lie",
+    ),
+    "position text": ({"position": np.full(N, "a")}, "'position' must be integers.*return_inverse"),
     "label below": ({"label": np.arange(N) - 3}, "'label' must be in -1.*got -3 in window 0"),
     "label above": ({"class_names": ["a", "b"]}, "'label' 2 in window 2 .*names 2 classes, 0..1"),
     "label far above": ({"label": np.arange(N) * 99}, "'label' 1089 is out of range.*12 windows"),
