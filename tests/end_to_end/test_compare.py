@@ -92,9 +92,12 @@ def test_killed_half_way_it_goes_on_and_ends_alike(start, tmp_path):
     finished = [*(tmp_path / "run" / "artifacts").glob("*/complete.json")]
     assert 0 < len(finished) < 15 and not (tmp_path / "run" / "results.json").exists()
     before = {path: path.stat().st_mtime_ns for path in finished}
-    second = start("-m", "mmalign.main", *flags, **environment)
+    two = "--config.compare.side_by_side=2"
+    second = start("-m", "mmalign.main", *flags, two, **environment)
     output = second.communicate()[0]
     assert second.returncode == 0, output
+    other = (tmp_path / "run" / "process-1.log").read_text()
+    assert "50 % of the pairs: " in other and "Traceback" not in other
     assert {path: path.stat().st_mtime_ns for path in finished} == before
     unbroken = start(
         "-m", "mmalign.main", flags[0], f"--workdir={tmp_path / 'other'}", **environment
