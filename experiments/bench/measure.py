@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmalign import losses
-from mmalign.losses.tiles import tile_for
+from mmalign.losses.sides import tile_for
 
 KNOBS = {  # what both sides are called with
     "info_nce": {"temperature": 0.1},

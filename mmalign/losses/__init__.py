@@ -17,31 +17,33 @@ sign, with no gradient; NaN in a row that counts comes out.
   gradient.
 """
 
-from mmalign.losses.contrastive import clip, info_nce, nt_xent
-from mmalign.losses.distribution import coral, mmd, sliced_wasserstein
-from mmalign.losses.information import (
-    density_ratio,
-    entropy,
-    gaussian_mutual_information,
-    private_information,
-    shared_information,
-    total_correlation,
-)
-from mmalign.losses.multiview import cmc, cocoa, comm, gmc
+from mmalign.losses.barlow_twins import barlow_twins
+from mmalign.losses.clip import clip
+from mmalign.losses.closed_forms import entropy, gaussian_mutual_information, total_correlation
+from mmalign.losses.cmc import cmc
+from mmalign.losses.cocoa import cocoa
+from mmalign.losses.comm import comm
+from mmalign.losses.contrastive import info_nce, nt_xent
+from mmalign.losses.coral import coral
+from mmalign.losses.debiased import debiased
+from mmalign.losses.density_ratio import density_ratio
+from mmalign.losses.gmc import gmc
+from mmalign.losses.hard_negative import hard_negative
+from mmalign.losses.masked_errors import masked_huber, masked_l1, masked_mse
+from mmalign.losses.mmd import mmd
 from mmalign.losses.mutual_information import mutual_information
+from mmalign.losses.neighbourhood import neighbourhood_coding
 from mmalign.losses.orthogonality import orthogonality
+from mmalign.losses.patches import normalise_patches
 from mmalign.losses.pieces import value_and_grad_in_pieces
-from mmalign.losses.reconstruction import (
-    masked_huber,
-    masked_l1,
-    masked_mse,
-    normalise_patches,
-)
-from mmalign.losses.redundancy import barlow_twins, vicreg
-from mmalign.losses.reweighted import debiased, hard_negative
+from mmalign.losses.private_information import private_information
+from mmalign.losses.sequence_ranking import sequence_ranking
+from mmalign.losses.shared_information import shared_information
 from mmalign.losses.siglip import sigmoid
-from mmalign.losses.supervised import supcon, weighted_supcon
-from mmalign.losses.temporal import neighbourhood_coding, sequence_ranking
+from mmalign.losses.sliced_wasserstein import sliced_wasserstein
+from mmalign.losses.supcon import supcon
+from mmalign.losses.vicreg import vicreg
+from mmalign.losses.weighted_supcon import weighted_supcon
 
 __all__ = [
     "barlow_twins",

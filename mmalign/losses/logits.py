@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from mmalign.losses.numerics import rows_that_count, widen
+from mmalign.losses.numerics import widen
+from mmalign.losses.rows import check_some, rows_that_count
 
 
 def two_sides(
@@ -40,6 +41,7 @@ def check_rows(name: str, logits: jax.Array, shape: tuple[int, ...] | None = Non
     """Raises ValueError if `logits` is not [batch], or of another shape than the one given."""
     if logits.ndim != 1:
         raise ValueError(f"{name} must be [batch], got shape {logits.shape}")
+    check_some(logits.shape)
     if shape is not None and logits.shape != shape:
         raise ValueError(f"{name} must be [batch] = {list(shape)}, got {list(logits.shape)}")
 

@@ -5,14 +5,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from mmalign.losses.numerics import (
-    gathered,
-    mean_over_counted,
-    places,
-    rows_that_count,
-    softplus,
-    widen,
-)
+from mmalign.losses.numerics import softplus, widen
+from mmalign.losses.rows import check_some, gathered, mean_over_counted, places, rows_that_count
 
 _BOUNDS = ("info_nce", "nwj", "dv", "club")
 _SATURATED = 80  # e^80 and sums of thousands of them fit float32
@@ -68,6 +62,7 @@ def mutual_information(
             f"scores must be [batch, global batch], a column for each row of "
             f"{devices} device(s), got shape {scores.shape}"
         )
+    check_some(scores.shape)
     where = rows_that_count(where, scores.shape[:1])
     counted, place = gathered(where, axis_name), places(len(where), axis_name)
     count = counted.sum(dtype=scores.dtype)

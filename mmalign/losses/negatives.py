@@ -15,8 +15,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import Scalar, gathered, global_rows
-from mmalign.losses.tiles import Side, pair_sums, row_peaks
+from mmalign.losses.knobs import Scalar, inverse
+from mmalign.losses.rows import gathered, global_rows
+from mmalign.losses.sides import Side
+from mmalign.losses.tiles import pair_sums, row_peaks
 
 
 class Total(NamedTuple):
@@ -32,6 +34,8 @@ def negative_totals(
     anchors: tuple[jax.Array, ...],
     temperature: Scalar,
     *,
+    unit: bool = True,
+    partners: bool = False,
     powers: tuple[float, ...] = (1,),
     tile: int | None = None,
     axis_name: str | None = None,
@@ -44,17 +48,21 @@ def negative_totals(
       y: likewise; None for x itself.
       anchors: ([n] similarity of each row of x and its positive,), or that and the like of y.
       temperature: positive scalar; a Python number, or an array and then perhaps traced.
+      unit: whether rows are of length 1 at most, so that no similarity exceeds 1.
+      partners: sums over the other rows with the same second id, instead.
       powers: of the exponentials that are summed.
       tile: rows and columns of a tile, None for the plain form.
       axis_name: mapped axis that splits the rows of both sides.
     """
-    c = jnp.asarray(1 / temperature, x.rows.dtype)
+    c = inverse(temperature, x.rows.dtype)
     itself = y is None
     if itself:
         y = x
     if tile is None:
-        return _plain(x, y, anchors, c, powers, axis_name)
-    tiled = functools.partial(_tiled, c=c, powers=powers, tile=tile, axis_name=axis_name)
+        return _plain(x, y, anchors, c, powers, partners, axis_name)
+    tiled = functools.partial(
+        _tiled, c=c, powers=powers, partners=partners, tile=tile, axis_name=axis_name
+    )
 
     def shared_start():  # one exponential for both directions, or one triangle
         return tiled(x, None if itself else y, anchors)
@@ -63,6 +71,8 @@ def negative_totals(
         directions = zip(((x, y), (y, x)), anchors)
         return tuple(tiled(*sides, (a,), with_peaks=True)[0] for sides, a in directions)
 
+    if not unit:
+        return own_start()
     rows = global_rows(y.rows, axis_name)
     lowest = 2 * max(powers) / (80 - math.log(rows))  # float32's exponents end at 88
     if isinstance(temperature, int | float):
@@ -70,31 +80,31 @@ def negative_totals(
     return lax.cond(temperature > lowest, shared_start, own_start)
 
 
-def check_temperature(temperature: Scalar) -> None:
-    """Raises ValueError for one that is not a scalar or, as far as that can be seen, positive."""
-    if jnp.ndim(temperature) != 0:
-        raise ValueError(f"temperature must be a scalar, got shape {jnp.shape(temperature)}")
-    if isinstance(temperature, int | float) and not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
-
-
 def cross_entropy(total: Total) -> jax.Array:
     """-log softmax of the positive among itself and its negatives: [n]."""
-    return total.peak + jnp.log1p(jnp.expm1(-total.peak) + total.sums[0])
+    peak, sums = total.peak, total.sums[0]
+    far = peak > 1  # 1 and what is taken off cancel there
+    far_sum = jnp.where(far, jnp.exp(-peak) + sums, 1)
+    return peak + jnp.log(far_sum) + jnp.log1p(jnp.where(far, 0, jnp.expm1(-peak) + sums))
 
 
-def _tiled(x, y, anchors, *, c, powers, tile, axis_name, with_peaks=False):
+def log_total(total: Total, at_all: jax.Array) -> jax.Array:
+    """Log of a sum of exponentials: [n]; 0 where there is none, as `at_all` tells."""
+    return jnp.where(at_all, total.peak, 0) + jnp.log(jnp.where(at_all, total.sums[0], 1))
+
+
+def _tiled(x, y, anchors, *, c, powers, partners, tile, axis_name, with_peaks=False):
     """Exponents start at similarity 1 or, `with_peaks`, at each query's own anchor and peak."""
     start, peak = 1, 0
     ids = len(x.tags)
     if with_peaks:
         start = lax.stop_gradient(anchors[0])
         x = x._replace(tags=(*x.tags, start))
-        peak = row_peaks(_gap(ids), x, y, c, tile=tile, axis_name=axis_name)
+        peak = row_peaks(_gap(ids, partners), x, y, c, tile=tile, axis_name=axis_name)
         x = x._replace(tags=(*x.tags, peak))
     both = len(anchors) == 2
     sums = pair_sums(
-        _exponentials(ids, powers), x, y, c, columns=both, tile=tile, axis_name=axis_name
+        _exponentials(ids, powers, partners), x, y, c, columns=both, tile=tile, axis_name=axis_name
     )
 
     def total(anchor, sums):
@@ -105,49 +115,59 @@ def _tiled(x, y, anchors, *, c, powers, tile, axis_name, with_peaks=False):
 
 
 @functools.cache
-def _gap(ids):
+def _gap(ids, partners):
     def gap(s, x_tags, y_tags, c):
-        return jnp.where(_negative(x_tags[:ids], y_tags[:ids]), c * (s - x_tags[ids]), 0)
+        return jnp.where(_chosen(x_tags[:ids], y_tags[:ids], partners), c * (s - x_tags[ids]), 0)
 
     return gap
 
 
 @functools.cache
-def _exponentials(ids, powers):
+def _exponentials(ids, powers, partners):
     def exponentials(s, x_tags, y_tags, c):
         start, peak = x_tags[ids:] or (1, 0)
-        negative = _negative(x_tags[:ids], y_tags[:ids])
+        negative = _chosen(x_tags[:ids], y_tags[:ids], partners)
         gap = jnp.where(negative, c * (s - start) - peak, -1e30)  # of exponential and gradient 0
         return tuple(jnp.exp(power * gap) for power in powers)
 
     return exponentials
 
 
-def _plain(x, y, anchors, c, powers, axis_name):
+def _plain(x, y, anchors, c, powers, partners, axis_name):
     keys = gathered(y, axis_name)
-    similarity, negative = _similarity(x, keys)
-    totals = [_totals(similarity, negative, anchors[0], c, powers)]
+    similarity, negative = _similarity(x, keys, partners)
+    totals = [gap_totals(similarity, negative, anchors[0], c, powers)]
     if len(anchors) == 2 and axis_name is None:  # the same products, read by column
-        totals.append(_totals(similarity, negative, anchors[1], c, powers, axis=0))
+        totals.append(gap_totals(similarity, negative, anchors[1], c, powers, axis=0))
     elif len(anchors) == 2:
-        back = _similarity(y, gathered(x, axis_name))
-        totals.append(_totals(*back, anchors[1], c, powers))
+        back = _similarity(y, gathered(x, axis_name), partners)
+        totals.append(gap_totals(*back, anchors[1], c, powers))
     return tuple(totals)
 
 
-def _similarity(x, y):
+def _similarity(x, y, partners):
     s = jnp.matmul(x.rows, y.rows.T, precision="highest")
-    return s, _negative([tag[:, None] for tag in x.tags], [tag[None] for tag in y.tags])
+    return s, _chosen([tag[:, None] for tag in x.tags], [tag[None] for tag in y.tags], partners)
 
 
-def _negative(x_ids, y_ids):
-    """Whether rows are each other's negatives."""
+def _chosen(x_ids, y_ids, partners):
+    """Whether rows are each other's negatives or, if asked for, partners."""
+    if partners:
+        return (x_ids[0] >= 0) & (y_ids[0] >= 0) & (x_ids[0] != y_ids[0]) & (x_ids[1] == y_ids[1])
     different = [x_id != y_id for x_id, y_id in zip(x_ids, y_ids)]
     return functools.reduce(jnp.logical_and, different, (x_ids[0] >= 0) & (y_ids[0] >= 0))
 
 
-def _totals(similarity, negative, anchor, c, powers, axis=1):
-    gap = jnp.where(negative, (similarity - jnp.expand_dims(anchor, axis)) * c, -jnp.inf)
+def gap_totals(
+    similarity: jax.Array,
+    chosen: jax.Array,
+    anchor: jax.Array,
+    c: jax.Array,
+    powers: tuple[float, ...] = (1,),
+    axis: int = 1,
+) -> Total:
+    """The Total along `axis` of a matrix of similarities, where they are chosen."""
+    gap = jnp.where(chosen, (similarity - jnp.expand_dims(anchor, axis)) * c, -jnp.inf)
     peak = jnp.maximum(lax.stop_gradient(gap).max(axis=axis), 0)
     gap = gap - jnp.expand_dims(peak, axis)
     return Total(peak, tuple(jnp.exp(power * gap).sum(axis=axis) for power in powers))

@@ -1,16 +1,9 @@
-"""What losses share: dtypes, rows that count, rows on other devices, moments and distances."""
-
-from collections.abc import Callable
-from typing import Any
+"""What losses compute in: dtypes, lengths, slopes that stay finite."""
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
-
-from mmalign.losses.ring import axis_devices
-
-Scalar = float | jax.Array  # perhaps traced: a knob that can be learned or ramped
 
 
 def compute_dtype(*arrays: ArrayLike) -> jnp.dtype:
@@ -23,6 +16,7 @@ def compute_dtype(*arrays: ArrayLike) -> jnp.dtype:
 
 
 _INFINITE = 1e6
+_SHORT = 1e-3
 
 
 def widen(*arrays: ArrayLike) -> tuple[jax.Array, ...]:
@@ -37,9 +31,11 @@ def widen(*arrays: ArrayLike) -> tuple[jax.Array, ...]:
 
 @jax.custom_jvp
 def unit_norm(x: jax.Array) -> jax.Array:
-    """Rows of `x` scaled to length 1; a zero row stays zero, with a finite gradient.
+    """Rows of `x` scaled to length 1; a zero row stays zero.
 
-    Rows shorter than 1e-6 come out shorter than 1.
+    Rows shorter than 1e-6 come out shorter than 1. The gradient of a row grows as 1 / length down
+    to a length of 1e-3, and fades with it from there on: it is nowhere larger than 1,000 times that
+    of a row of length 1, and a row of zeros, which has no direction to turn, gets none.
     """
     return x * inverse_norm(x)
 
@@ -50,9 +46,17 @@ def _unit_norm_jvp(primals, tangents):
     (x,), (dx,) = primals, tangents
     scale = inverse_norm(x)
     unit = x * scale
-    turns = jnp.square(unit).sum(axis=-1, keepdims=True) > 0.999  # not one of the short rows
-    along = jnp.where(turns, (unit * dx).sum(axis=-1, keepdims=True), 0)
-    return unit, scale * (dx - along * unit)
+    along = (unit * dx).sum(axis=-1, keepdims=True)
+    square = jnp.square(unit).sum(axis=-1, keepdims=True) / scale / scale
+    return unit, fading(square) * scale * (dx - along * unit)
+
+
+def fading(square: jax.Array) -> jax.Array:
+    """What a slope that grows as 1 / length is to be damped by, from the squared length.
+
+    1 down to a length of 1e-3, then (length / 1e-3)^2: the slope stays below 1,000.
+    """
+    return jnp.minimum(square / _SHORT**2, 1)
 
 
 def inverse_norm(x: jax.Array) -> jax.Array:
@@ -60,53 +64,6 @@ def inverse_norm(x: jax.Array) -> jax.Array:
     peak = jnp.abs(x).max(axis=-1, keepdims=True, initial=1)
     square = jnp.square(x / peak).sum(axis=-1, keepdims=True)  # those of large entries overflow
     return lax.rsqrt(jnp.maximum(square, 1e-12)) / peak
-
-
-def rows_that_count(
-    where: ArrayLike | None, shape: tuple[int, ...], *, name: str = "where"
-) -> jax.Array:
-    """`where` as a bool array of `shape`, all True for None.
-
-    Raises: TypeError if it is not bool, ValueError for another shape; both name it by `name`.
-    """
-    if where is None:
-        return jnp.ones(shape, bool)
-    where = jnp.asarray(where)
-    if where.dtype != jnp.bool_:
-        raise TypeError(f"{name} must be bool, got {where.dtype}")
-    if where.shape != tuple(shape):
-        raise ValueError(f"{name} must be of shape {list(shape)}, got {list(where.shape)}")
-    return where
-
-
-def mean_over_counted(
-    values: jax.Array, counted: jax.Array, axis_name: str | None = None
-) -> jax.Array:
-    """`values` such that their plain mean is the mean over `counted`: those scaled, the others 0.
-
-    Values that do not count must be finite, or their gradient is not: clear the inputs first.
-    """
-    count = counted.sum(dtype=values.dtype)
-    size = values.size
-    if axis_name is not None:
-        count, size = lax.psum(count, axis_name), size * axis_devices(axis_name)
-    return jnp.where(counted, values * (size / jnp.maximum(count, 1)), 0)
-
-
-def global_rows(x: jax.Array, axis_name: str | None = None) -> int:
-    """Rows of the global batch, a Python number."""
-    return len(x) * axis_devices(axis_name)
-
-
-def places(rows: int, axis_name: str | None = None) -> jax.Array:
-    """Places in the global batch of this device's `rows`, [rows]."""
-    place = jnp.arange(rows)
-    return place if axis_name is None else place + lax.axis_index(axis_name) * rows
-
-
-def gathered(arrays: Any, axis_name: str | None = None) -> Any:
-    """The arrays with the rows of all devices."""
-    return arrays if axis_name is None else lax.all_gather(arrays, axis_name, tiled=True)
 
 
 @jax.custom_jvp
@@ -127,35 +84,10 @@ def absolute(x: jax.Array) -> jax.Array:
     return jnp.maximum(x, -x)
 
 
-def paired_rows(
-    x: ArrayLike, y: ArrayLike, where: ArrayLike | None
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Two [batch, dim] arrays in `compute_dtype`, zero where rows do not count, and bool `where`.
-
-    Raises: ValueError if they differ in shape or are not [batch, dim]; as `rows_that_count`.
-    """
-    x, y = widen(x, y)
-    if x.ndim != 2 or x.shape != y.shape:
-        raise ValueError(f"need two [batch, dim] arrays alike, got {x.shape} and {y.shape}")
-    where = rows_that_count(where, x.shape[:1])
-    x, y = (jnp.where(where[:, None], z, 0) for z in (x, y))
-    return x, y, where
-
-
-def summed(axis_name: str | None) -> Callable[[jax.Array], jax.Array]:
-    """A function that sums its argument over the devices that share the batch."""
-    return (lambda x: x) if axis_name is None else (lambda x: lax.psum(x, axis_name))
-
-
-def centred(
-    z: jax.Array, where: jax.Array, count: jax.Array, total: Callable[[jax.Array], jax.Array]
-) -> jax.Array:
-    """Rows minus the mean of those that count, `count` of them; zeros where they do not.
-
-    Rows that do not count must be zero; `total` is from `summed`.
-    """
-    mean = total(z.sum(axis=0, keepdims=True)) / jnp.maximum(count, 1)
-    return jnp.where(where[:, None], z - mean, 0)
+def root(square: jax.Array) -> jax.Array:
+    """Square root with gradient 0, not infinity, at 0."""
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
 
 
 def squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from mmalign.losses.numerics import absolute, mean_over_counted, paired_rows, unit_norm
+from mmalign.losses.numerics import absolute, unit_norm
+from mmalign.losses.rows import mean_over_counted, paired_rows
 
 _FORMS = {"hinge": jax.nn.relu, "square": jnp.square, "absolute": absolute}  # all flat at 0
 

@@ -4,15 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from mmalign.losses.numerics import (
-    Scalar,
-    global_rows,
-    mean_over_counted,
-    paired_rows,
-    places,
-    softplus,
-)
-from mmalign.losses.tiles import pair_sums, product_dtype, tile_for, unit_side
+from mmalign.losses.knobs import Scalar, bounded_exp, check_scalar
+from mmalign.losses.numerics import softplus
+from mmalign.losses.rows import global_rows, mean_over_counted, paired_rows, places
+from mmalign.losses.sides import product_dtype, side_of, tile_for
+from mmalign.losses.tiles import pair_sums
 
 
 def sigmoid(
@@ -21,6 +17,7 @@ def sigmoid(
     log_scale: Scalar,
     bias: Scalar,
     *,
+    normalise: bool = True,
     tile: int | None = None,
     where: ArrayLike | None = None,
     axis_name: str | None = None,
@@ -32,10 +29,12 @@ def sigmoid(
     the start, when everything is taken for a negative.
 
     Args:
-      z_a: [batch, dim] floats of any scale; normalised here.
+      z_a: [batch, dim] floats of any scale.
       z_b: as z_a, the partners.
-      log_scale: scalar; learned, from log 10 = 2.303 on.
+      log_scale: scalar; learned, from log 10 = 2.303 on. The scale counts as 1e6 at most, with the
+        gradient at that bound.
       bias: scalar; learned, from -10 on, for most pairs are negatives.
+      normalise: as in `info_nce`.
       tile: as in `info_nce`.
       where: bool [batch], the pairs that count; None for all. See the package's rule.
       axis_name: mapped axis that splits the batch; None if z_a is the whole batch.
@@ -45,13 +44,12 @@ def sigmoid(
     """
     narrow = product_dtype(z_a, z_b)
     z_a, z_b, where = paired_rows(z_a, z_b, where)
-    for name, value in (("log_scale", log_scale), ("bias", bias)):
-        if jnp.ndim(value) != 0:
-            raise ValueError(f"{name} must be a scalar, got shape {jnp.shape(value)}")
-    scale, bias = jnp.exp(jnp.asarray(log_scale, z_a.dtype)), jnp.asarray(bias, z_a.dtype)
+    check_scalar("log_scale", log_scale)
+    check_scalar("bias", bias)
+    scale, bias = bounded_exp(log_scale, z_a.dtype), jnp.asarray(bias, z_a.dtype)
     ids = jnp.where(where, places(len(where), axis_name), -1)
     tile = tile_for(global_rows(z_a, axis_name), tile, dim=z_a.shape[1])
-    a, b = (unit_side(z, (ids,), narrow) for z in (z_a, z_b))
+    a, b = (side_of(z, (ids,), narrow, normalise=normalise) for z in (z_a, z_b))
     (others,), _ = pair_sums(_not_a_pair, a, b, scale, bias, tile=tile, axis_name=axis_name)
     pairs = softplus(-(scale * jnp.sum(a.rows * b.rows, axis=1) + bias))
     return mean_over_counted(pairs + others, where, axis_name)

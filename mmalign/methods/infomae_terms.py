@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mmalign.losses import private_information, shared_information
-from mmalign.losses.numerics import mean_over_counted
+from mmalign.losses.rows import mean_over_counted
 from mmalign.methods.infomae_critics import Critics
 from mmalign.methods.sensors import named_key
 from mmalign.methods.shared_private import noisy

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from mmalign import options
-from mmalign.losses.numerics import mean_over_counted
+from mmalign.losses.rows import mean_over_counted
 from mmalign.methods.contract import Target
 
 

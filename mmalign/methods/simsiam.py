@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.numerics import centred, mean_over_counted, unit_norm
+from mmalign.losses.numerics import unit_norm
+from mmalign.losses.rows import centred, mean_over_counted
 from mmalign.methods.contract import Method, Modality
 from mmalign.methods.encoders import (
     PROJECTOR,

@@ -8,12 +8,12 @@ import pytest
 from mmalign.losses.numerics import (
     absolute,
     compute_dtype,
-    rows_that_count,
     softplus,
     squared_distances,
     unit_norm,
     widen,
 )
+from mmalign.losses.rows import rows_that_count
 
 
 def test_compute_dtype_is_float32_or_wider():

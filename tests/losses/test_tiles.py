@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jax.sharding import AxisType
 
 from mmalign import losses
-from mmalign.losses import tiles
+from mmalign.losses import sides
 
 
 def _sigmoid(a, b, *, temperature, **knobs):
@@ -138,12 +138,12 @@ def test_memory_of_the_ring_does_not_grow_with_the_devices(loss):
 
 
 def test_a_large_batch_is_tiled_unless_told_otherwise():
-    assert tiles.tile_for(2047, None) is None
-    assert tiles.tile_for(2048, None) == 512
-    assert tiles.tile_for(16383, None, dim=512) is None  # wide rows on two sides
-    assert tiles.tile_for(16384, None, dim=512) == tiles.tile_for(2048, None, dim=384) == 512
-    assert tiles.tile_for(8192, 8192) is None  # one tile is the plain form
-    assert tiles.tile_for(100, 32) == 32
+    assert sides.tile_for(2047, None) is None
+    assert sides.tile_for(2048, None) == 512
+    assert sides.tile_for(16383, None, dim=512) is None  # wide rows on two sides
+    assert sides.tile_for(16384, None, dim=512) == sides.tile_for(2048, None, dim=384) == 512
+    assert sides.tile_for(8192, 8192) is None  # one tile is the plain form
+    assert sides.tile_for(100, 32) == 32
 
 
 @every_loss

@@ -1,21 +1,20 @@
-"""Temporal losses: windows close in time are close in representation."""
+"""Sequences whose windows are closer to each other than to those of other sequences."""
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from mmalign.losses.logits import two_sides
-from mmalign.losses.numerics import (
-    Scalar,
+from mmalign.losses.knobs import Scalar, check_scalar
+from mmalign.losses.numerics import root, squared_distances, widen
+from mmalign.losses.ring import axis_devices
+from mmalign.losses.rows import (
+    check_some,
     gathered,
+    in_range,
     mean_over_counted,
     places,
     rows_that_count,
-    softplus,
-    squared_distances,
-    widen,
 )
-from mmalign.losses.ring import axis_devices
 
 
 def sequence_ranking(
@@ -48,9 +47,13 @@ def sequence_ranking(
     References: InfoMAE (Kimura et al. 2025, arXiv:2504.09707) eq. 10, as a mean; C_ss leaves out a
       window's zero distance to itself, as FOCAL (Liu et al. 2023, arXiv:2310.20071) computes it.
     """
+    check_scalar("margin", margin)
     (h,) = widen(h)
     if h.ndim != 2:
         raise ValueError(f"h must be [batch, dim], got shape {h.shape}")
+    check_some(h.shape)
+    if not isinstance(length, int):
+        raise ValueError(f"length must be a whole number, got {length!r}")
     if length < 2 or len(h) % length:
         raise ValueError(
             f"length must be at least 2 and divide the batch of {len(h)}, got {length}"
@@ -61,12 +64,13 @@ def sequence_ranking(
             f"need two sequences or more, got a batch of {len(h)} with length={length}"
         )
     where = rows_that_count(where, h.shape[:1])
-    h = jnp.where(where[:, None], h, 0).reshape(sequences, length, -1)
+    h, unit = in_range(jnp.where(where[:, None], h, 0), axis_name=axis_name)
+    h = h.reshape(sequences, length, -1)
     window = where.reshape(sequences, length)
     (all_h, all_window), place = gathered((h, window), axis_name), places(sequences, axis_name)
 
-    within = _mean_within(h, window)
-    between = _mean_between(h, window, all_h, all_window)
+    within = _mean_within(h, window) * unit
+    between = _mean_between(h, window, all_h, all_window) * unit
     enough = all_window.sum(axis=1) >= 2
     others = enough[None] & (place[:, None] != jnp.arange(len(all_h))[None])
     hinge = jnp.maximum(within[:, None] - between + jnp.asarray(margin, h.dtype), 0)
@@ -75,59 +79,12 @@ def sequence_ranking(
     return mean_over_counted(loss, window.sum(axis=1) >= 2, axis_name)
 
 
-def neighbourhood_coding(
-    neighbour: ArrayLike,
-    distant: ArrayLike,
-    *,
-    weight: Scalar = 0.05,
-    where: ArrayLike | None = None,
-    distant_where: ArrayLike | None = None,
-    axis_name: str | None = None,
-) -> jax.Array:
-    """Cross-entropy of a discriminator that asks whether two windows are neighbours in time.
-
-    Windows far apart are not negatives but unlabelled: a share `weight` of them is taken to be in
-    the same state as the window they are held against, so that they are neighbours all the same.
-
-      (mean softplus(-neighbour) + mean [w softplus(-distant) + (1 - w) softplus(distant)]) / 2
-
-    A discriminator at chance (logits 0) costs log 2. Logits without bound are best for neighbours,
-    log(w / (1 - w)) for the distant, at half the entropy of w: 0.099 at 0.05.
-
-    Args:
-      neighbour: [batch] logits of windows with a neighbour each.
-      distant: [batch] or [several, batch] logits of the windows with distant ones.
-      weight: w, a scalar in [0, 1]; may be traced. 0 makes plain negatives of the distant.
-      where: bool [batch], rows that count; None for all. See the package's rule.
-      distant_where: bool of distant's shape, where the distant window may be missing too. None: as
-        `where`. Each side is the mean of the logits that count on it.
-      axis_name: mapped axis that splits the batch; only the counts need it.
-    Returns: [batch] in nats, float32 or wider.
-    Raises: ValueError for a weight outside [0, 1] or not a scalar, and for shapes; TypeError for
-      arrays that are not floating-point.
-    References: Tonekaboni et al. 2021, arXiv:2106.00750, whose code halves the sum that the paper
-      prints, as here. The public code of FOCAL's and InfoMAE's group asks for label 0 in both
-      distant terms: they add up to softplus(distant) and the weight does nothing; weight=0 is that.
-    """
-    neighbour, distant, where, distant_where = two_sides(
-        ("neighbour", "distant"), neighbour, distant, where, distant_where
-    )
-    if jnp.ndim(weight) != 0:
-        raise ValueError(f"weight must be a scalar, got shape {jnp.shape(weight)}")
-    if isinstance(weight, int | float) and not 0 <= weight <= 1:
-        raise ValueError(f"weight must lie in [0, 1], got {weight}")
-    weight = jnp.asarray(weight, neighbour.dtype)
-    near = mean_over_counted(softplus(-neighbour), where, axis_name)
-    far = weight * softplus(-distant) + (1 - weight) * softplus(distant)
-    return 0.5 * (near + mean_over_counted(far, distant_where, axis_name).mean(axis=0))
-
-
 def _mean_within(h, window):
     """C_ss: [sequences, length, dim] -> [sequences], over pairs of different windows."""
     square = jnp.square(h[:, :, None] - h[:, None]).sum(axis=-1)
     pairs = window[:, :, None] & window[:, None] & ~jnp.eye(h.shape[1], dtype=bool)[None]
     count = jnp.maximum(pairs.sum(axis=(1, 2), dtype=h.dtype), 1)
-    return jnp.sum(_root(square), axis=(1, 2), where=pairs) / count
+    return jnp.sum(root(square), axis=(1, 2), where=pairs) / count
 
 
 def _mean_between(h, window, all_h, all_window):
@@ -136,15 +93,9 @@ def _mean_between(h, window, all_h, all_window):
     Neighbours in time, whose distances are too small for `squared_distances`, are left to
     `_mean_within`.
     """
-    distance = _root(squared_distances(*(x.reshape(-1, x.shape[-1]) for x in (h, all_h))))
+    distance = root(squared_distances(*(x.reshape(-1, x.shape[-1]) for x in (h, all_h))))
     pairs = window.reshape(-1)[:, None] & all_window.reshape(-1)[None]
     blocks = (len(h), h.shape[1], len(all_h), h.shape[1])
     total = jnp.where(pairs, distance, 0).reshape(blocks).sum(axis=(1, 3))
     count = pairs.reshape(blocks).sum(axis=(1, 3), dtype=h.dtype)
     return total / jnp.maximum(count, 1)
-
-
-def _root(square):
-    """Square root with gradient 0, not infinity, at 0."""
-    positive = square > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)

@@ -2,10 +2,11 @@
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import ArrayLike
 
-from mmalign.losses.numerics import Scalar, absolute, mean_over_counted, rows_that_count, widen
+from mmalign.losses.knobs import Scalar, check_scalar
+from mmalign.losses.numerics import absolute, widen
+from mmalign.losses.rows import check_some, mean_over_counted, rows_that_count
 
 
 def masked_mse(
@@ -34,7 +35,8 @@ def masked_mse(
       that are not floating-point.
     References: He et al. 2022, arXiv:2111.06377, section 3; InfoMAE (Kimura et al. 2025,
       arXiv:2504.09707) eq. 3 and 8, whose sums are means here, so that weights do not depend on the
-      number of patches or examples.
+      number of patches or examples. MAE's code pools the removed patches of all examples: where
+      examples have different numbers of them, those with more weigh more there, and alike here.
     """
     return _averaged(jnp.square, prediction, target, mask, where, axis_name)
 
@@ -79,10 +81,7 @@ def masked_huber(
     Raises: as `masked_mse`; ValueError for a delta that is not a positive scalar.
     References: Huber 1964, Robust estimation of a location parameter.
     """
-    if jnp.ndim(delta) != 0:
-        raise ValueError(f"delta must be a scalar, got shape {jnp.shape(delta)}")
-    if isinstance(delta, int | float) and not delta > 0:
-        raise ValueError(f"delta must be positive, got {delta}")
+    check_scalar("delta", delta, above=0)
 
     def huber(error):
         size = absolute(error)
@@ -90,27 +89,6 @@ def masked_huber(
         return near * (size - near / 2)
 
     return _averaged(huber, prediction, target, mask, where, axis_name)
-
-
-def normalise_patches(target: ArrayLike, *, eps: float = 1e-6) -> jax.Array:
-    """Each patch with mean 0 and variance 1 over its own values, as a target to reconstruct.
-
-    It asks for shape, not level or size; a flat patch comes out 0.
-
-    Args:
-      target: [..., values] patches.
-      eps: added to variances; patches whose variance is far below it are scaled down by it.
-    Returns: as target, unitless, float32 or wider.
-    Raises: ValueError for a target without values, TypeError for one that is not floating-point.
-    References: He et al. 2022, arXiv:2111.06377, section 3. The authors' code divides by values - 1
-      in the variance; here a patch of one value is 0 and not NaN, and squared errors are larger
-      by the factor values / (values - 1).
-    """
-    (target,) = widen(target)
-    if target.ndim < 1 or not target.shape[-1]:
-        raise ValueError(f"target must be [..., values], got shape {target.shape}")
-    target = target - target.mean(axis=-1, keepdims=True)
-    return target * lax.rsqrt(jnp.square(target).mean(axis=-1, keepdims=True) + eps)
 
 
 def _averaged(penalty, prediction, target, mask, where, axis_name):
@@ -124,6 +102,7 @@ def _averaged(penalty, prediction, target, mask, where, axis_name):
             f"prediction and target must both be [batch, ..., values], "
             f"got {prediction.shape} and {target.shape}"
         )
+    check_some(prediction.shape)
     where = rows_that_count(where, prediction.shape[:1])
     mask = rows_that_count(mask, prediction.shape[:-1], name="mask")
     mask = mask & where.reshape(-1, *[1] * (mask.ndim - 1))
