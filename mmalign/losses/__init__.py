@@ -25,23 +25,36 @@ from mmalign.losses.cocoa import cocoa
 from mmalign.losses.comm import comm
 from mmalign.losses.contrastive import info_nce, nt_xent
 from mmalign.losses.coral import coral
+from mmalign.losses.dcl import dcl
 from mmalign.losses.debiased import debiased
 from mmalign.losses.density_ratio import density_ratio
+from mmalign.losses.distillation import distillation, update_center
+from mmalign.losses.frossl import frossl
 from mmalign.losses.gmc import gmc
+from mmalign.losses.gram import gram
 from mmalign.losses.hard_negative import hard_negative
+from mmalign.losses.hierarchical import hierarchical_contrast
+from mmalign.losses.koleo import koleo
+from mmalign.losses.leave_one_out import leave_one_out
 from mmalign.losses.masked_errors import masked_huber, masked_l1, masked_mse
 from mmalign.losses.mmd import mmd
 from mmalign.losses.mutual_information import mutual_information
+from mmalign.losses.negative_cosine import negative_cosine
 from mmalign.losses.neighbourhood import neighbourhood_coding
 from mmalign.losses.orthogonality import orthogonality
 from mmalign.losses.patches import normalise_patches
 from mmalign.losses.pieces import value_and_grad_in_pieces
 from mmalign.losses.private_information import private_information
+from mmalign.losses.queue_nce import queue_nce
 from mmalign.losses.sequence_ranking import sequence_ranking
 from mmalign.losses.shared_information import shared_information
 from mmalign.losses.siglip import sigmoid
+from mmalign.losses.sigreg import sigreg
+from mmalign.losses.sinkhorn import sinkhorn
 from mmalign.losses.sliced_wasserstein import sliced_wasserstein
 from mmalign.losses.supcon import supcon
+from mmalign.losses.symile import symile
+from mmalign.losses.triangle import triangle
 from mmalign.losses.vicreg import vicreg
 from mmalign.losses.weighted_supcon import weighted_supcon
 
@@ -52,29 +65,43 @@ __all__ = [
     "cocoa",
     "comm",
     "coral",
+    "dcl",
     "debiased",
     "density_ratio",
+    "distillation",
     "entropy",
+    "frossl",
     "gaussian_mutual_information",
     "gmc",
+    "gram",
     "hard_negative",
+    "hierarchical_contrast",
     "info_nce",
+    "koleo",
+    "leave_one_out",
     "masked_huber",
     "masked_l1",
     "masked_mse",
     "mmd",
     "mutual_information",
+    "negative_cosine",
     "neighbourhood_coding",
     "normalise_patches",
     "nt_xent",
     "orthogonality",
     "private_information",
+    "queue_nce",
     "sequence_ranking",
     "shared_information",
     "sigmoid",
+    "sigreg",
+    "sinkhorn",
     "sliced_wasserstein",
     "supcon",
+    "symile",
     "total_correlation",
+    "triangle",
+    "update_center",
     "value_and_grad_in_pieces",
     "vicreg",
     "weighted_supcon",

@@ -1,9 +1,8 @@
 """Contrast with positives that a matrix names, by blocks of anchors."""
 
-import jax
 import jax.numpy as jnp
-from jax import lax
 
+from mmalign.losses.blocks import by_blocks
 from mmalign.losses.knobs import inverse
 from mmalign.losses.negatives import cross_entropy, gap_totals, log_total
 from mmalign.losses.numerics import widen
@@ -30,7 +29,6 @@ def masked_anchors(
     counted = jnp.concatenate(gathered(where, axis_name))
     c = inverse(temperature, everyone.dtype)
 
-    @jax.checkpoint
     def block(step):
         row, own, mask = step
         similarity = jnp.matmul(row, everyone.T, precision="highest")
@@ -43,12 +41,7 @@ def masked_anchors(
         jnp.concatenate([place + view * batch for view in range(anchors)]),
         jnp.tile(positives, (anchors, 1)) & jnp.concatenate(where[:anchors])[:, None],
     )
-    if tile is None:
-        return block(queries)
-    missing = -(anchors * rows) % tile
-    pad = lambda x: jnp.pad(x, ((0, missing), *[(0, 0)] * (x.ndim - 1)))
-    cut = jax.tree.map(lambda x: pad(x).reshape(-1, tile, *x.shape[1:]), queries)
-    return lax.map(block, cut).reshape(-1)[: anchors * rows]
+    return by_blocks(block, queries, tile)
 
 
 def _loss(similarity, others, chosen, c, inside):

@@ -45,8 +45,8 @@ def sliced_wasserstein(
             f"directions must be [directions, dim] with dim = {x.shape[1]}, "
             f"got shape {directions.shape}"
         )
-    unit = unit_norm(directions)
-    projected = (jnp.matmul(z, unit.T, precision="highest") for z in (x, y))
+    lines = unit_norm(directions)
+    projected = (jnp.matmul(z, lines.T, precision="highest") for z in (x, y))
     along_x, along_y, counted = gathered((*projected, where), axis_name)
     ranked = (jnp.arange(len(counted), dtype=count.dtype) < count)[:, None]
 

@@ -59,3 +59,12 @@ def check_slopes(rng):
 
     check.forward, check.reverse = _forward, jax.grad
     return check
+
+
+@pytest.fixture
+def vectors():
+    """Three views of three rows, for which published formulas were worked out by hand."""
+    a = [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    b = [[1, 0, 1], [0, 2, 0], [0, 1, 2]]
+    c = [[2, 1, 0], [0, 1, 1], [1, 0, 1]]
+    return tuple(np.array(x, np.float64) for x in (a, b, c))

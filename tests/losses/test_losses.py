@@ -49,6 +49,35 @@ def _comm(first, second, third, **knobs):
     return losses.comm([first, second], [third, jnp.roll(first, 1, axis=1)], weight=[2, 1], **knobs)
 
 
+def _to_target(loss, **fixed):
+    """A loss that learns from its first array alone."""
+
+    def run(z, target, **knobs):
+        return loss(z, target, **fixed, **knobs)
+
+    run.learns_from = 1
+    return run
+
+
+def _queue_nce(z, key, **knobs):
+    queue = (np.arange(35) * 3 % 8 - 4).reshape(7, 5).astype(key.dtype)
+    return losses.queue_nce(z, key, queue, queue_where=np.arange(7) != 2, **knobs)
+
+
+def _positives(z, scores, axis_name=None, **knobs):
+    if axis_name is None:  # a table of the rows in WHERE alone is meant to be of these columns too
+        scores = scores if len(scores) == BATCH else scores[:, WHERE]
+    return losses.supcon([z, z[:, ::-1]], positives=scores > 0, axis_name=axis_name, **knobs)
+
+
+def _triangle(views, **knobs):
+    return losses.triangle(*views, **knobs)
+
+
+def _volume(z_a, z_b, z_c, **knobs):
+    return losses.gram(z_a, [z_b, z_c], smoothing=0.1, **knobs)
+
+
 def _neighbourhood(neighbour, distant, **knobs):
     return losses.neighbourhood_coding(neighbour, distant.T, weight=0.3, **knobs)
 
@@ -86,6 +115,14 @@ CASES = {
     ),
     "supcon": (_supcon, [(5,), ()]),
     "supcon_tiled": (functools.partial(_supcon, tile=7, temperature=0.3), [(5,), ()]),
+    "supcon_inside_tiled": (functools.partial(_supcon, inside=True, tile=7), [(5,), ()]),
+    "supcon_positives": (functools.partial(_positives, tile=6, inside=True), [(5,), (BATCH,)]),
+    "as_they_are_tiled": (
+        functools.partial(losses.info_nce, normalise=False, temperature=2.0, tile=5),
+        [(5,), (5,)],
+    ),
+    "dcl": (functools.partial(losses.dcl, tile=5), [(5,), (5,)]),
+    "queue_nce": (_to_target(_queue_nce, tile=3), [(5,), (5,)]),
     "weighted_supcon": (_weighted_supcon, [(5,), (5,), ()]),
     "weighted_supcon_tiled": (_of_three(losses.weighted_supcon, tile=5), [(5,), (5,)]),
     "cmc": (_of_three(losses.cmc), [(5,), (5,)]),
@@ -93,6 +130,18 @@ CASES = {
     "comm": (_comm, [(5,), (5,), (5,)]),
     "cocoa": (_of_three(losses.cocoa, temperature=0.5), [(5,), (5,)]),
     "cocoa_ratio": (_of_three(losses.cocoa, form="ratio", tile=5), [(5,), (5,)]),
+    "leave_one_out": (_of_three(losses.leave_one_out, renormalise=True), [(5,), (5,)]),
+    "symile": (_of_three(losses.symile), [(5,), (5,)]),
+    "symile_shifted": (_of_three(losses.symile, shifts=np.array([5]), tile=3), [(5,), (5,)]),
+    "gram": (functools.partial(_volume, tile=5), [(5,), (5,), (5,)]),
+    "triangle": (_of_three(_triangle, tile=5), [(5,), (5,)]),
+    "hierarchical_contrast": (losses.hierarchical_contrast, [(3, 2), (3, 2)]),
+    "negative_cosine": (_to_target(losses.negative_cosine), [(5,), (5,)]),
+    "distillation": (
+        _to_target(losses.distillation, teacher_temperature=0.5),
+        [(5,), (5,)],
+    ),
+    "koleo": (losses.koleo, [(5,)]),
     "density_ratio": (_density_ratio, [(), (3,)]),
     "two_ratio": (functools.partial(losses.shared_information, beta=0.3), [(), ()]),
     "three_ratio": (_three_ratio, [(), (2,), ()]),
@@ -231,7 +280,8 @@ def test_narrow_floats_are_computed_in_float32_and_float64_is_kept(rng, loss, sh
 def test_gradients_match_finite_differences(rng, loss, shapes):
     arrays = _arrays(rng, shapes, np.float64)
     # masks of patches come from the sign of a third array: no derivative there
-    move = [rng.standard_normal(x.shape) * (i < 2) for i, x in enumerate(arrays)]
+    learns_from = getattr(loss, "learns_from", 2)
+    move = [rng.standard_normal(x.shape) * (i < learns_from) for i, x in enumerate(arrays)]
     with jax.enable_x64(True):
         up, down = (
             _program(loss)([x + side * 1e-5 * v for x, v in zip(arrays, move)], WHERE)[0]
