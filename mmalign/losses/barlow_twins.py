@@ -6,7 +6,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from mmalign.losses.off_diagonal import off_diagonal
-from mmalign.losses.rows import centred, in_range, padded_eps, paired_rows, summed
+from mmalign.losses.rows import centred, in_range, paired_rows, power_eps, summed
 
 
 def barlow_twins(
@@ -45,7 +45,7 @@ def barlow_twins(
         z, unit = in_range(z, axis_name=axis_name, axis=0)  # of each column
         x = centred(z, where, count, total)
         square = total(jnp.square(x).sum(axis=0, keepdims=True)) / size
-        return x * lax.rsqrt(square + padded_eps(eps, unit))
+        return x * lax.rsqrt(square + power_eps(eps, unit, 2))
 
     a, b = standardised(z_a), standardised(z_b)
     same = total((a * b).sum(axis=0)) / size

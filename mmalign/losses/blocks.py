@@ -12,6 +12,8 @@ from mmalign.losses.rows import gathered, places
 
 _LARGEST = 2**24  # numbers that a block of rows holds, unless told otherwise
 
+_FARTHEST = 1e35  # a logit: sums of them fit float32
+
 
 def by_blocks(function: Callable[[Any], Any], queries: Any, tile: int | None) -> Any:
     """`function` of a pytree of arrays [n, ...], `tile` rows at a time, again for the gradient.
@@ -58,7 +60,7 @@ def partner_entropy(
 
     def block(queries):
         row, own = queries
-        found = logits(row, everyone)
+        found = jnp.clip(logits(row, everyone), -_FARTHEST, _FARTHEST)
         positive = jnp.take_along_axis(found, own[:, None], axis=1)[:, 0]
         others = counted[None] & (own[:, None] != jnp.arange(len(counted))[None])
         loss = cross_entropy(gap_totals(found, others, positive, jnp.ones_like(positive[0])))

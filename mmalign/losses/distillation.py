@@ -52,10 +52,16 @@ def distillation(
             f"center must be [classes] = {list(teacher.shape[1:])}, got shape {center.shape}"
         )
     centred = teacher - jnp.broadcast_to(center, teacher.shape[1:])[None]
-    wanted = jax.nn.softmax(centred * inverse(teacher_temperature, teacher.dtype), axis=1)
-    found = jax.nn.log_softmax(student * inverse(student_temperature, student.dtype), axis=1)
+    wanted = jax.nn.softmax(_scaled(centred, teacher_temperature), axis=1)
+    found = jax.nn.log_softmax(_scaled(student, student_temperature), axis=1)
     cost = -jnp.sum(lax.stop_gradient(wanted) * found, axis=1)
     return mean_over_counted(cost, where, axis_name)
+
+
+def _scaled(logits, temperature):
+    """Over the temperature, and 0 at most: below the largest first, as products are rounded."""
+    below = logits - lax.stop_gradient(logits.max(axis=1, keepdims=True))
+    return below * inverse(temperature, logits.dtype)
 
 
 def update_center(

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from mmalign.losses.blocks import block_rows, partner_entropy
 from mmalign.losses.knobs import Scalar, check_temperature, inverse
 from mmalign.losses.numerics import root, widen
-from mmalign.losses.rows import global_rows, mean_over_counted
+from mmalign.losses.rows import global_rows, in_range, mean_over_counted, power_eps, restored
 from mmalign.losses.sides import side_of, tile_for
 from mmalign.losses.views import prepare_views
 
@@ -59,19 +59,22 @@ def gram(
         raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
     views, (first, *masks) = prepare_views([anchor, *others], where)
     z, *rest = (side_of(x, (), None, normalise=normalise).rows for x in widen(*views))
+    z, *rest, unit = in_range(z, *rest, axis_name=axis_name)
     present = jnp.stack(masks, axis=1)
     counted = first & present.any(axis=1)
     rest = jnp.stack(rest, axis=1)
     spanned = _spanned(rest, present)
     c = inverse(temperature, z.dtype)
     of_anchor = (z, jnp.square(z).sum(axis=1))
-    one_way = lambda x, y: -c * _volume(x, y, eps)
-    other_way = lambda y, x: -c * _volume(x, y, eps).T
+    eps = power_eps(eps, unit, 2 * len(views))
+    volume = lambda x, y: -c * restored(_volume(x, y, eps), unit, len(views))
     rows = global_rows(z, axis_name)
     knobs = {"smoothing": smoothing, "axis_name": axis_name}
     knobs["tile"] = block_rows(tile_for(rows, tile) if tile else None, rows * rest.shape[1])
-    there = partner_entropy(one_way, of_anchor, (rest, *spanned), counted, **knobs)
-    back = partner_entropy(other_way, (rest, *spanned), of_anchor, counted, **knobs)
+    there = partner_entropy(volume, of_anchor, (rest, *spanned), counted, **knobs)
+    back = partner_entropy(
+        lambda y, x: volume(x, y).T, (rest, *spanned), of_anchor, counted, **knobs
+    )
     return mean_over_counted(0.5 * (there + back), counted, axis_name)
 
 

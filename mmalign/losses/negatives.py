@@ -59,7 +59,7 @@ def negative_totals(
     if itself:
         y = x
     if tile is None:
-        return _plain(x, y, anchors, c, powers, partners, axis_name)
+        return _plain(x, y, anchors, c, powers, partners, unit, axis_name)
     tiled = functools.partial(
         _tiled, c=c, powers=powers, partners=partners, tile=tile, axis_name=axis_name
     )
@@ -89,8 +89,12 @@ def cross_entropy(total: Total) -> jax.Array:
 
 
 def log_total(total: Total, at_all: jax.Array) -> jax.Array:
-    """Log of a sum of exponentials: [n]; 0 where there is none, as `at_all` tells."""
-    return jnp.where(at_all, total.peak, 0) + jnp.log(jnp.where(at_all, total.sums[0], 1))
+    """Log of a sum of exponentials: [n]; 0 where there is none, as `at_all` tells.
+
+    A sum that is lost to the rounding of the anchor of huge similarities counts as 1e-30.
+    """
+    sums = jnp.maximum(jnp.where(at_all, total.sums[0], 1), 1e-30)
+    return jnp.where(at_all, total.peak, 0) + jnp.log(sums)
 
 
 def _tiled(x, y, anchors, *, c, powers, partners, tile, axis_name, with_peaks=False):
@@ -109,7 +113,8 @@ def _tiled(x, y, anchors, *, c, powers, partners, tile, axis_name, with_peaks=Fa
 
     def total(anchor, sums):
         back = [jnp.exp(power * c * (start - anchor)) for power in powers]
-        return Total(peak + 0 * anchor, tuple(b * s for b, s in zip(back, sums)))
+        whole = Total(peak + 0 * anchor, tuple(b * s for b, s in zip(back, sums)))
+        return _with_its_largest(whole) if with_peaks else whole
 
     return tuple(total(anchor, s) for anchor, s in zip(anchors, sums))
 
@@ -127,22 +132,24 @@ def _exponentials(ids, powers, partners):
     def exponentials(s, x_tags, y_tags, c):
         start, peak = x_tags[ids:] or (1, 0)
         negative = _chosen(x_tags[:ids], y_tags[:ids], partners)
-        gap = jnp.where(negative, c * (s - start) - peak, -1e30)  # of exponential and gradient 0
+        gap = c * (s - start) - peak
+        if len(x_tags) > ids:
+            gap = _at_most_0(gap)
+        gap = jnp.where(negative, gap, -1e30)  # of exponential and gradient 0
         return tuple(jnp.exp(power * gap) for power in powers)
 
     return exponentials
 
 
-def _plain(x, y, anchors, c, powers, partners, axis_name):
-    keys = gathered(y, axis_name)
-    similarity, negative = _similarity(x, keys, partners)
-    totals = [gap_totals(similarity, negative, anchors[0], c, powers)]
-    if len(anchors) == 2 and axis_name is None:  # the same products, read by column
-        totals.append(gap_totals(similarity, negative, anchors[1], c, powers, axis=0))
-    elif len(anchors) == 2:
-        back = _similarity(y, gathered(x, axis_name), partners)
-        totals.append(gap_totals(*back, anchors[1], c, powers))
-    return tuple(totals)
+def _plain(x, y, anchors, c, powers, partners, unit, axis_name):
+    of = functools.partial(gap_totals, c=c, powers=powers, unit=unit)
+    found = _similarity(x, gathered(y, axis_name), partners)
+    if len(anchors) == 1:
+        return (of(*found, anchors[0]),)
+    if axis_name is None:  # the same products, read by column
+        return of(*found, anchors[0]), of(*found, anchors[1], axis=0)
+    back = _similarity(y, gathered(x, axis_name), partners)
+    return of(*found, anchors[0]), of(*back, anchors[1])
 
 
 def _similarity(x, y, partners):
@@ -165,9 +172,25 @@ def gap_totals(
     c: jax.Array,
     powers: tuple[float, ...] = (1,),
     axis: int = 1,
+    unit: bool = False,
 ) -> Total:
-    """The Total along `axis` of a matrix of similarities, where they are chosen."""
+    """The Total along `axis` of a matrix of similarities, of rows at length 1 or not, if chosen."""
     gap = jnp.where(chosen, (similarity - jnp.expand_dims(anchor, axis)) * c, -jnp.inf)
     peak = jnp.maximum(lax.stop_gradient(gap).max(axis=axis), 0)
     gap = gap - jnp.expand_dims(peak, axis)
-    return Total(peak, tuple(jnp.exp(power * gap).sum(axis=axis) for power in powers))
+    gap = gap if unit else _at_most_0(gap)
+    total = Total(peak, tuple(jnp.exp(power * gap).sum(axis=axis) for power in powers))
+    return total if unit else _with_its_largest(total)
+
+
+def _at_most_0(gap):
+    """Gaps to the peak, whose rounding may pass it by more than exponents hold: fused with others,
+    the same product is rounded otherwise than where the peak was found.
+    """
+    return gap - lax.stop_gradient(jnp.maximum(gap, 0))
+
+
+def _with_its_largest(total):
+    """A Total whose largest term, 1, is not lost to the rounding of similarities above 1e7."""
+    lost = total.peak > 0
+    return Total(total.peak, tuple(jnp.where(lost & (s < 0.5), 1, s) for s in total.sums))

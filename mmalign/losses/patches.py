@@ -6,7 +6,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from mmalign.losses.numerics import widen
-from mmalign.losses.rows import in_range, padded_eps
+from mmalign.losses.rows import in_range, power_eps
 
 
 def normalise_patches(target: ArrayLike, *, eps: float = 1e-6) -> jax.Array:
@@ -29,4 +29,4 @@ def normalise_patches(target: ArrayLike, *, eps: float = 1e-6) -> jax.Array:
     target, unit = in_range(target, axis=-1)  # of each patch
     target = target - target.mean(axis=-1, keepdims=True)
     variance = jnp.square(target).mean(axis=-1, keepdims=True)
-    return target * lax.rsqrt(variance + padded_eps(eps, unit))
+    return target * lax.rsqrt(variance + power_eps(eps, unit, 2))

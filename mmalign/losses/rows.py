@@ -73,10 +73,14 @@ def centred(
 ) -> jax.Array:
     """Rows minus the mean of those that count, `count` of them; zeros where they do not.
 
-    Rows that do not count must be zero; `total` is from `summed`.
+    And zeros in columns that vary by no more than the rounding of their mean. Rows that do not
+    count must be zero; `total` is from `summed`.
     """
     mean = total(z.sum(axis=0, keepdims=True)) / jnp.maximum(count, 1)
-    return jnp.where(where[:, None], z - mean, 0)
+    x = jnp.where(where[:, None], z - mean, 0)
+    rounding = 4 * float(jnp.finfo(z.dtype).eps) * jnp.abs(mean)
+    still = total(jnp.square(x).sum(axis=0, keepdims=True)) <= count * jnp.square(rounding)
+    return x - lax.stop_gradient(jnp.where(still, x, 0))
 
 
 def in_range(*arrays: jax.Array, axis_name: str | None = None, axis: int | None = None) -> tuple:
@@ -108,9 +112,12 @@ def restored(x: jax.Array, unit: jax.Array, power: int) -> jax.Array:
     return value + (x - lax.stop_gradient(x)) * factor
 
 
-def padded_eps(eps: Scalar, unit: jax.Array) -> jax.Array:
-    """`eps` of squares in their `unit`, at least what float32 can tell from a square of 1."""
-    return jnp.maximum(eps / unit / unit, 1e-12)
+def power_eps(eps: Scalar, unit: jax.Array, power: int) -> jax.Array:
+    """`eps` over a power of the unit and, above 1, at least what float32 can tell from a 1."""
+    scaled = eps * jnp.ones_like(unit)
+    for _ in range(power):
+        scaled = scaled / unit
+    return jnp.where(unit > 1, jnp.maximum(scaled, 1e-12), scaled)
 
 
 def paired_rows(

@@ -40,8 +40,8 @@ def sinkhorn(
         raise ValueError(f"logits must be [batch, classes], got shape {logits.shape}")
     check_some(logits.shape)
     where = rows_that_count(where, logits.shape[:1])[:, None]
-    log_q = lax.stop_gradient(jnp.where(where, logits * inverse(temperature, logits.dtype), 0))
     total = summed(axis_name)
+    log_q = lax.stop_gradient(jnp.where(where, logits * inverse(temperature, logits.dtype), 0))
     for _ in range(iterations):
         peak = jnp.where(where, log_q, -jnp.inf).max(axis=0, keepdims=True)
         peak = peak if axis_name is None else lax.pmax(peak, axis_name)

@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from mmalign.losses.blocks import block_rows, partner_entropy
 from mmalign.losses.knobs import Scalar, check_temperature, inverse
 from mmalign.losses.numerics import root, widen
-from mmalign.losses.rows import global_rows, mean_over_counted
+from mmalign.losses.rows import global_rows, in_range, mean_over_counted, power_eps, restored
 from mmalign.losses.sides import side_of, tile_for
 from mmalign.losses.views import prepare_views
 
@@ -58,14 +58,15 @@ def triangle(
     counted = masks[0] & masks[1] & masks[2]
     views = [jnp.where(counted[:, None], z, 0) for z in widen(*views)]
     x, *y = (side_of(z, (), None, normalise=normalise).rows for z in views)
-    scale = -inverse(temperature, x.dtype)
-    one_way = lambda x, y: scale * _area(x, *y, squared, eps)
-    other_way = lambda y, x: scale * _area(x, *y, squared, eps).T
+    x, *y, unit = in_range(x, *y, axis_name=axis_name)
+    scale, power = -inverse(temperature, x.dtype), 4 if squared else 2
+    eps = power_eps(eps, unit, 4)
+    area = lambda x, y: scale * restored(_area(x, *y, squared, eps), unit, power)
     rows = global_rows(x, axis_name)
     knobs = {"smoothing": smoothing, "axis_name": axis_name}
     knobs["tile"] = block_rows(tile_for(rows, tile) if tile else None, rows * x.shape[1])
-    there = partner_entropy(one_way, x, tuple(y), counted, **knobs)
-    back = partner_entropy(other_way, tuple(y), x, counted, **knobs)
+    there = partner_entropy(area, x, tuple(y), counted, **knobs)
+    back = partner_entropy(lambda y, x: area(x, y).T, tuple(y), x, counted, **knobs)
     return mean_over_counted(0.5 * (there + back), counted, axis_name)
 
 
