@@ -5,10 +5,11 @@ import jax.numpy as jnp
 
 from mmalign.losses.classes import partner_sums
 from mmalign.losses.knobs import Scalar, inverse
-from mmalign.losses.negatives import cross_entropy, log_total, negative_totals
+from mmalign.losses.negatives import negative_totals
 from mmalign.losses.numerics import widen
 from mmalign.losses.rows import global_rows, places
 from mmalign.losses.sides import product_dtype, side_of, tile_for
+from mmalign.losses.totals import cross_entropy, log_total
 
 
 def labelled_anchors(

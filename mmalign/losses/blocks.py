@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses.negatives import cross_entropy, gap_totals
 from mmalign.losses.rows import gathered, places
+from mmalign.losses.totals import cross_entropy, gap_totals
 
 _LARGEST = 2**24  # numbers that a block of rows holds, unless told otherwise
 

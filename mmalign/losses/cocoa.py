@@ -9,10 +9,11 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from mmalign.losses.knobs import Scalar, at_least, check_scalar, check_temperature, inverse
-from mmalign.losses.negatives import Total, cross_entropy, negative_totals
+from mmalign.losses.negatives import negative_totals
 from mmalign.losses.numerics import widen
 from mmalign.losses.rows import global_rows, mean_over_counted, places, summed
 from mmalign.losses.sides import product_dtype, side_of, tile_for
+from mmalign.losses.totals import Total, cross_entropy
 from mmalign.losses.views import prepare_views
 
 _COLDEST = 1 / 43  # exp(2 / temperature) fits float32

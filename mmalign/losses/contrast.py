@@ -9,9 +9,10 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from mmalign.losses.knobs import Scalar, check_temperature
-from mmalign.losses.negatives import Total, cross_entropy, negative_totals
+from mmalign.losses.negatives import negative_totals
 from mmalign.losses.rows import global_rows, mean_over_counted, paired_rows, places, summed
 from mmalign.losses.sides import Side, product_dtype, side_of, tile_for
+from mmalign.losses.totals import Total, cross_entropy
 
 
 class Pairs(NamedTuple):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from mmalign.losses.contrast import contrast
 from mmalign.losses.knobs import check_scalar, check_temperature, inverse
-from mmalign.losses.negatives import Total
+from mmalign.losses.totals import Total
 
 _NOTHING = 1e-30  # what a sum of which the largest term is 1 cannot tell from 0
 

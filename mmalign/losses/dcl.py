@@ -7,8 +7,9 @@ from jax.typing import ArrayLike
 
 from mmalign.losses.contrast import lowest_similarities, negatives_of, pairs_of, tile_of
 from mmalign.losses.knobs import Scalar, check_scalar, check_temperature, inverse
-from mmalign.losses.negatives import log_total, negative_totals
+from mmalign.losses.negatives import negative_totals
 from mmalign.losses.rows import mean_over_counted, summed
+from mmalign.losses.totals import log_total
 
 _REACH = 60  # exponents below an anchor that float32 still adds up
 

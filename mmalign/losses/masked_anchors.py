@@ -4,10 +4,10 @@ import jax.numpy as jnp
 
 from mmalign.losses.blocks import by_blocks
 from mmalign.losses.knobs import inverse
-from mmalign.losses.negatives import cross_entropy, gap_totals, log_total
 from mmalign.losses.numerics import widen
 from mmalign.losses.rows import gathered, global_rows, places, rows_that_count
 from mmalign.losses.sides import side_of, tile_for
+from mmalign.losses.totals import cross_entropy, gap_totals, log_total
 
 
 def masked_anchors(

@@ -58,7 +58,7 @@ def _moments_jvp(axis_name, primals, tangents):
     else:
         fast = lambda: (pairs, _dot(products, gathered(x, axis_name)) - x * scatter[None])
         pairs, slope = lax.cond(left, fast, exact)
-    moved = total(2 * (x * dz).sum(axis=0)), total(4 * jnp.vdot(slope, dz))
+    moved = total((2 * x * dz).sum(axis=0)), total(jnp.vdot(4 * slope, dz))
     return (scatter, pairs), moved
 
 

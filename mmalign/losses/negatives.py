@@ -9,7 +9,6 @@ rounds less.
 
 import functools
 import math
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +18,7 @@ from mmalign.losses.knobs import Scalar, inverse
 from mmalign.losses.rows import gathered, global_rows
 from mmalign.losses.sides import Side
 from mmalign.losses.tiles import pair_sums, row_peaks
-
-
-class Total(NamedTuple):
-    """Sums over negatives of exp(power * gap): exp(power * peak) * sum, one for each power."""
-
-    peak: jax.Array  # [n], at least 0, against overflow
-    sums: tuple[jax.Array, ...]  # of [n]
+from mmalign.losses.totals import Total, at_most_0, gap_totals, with_its_largest
 
 
 def negative_totals(
@@ -80,23 +73,6 @@ def negative_totals(
     return lax.cond(temperature > lowest, shared_start, own_start)
 
 
-def cross_entropy(total: Total) -> jax.Array:
-    """-log softmax of the positive among itself and its negatives: [n]."""
-    peak, sums = total.peak, total.sums[0]
-    far = peak > 1  # 1 and what is taken off cancel there
-    far_sum = jnp.where(far, jnp.exp(-peak) + sums, 1)
-    return peak + jnp.log(far_sum) + jnp.log1p(jnp.where(far, 0, jnp.expm1(-peak) + sums))
-
-
-def log_total(total: Total, at_all: jax.Array) -> jax.Array:
-    """Log of a sum of exponentials: [n]; 0 where there is none, as `at_all` tells.
-
-    A sum that is lost to the rounding of the anchor of huge similarities counts as 1e-30.
-    """
-    sums = jnp.maximum(jnp.where(at_all, total.sums[0], 1), 1e-30)
-    return jnp.where(at_all, total.peak, 0) + jnp.log(sums)
-
-
 def _tiled(x, y, anchors, *, c, powers, partners, tile, axis_name, with_peaks=False):
     """Exponents start at similarity 1 or, `with_peaks`, at each query's own anchor and peak."""
     start, peak = 1, 0
@@ -114,7 +90,7 @@ def _tiled(x, y, anchors, *, c, powers, partners, tile, axis_name, with_peaks=Fa
     def total(anchor, sums):
         back = [jnp.exp(power * c * (start - anchor)) for power in powers]
         whole = Total(peak + 0 * anchor, tuple(b * s for b, s in zip(back, sums)))
-        return _with_its_largest(whole) if with_peaks else whole
+        return with_its_largest(whole) if with_peaks else whole
 
     return tuple(total(anchor, s) for anchor, s in zip(anchors, sums))
 
@@ -134,7 +110,7 @@ def _exponentials(ids, powers, partners):
         negative = _chosen(x_tags[:ids], y_tags[:ids], partners)
         gap = c * (s - start) - peak
         if len(x_tags) > ids:
-            gap = _at_most_0(gap)
+            gap = at_most_0(gap)
         gap = jnp.where(negative, gap, -1e30)  # of exponential and gradient 0
         return tuple(jnp.exp(power * gap) for power in powers)
 
@@ -163,34 +139,3 @@ def _chosen(x_ids, y_ids, partners):
         return (x_ids[0] >= 0) & (y_ids[0] >= 0) & (x_ids[0] != y_ids[0]) & (x_ids[1] == y_ids[1])
     different = [x_id != y_id for x_id, y_id in zip(x_ids, y_ids)]
     return functools.reduce(jnp.logical_and, different, (x_ids[0] >= 0) & (y_ids[0] >= 0))
-
-
-def gap_totals(
-    similarity: jax.Array,
-    chosen: jax.Array,
-    anchor: jax.Array,
-    c: jax.Array,
-    powers: tuple[float, ...] = (1,),
-    axis: int = 1,
-    unit: bool = False,
-) -> Total:
-    """The Total along `axis` of a matrix of similarities, of rows at length 1 or not, if chosen."""
-    gap = jnp.where(chosen, (similarity - jnp.expand_dims(anchor, axis)) * c, -jnp.inf)
-    peak = jnp.maximum(lax.stop_gradient(gap).max(axis=axis), 0)
-    gap = gap - jnp.expand_dims(peak, axis)
-    gap = gap if unit else _at_most_0(gap)
-    total = Total(peak, tuple(jnp.exp(power * gap).sum(axis=axis) for power in powers))
-    return total if unit else _with_its_largest(total)
-
-
-def _at_most_0(gap):
-    """Gaps to the peak, whose rounding may pass it by more than exponents hold: fused with others,
-    the same product is rounded otherwise than where the peak was found.
-    """
-    return gap - lax.stop_gradient(jnp.maximum(gap, 0))
-
-
-def _with_its_largest(total):
-    """A Total whose largest term, 1, is not lost to the rounding of similarities above 1e7."""
-    lost = total.peak > 0
-    return Total(total.peak, tuple(jnp.where(lost & (s < 0.5), 1, s) for s in total.sums))

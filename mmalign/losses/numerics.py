@@ -29,26 +29,42 @@ def widen(*arrays: ArrayLike) -> tuple[jax.Array, ...]:
     return tuple(bounded(jnp.asarray(x, dtype)) for x in arrays)
 
 
-@jax.custom_jvp
 def unit_norm(x: jax.Array) -> jax.Array:
     """Rows of `x` scaled to length 1; a zero row stays zero.
 
-    Rows shorter than 1e-6 come out shorter than 1. The gradient of a row grows as 1 / length down
-    to a length of 1e-3, and fades with it from there on: it is nowhere larger than 1,000 times that
-    of a row of length 1, and a row of zeros, which has no direction to turn, gets none.
+    Rows shorter than 1e-6 come out shorter than 1. The gradient of a row grows as 1 / length as
+    long as an entry has 1e-3, and fades with the row from there on: it is nowhere larger than 1,000
+    times that of a row of length 1, and a row of zeros, which has no direction to turn, gets none.
     """
+    return _unit(_damped(x))
+
+
+@jax.custom_jvp
+def _unit(x):
     return x * inverse_norm(x)
 
 
-@unit_norm.defjvp
-def _unit_norm_jvp(primals, tangents):
+@_unit.defjvp
+def _unit_jvp(primals, tangents):
     """One rule, so that the gradient keeps the unit rows and no step on the way to them."""
     (x,), (dx,) = primals, tangents
     scale = inverse_norm(x)
     unit = x * scale
-    along = (unit * dx).sum(axis=-1, keepdims=True)
-    square = jnp.square(unit).sum(axis=-1, keepdims=True) / scale / scale
-    return unit, fading(square) * scale * (dx - along * unit)
+    turns = jnp.square(unit).sum(axis=-1, keepdims=True) > 0.999  # not one of the short rows
+    along = jnp.where(turns, (unit * dx).sum(axis=-1, keepdims=True), 0)
+    return unit, scale * (dx - along * unit)
+
+
+@jax.custom_jvp
+def _damped(x):
+    return x
+
+
+@_damped.defjvp
+def _damped_jvp(primals, tangents):
+    """A rule of its own, by the largest entry: otherwise XLA keeps an array of rows more."""
+    (x,), (dx,) = primals, tangents
+    return x, fading(jnp.square(jnp.abs(x).max(axis=-1, keepdims=True))) * dx
 
 
 def fading(square: jax.Array) -> jax.Array:

@@ -6,10 +6,11 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from mmalign.losses.knobs import Scalar, check_temperature
-from mmalign.losses.negatives import cross_entropy, negative_totals
+from mmalign.losses.negatives import negative_totals
 from mmalign.losses.numerics import widen
 from mmalign.losses.rows import mean_over_counted, paired_rows, rows_that_count
 from mmalign.losses.sides import product_dtype, side_of, tile_for
+from mmalign.losses.totals import cross_entropy
 
 
 def queue_nce(

@@ -108,7 +108,7 @@ def restored(x: jax.Array, unit: jax.Array, power: int) -> jax.Array:
     value, factor = lax.stop_gradient(x), jnp.ones_like(unit)
     for _ in range(power):  # 0 times a power that overflows is no number
         value, factor = value * unit, factor * unit
-    factor = jnp.minimum(factor, jnp.finfo(factor.dtype).max)
+    factor = jnp.minimum(factor, float(jnp.finfo(factor.dtype).max) / 16)
     return value + (x - lax.stop_gradient(x)) * factor
 
 

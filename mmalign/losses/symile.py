@@ -9,10 +9,11 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from mmalign.losses.knobs import Scalar, check_temperature
-from mmalign.losses.negatives import Total, cross_entropy, negative_totals
+from mmalign.losses.negatives import negative_totals
 from mmalign.losses.numerics import widen
 from mmalign.losses.rows import gathered, mean_over_counted, places
 from mmalign.losses.sides import Side, side_of, tile_for
+from mmalign.losses.totals import Total, cross_entropy
 from mmalign.losses.views import prepare_views
 
 

@@ -87,3 +87,11 @@ def test_squared_distances_are_those_of_the_loop_and_never_negative(rng, offset)
     for rows in (a, np.repeat(a[:1], 5, axis=0)):
         slope, distances = jax.device_get(jax.jit(graded)(rows))
         assert (distances >= 0).all() and np.isfinite(slope).all()
+
+
+def test_the_gradient_of_a_short_row_is_bounded_and_exact_from_1e_3_on(rng):
+    direction = np.array([[1, 0, 0]], np.float32)
+    pull = jax.jit(jax.grad(lambda x: unit_norm(x)[0, 1]))
+    for length, want in ((1e-2, 100), (1e-3, 1000), (1e-4, 100), (1e-7, 0.01), (0, 0)):
+        slope = pull(direction * np.float32(length))
+        np.testing.assert_allclose(slope, [[0, want, 0]], rtol=1e-4, atol=1e-12)
