@@ -120,7 +120,8 @@ def lowest_similarities(
 ) -> tuple[jax.Array, jax.Array]:
     """What no similarity of a row of a, and of b, is below: [n] each, without gradient."""
     if unit:
-        return (jnp.full_like(pairs.positive, -1),) * 2
+        lowest = jnp.full_like(pairs.positive, -1)
+        return lowest, lowest
     sides = (pairs.a, pairs.a) if pairs.b is None else (pairs.a, pairs.b)
     length = [lax.stop_gradient(jnp.sqrt(jnp.square(s.rows).sum(axis=1))) for s in sides]
     longest = [x.max() if axis_name is None else lax.pmax(x.max(), axis_name) for x in length]

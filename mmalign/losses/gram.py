@@ -66,8 +66,8 @@ def gram(
     spanned = _spanned(rest, present)
     c = inverse(temperature, z.dtype)
     of_anchor = (z, jnp.square(z).sum(axis=1))
-    eps = power_eps(eps, unit, 2 * len(views))
-    volume = lambda x, y: -c * restored(_volume(x, y, eps), unit, len(views))
+    tiny = power_eps(eps, unit, 2 * len(views))
+    volume = lambda x, y: -c * restored(_volume(x, y, tiny), unit, len(views))
     rows = global_rows(z, axis_name)
     knobs = {"smoothing": smoothing, "axis_name": axis_name}
     knobs["tile"] = block_rows(tile_for(rows, tile) if tile else None, rows * rest.shape[1])

@@ -7,6 +7,7 @@ others; what is left then is summed column by column.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -56,8 +57,8 @@ def column_by_column(
     a: jax.Array,
     b: jax.Array,
     total: Callable[[jax.Array], jax.Array],
-    of_block: Callable[[jax.Array], jax.Array],
-) -> jax.Array:
+    of_block: Callable[[jax.Array], Any],
+) -> Any:
     """`of_block` of blocks of columns of a^T b without its diagonal, [dim, block] each, stacked.
 
     The last block is filled up with zeros. `total` is from `summed`.

@@ -83,7 +83,9 @@ def centred(
     return x - lax.stop_gradient(jnp.where(still, x, 0))
 
 
-def in_range(*arrays: jax.Array, axis_name: str | None = None, axis: int | None = None) -> tuple:
+def in_range(
+    *arrays: jax.Array, axis_name: str | None = None, axis: int | None = None
+) -> tuple[jax.Array, ...]:
     """The arrays over a unit in which fourth powers stay finite, and that unit, without gradient.
 
     That is 1, or the largest entry of all, or along `axis`, where it is above 1e4.

@@ -60,8 +60,8 @@ def triangle(
     x, *y = (side_of(z, (), None, normalise=normalise).rows for z in views)
     x, *y, unit = in_range(x, *y, axis_name=axis_name)
     scale, power = -inverse(temperature, x.dtype), 4 if squared else 2
-    eps = power_eps(eps, unit, 4)
-    area = lambda x, y: scale * restored(_area(x, *y, squared, eps), unit, power)
+    tiny = power_eps(eps, unit, 4)
+    area = lambda x, y: scale * restored(_area(x, y, squared, tiny), unit, power)
     rows = global_rows(x, axis_name)
     knobs = {"smoothing": smoothing, "axis_name": axis_name}
     knobs["tile"] = block_rows(tile_for(rows, tile) if tile else None, rows * x.shape[1])
@@ -70,12 +70,12 @@ def triangle(
     return mean_over_counted(0.5 * (there + back), counted, axis_name)
 
 
-def _area(x, b, c, squared, eps):
-    """Of corners x [n, dim] with those of b and c, [m, dim]: [n, m].
+def _area(x, others, squared, eps):
+    """Of corners x [n, dim] with two others, [m, dim] each: [n, m].
 
     From the differences themselves, as those of inner products cancel where rows are close.
     """
-    p, q = (x[:, None] - y[None] for y in (b, c))
+    p, q = (x[:, None] - y[None] for y in others)
     dot = lambda p, q: (p * q).sum(axis=-1)
     doubled = jnp.maximum(dot(p, p) * dot(q, q) - jnp.square(dot(p, q)), 0)
     return doubled / 2 if squared else root(doubled + eps) / 2
