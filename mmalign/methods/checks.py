@@ -54,6 +54,8 @@ def check_method(
     _check_labels(trial)
     if method.fuse is not None:
         _check_fuse(trial)
+    if method.common is not None:
+        _check_common(trial)
     _check_means(trial, shapes.get("means"))
 
 
@@ -155,6 +157,19 @@ def _check_fuse(trial):
             _close(fused[part], z),
             f"fuse and embed differ in {part!r} of the same windows with the same modalities",
         )
+
+
+def _check_common(trial):
+    found, other = (trial.common(batch) for batch in (trial.batch, in_gaps(trial.batch, np.nan)))
+    widths = {m: z.shape[1] for m, z in found.items()}
+    require(
+        set(widths) == set(trial.names) and len(set(widths.values())) == 1,
+        f"common must return a part of one width for each modality, got {widths}",
+    )
+    require(_equal(found, other), "common reads inputs where nothing was measured")
+    for m, z in found.items():
+        absent = ~trial.batch["present"][m]
+        require(not z[absent].any(), f"common: {m!r} is not zeros where it is absent")
 
 
 def _check_means(trial, declared):

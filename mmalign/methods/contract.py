@@ -73,6 +73,9 @@ class Method(NamedTuple):
       each set of sensors; None where a modality's embedding does not suffice.
     needs: of "pairs", "labels", "sequences" and "weights", what its sampler has to give.
     watches: metrics whose values can tell that a training goes wrong.
+    common: (variables, batch) -> {modality: [b, d]} of one width, the space in which the method
+      brings modalities together, so that one can be looked for among another's; zeros where one is
+      absent. None where it has no such space.
 
     Of the variables, "state" is neither a parameter nor derived from one, such as running
     statistics: a loss returns the next. "target", averaged parameters, is there for the loss of a
@@ -87,6 +90,7 @@ class Method(NamedTuple):
     fuse: Callable | None = None
     needs: frozenset[str] = frozenset()
     watches: tuple[Watch, ...] = ()
+    common: Callable | None = None
 
 
 def check_modalities(modalities: Mapping[str, Modality]) -> None:

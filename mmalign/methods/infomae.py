@@ -70,6 +70,7 @@ def create(
         embed=lambda variables, batch: net.embed(variables, batch),
         fuse=lambda variables, parts, present: net.fuse(parts, present),
         needs=frozenset({"pairs", "sequences"}),
+        common=lambda variables, batch: net.common(variables, batch),
     )
 
 

@@ -57,6 +57,11 @@ class Network(NamedTuple):
             parts[m] = jnp.concatenate(self.split.apply(params[m], e), axis=-1)
         return self.fuse(parts, batch["present"])
 
+    def common(self, variables: Mapping, batch: Mapping) -> dict[str, jax.Array]:
+        """Modality -> u, what it shares with the others."""
+        parts = self.embed(variables, batch)
+        return {m: parts[m][:, : self.split.shared] for m in self.names}
+
     def fuse(self, parts: Mapping, present: Mapping) -> dict[str, jax.Array]:
         """Modality -> [u, v]; "shared" and "private", the u and v of all; and "joint".
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from mmalign import losses, options
-from mmalign.methods.contract import Method, Modality
+from mmalign.methods.contract import Method, Modality, where_present
 from mmalign.methods.encoders import (
     PROJECTOR,
     embed_encoders,
@@ -15,6 +15,7 @@ from mmalign.methods.encoders import (
     fuse_side_by_side,
     init_encoders,
     need_two,
+    plain,
     side_by_side,
     view,
     width,
@@ -84,8 +85,11 @@ def create(
     def init(key, batch):
         return net.init(key, batch)
 
+    def common(variables, batch):
+        return net.common(variables["params"]["sensors"], batch)
+
     embed, fuse = embed_encoders(front), fuse_side_by_side(modalities)
-    return Method(init, objective, embed, fuse, needs=frozenset({"pairs"}))
+    return Method(init, objective, embed, fuse, needs=frozenset({"pairs"}), common=common)
 
 
 create_cmc = functools.partial(create, Comparison("cmc", losses.cmc), loss={"temperature": 0.2})
@@ -126,6 +130,12 @@ class _Network(NamedTuple):
         if not self.with_joint:
             return (views,)
         return views, self._project({"projector": params["joint"]}, side_by_side(e))
+
+    def common(self, params, batch):
+        """{m: [b, d]}, what the modalities of windows as they are are projected to."""
+        e = embeddings(self.front, params, plain(self.front, batch), batch["present"])
+        return {m: where_present(self._project(params[m], z), batch["present"][m])
+                for m, z in e.items()}  # fmt: skip
 
     def _project(self, params, z):
         return z if self.head is None else apply(self.head, params["projector"], z)

@@ -36,6 +36,7 @@ METHODS = {
     "supervised": f"{_HOME}.supervised:create",
 }
 
+_FUNCTIONS = ("init", "loss", "embed", "fuse", "common")
 _MADE: dict[str, Method] = {}
 
 
@@ -91,9 +92,8 @@ def _create(config, modalities, targets, length):
         raise TypeError(f"method {name!r} must return a Method, got {type(method).__name__}")
     for need in method.needs:
         options.known("need of a method", need, NEEDS)
-    fuse = None if method.fuse is None else jax.jit(method.fuse)
-    jitted = {name: jax.jit(getattr(method, name)) for name in ("init", "loss", "embed")}
-    return method._replace(**jitted, fuse=fuse)
+    functions = {name: getattr(method, name) for name in _FUNCTIONS}
+    return method._replace(**{name: f and jax.jit(f) for name, f in functions.items()})
 
 
 def _tuples(value):

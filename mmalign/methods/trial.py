@@ -37,6 +37,11 @@ class Trial(NamedTuple):
         embed = programs(self.method).embed
         return jax.device_get(reading("embed", embed, self.variables, read(batch)))
 
+    def common(self, batch: Mapping) -> dict[str, np.ndarray]:
+        """{modality: [b, d]}."""
+        common = programs(self.method).common
+        return jax.device_get(reading("common", common, self.variables, read(batch)))
+
     def fuse(self, parts: Mapping, present: Mapping) -> dict[str, np.ndarray]:
         """{part: [b, d]}; it gets the modalities in another order than theirs."""
         names = self.names[::-1]
@@ -50,7 +55,7 @@ class Programs(NamedTuple):
 
     init: (key, batch) -> variables.
     loss: (variables, batch, key) -> ((value, aux), gradient by the parameters).
-    embed: (variables, batch) -> parts.
+    embed, common: (variables, batch) -> parts.
     fuse: (names, variables, [[b, d]], [[b]]) -> parts; a dict would come out sorted by name.
     """
 
@@ -58,6 +63,7 @@ class Programs(NamedTuple):
     loss: Callable
     embed: Callable
     fuse: Callable
+    common: Callable
 
 
 @functools.lru_cache(maxsize=64)
@@ -77,9 +83,14 @@ def programs(method: Method) -> Programs:
         assert method.fuse is not None  # or nobody calls this one
         return method.fuse(variables, dict(zip(names, parts)), dict(zip(names, present)))
 
+    def common(variables, batch):
+        assert method.common is not None
+        return method.common(variables, batch)
+
     return Programs(
-        quick(method.init), quick(loss), quick(method.embed), quick(fuse, static_argnums=0)
-    )
+        quick(method.init), quick(loss), quick(method.embed), quick(fuse, static_argnums=0),
+        quick(common),
+    )  # fmt: skip
 
 
 def reading(

@@ -270,6 +270,15 @@ BREAKS = {
         {"watches": (Watch("spread", 0.1, "low"),)}, "watches 'spread', which is no metric"),
     "nobody gives what it needs": (
         {"needs": frozenset({"label"})}, "needs must be of .*'labels'.*, got .*'label'"),
+    "common is no zeros where absent": (
+        {"common": changed(own_parts, lambda z: z | {"cam": z["cam"] + 1})},
+        "common: 'cam' is not zeros where it is absent"),
+    "common has two widths": (
+        {"common": changed(own_parts, lambda z: z | {"cam": z["cam"][:, :1]})},
+        "common must return a part of one width for each modality, got .*'cam': 1"),
+    "common reads what is not there": (
+        {"common": lambda v, b: {m: flat(x) @ v["params"][m] for m, x in b["inputs"].items()}},
+        "common reads inputs where nothing was measured"),
     "means are not used": ({"init": init_means}, "means must change 'joint' where a modality"),
     "means are not declared": (
         {"embed": MEANS.embed, "fuse": MEANS.fuse}, "means are read, and init returns none"),
