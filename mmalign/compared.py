@@ -34,6 +34,7 @@ def gather(config, found, plans, store, dropped) -> dict:
         "rankings": _rankings(records),
         "cost": _costs(plans, store),
         "missing": _missing(found),
+        **{what: _of_first(found, what) for what in ("label_free", "across")},
         "config": json.loads(config.to_json()),
     }
     return results | {"advice": report.advice(results)}
@@ -89,6 +90,11 @@ def _chain(stage, stages):
     yield stage
     if stage.source is not None:
         yield from _chain(stages[stage.source], stages)
+
+
+def _of_first(found, what):
+    """{row: what that evaluation says of it} in the first cell, of most pairs."""
+    return {row.label: of for row, kind, of in next(iter(found.values())) if kind == what}
 
 
 def _missing(found):

@@ -134,6 +134,8 @@ def _rows(config, dataset, data, stages):
         if name in BUILT_IN and name != "random_encoder":
             z = statistics if name in ON_STATISTICS else None
             found = _evaluations(name, config, z or data)
+            if name == "window_statistics":
+                found["label_free"] = _evaluation(name, "label_free", config, z)
             if name == "window_statistics" and missing["references"]:
                 found["missing"] = _evaluation(name, "missing", config, z, missing=missing)
             rows.append(Row(name, BUILT_IN[name], None, z, found))
@@ -144,6 +146,10 @@ def _rows(config, dataset, data, stages):
             found = _evaluations(stage.name, config, z)
             if stage.name in tried or name == headline:
                 found["missing"] = _evaluation(stage.name, "missing", config, z, missing=missing)
+            if not stage.answers:
+                found["label_free"] = _evaluation(stage.name, "label_free", config, z)
+            if stage.method.common is not None:
+                found["across"] = _evaluation(stage.name, "across", config, z)
             if dataset.factors and name == headline:
                 found["information"] = _evaluation(stage.name, "information", config, z)
             rows.append(Row(stage.name, stage.label, stage, z, found))

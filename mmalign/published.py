@@ -33,6 +33,10 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         "cautions": report.cautions(records),
         "missing": missing,
         **{what: records for _, what, records in found if what == "information"},
+        **{
+            what: {row.label: records for row, records in of(what)}
+            for what in ("label_free", "across")
+        },
         "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
         "evaluation_seconds": evaluation_seconds,
         "steps": {name: stage.block["steps"] for name, stage in planned.stages.items()},

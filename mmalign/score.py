@@ -130,7 +130,32 @@ def _information(spec, row, parts, variables, use):
     }
 
 
-EVALUATIONS = {"probe": _probe, "missing": _missing, "information": _information}
+def _label_free(spec, row, parts, variables, use):
+    """What its embeddings are like without labels."""
+    del spec, variables
+    z = parts()
+    if row.stage is None:
+        z = evaluation.filled(z, use.dataset, use.dataset.present)
+    return evaluation.without_labels(z, use.dataset)
+
+
+def _across(spec, row, parts, variables, use):
+    """What one sensor tells of another in the space that the method has for them."""
+    del parts
+    rows = np.arange(len(use.dataset))
+    common = evaluation.embed_all(
+        row.stage.method.common, variables(), data=use.arrays, rows=rows, mesh=use.mesh
+    )
+    return evaluation.across_sensors(common, use.dataset, spec["seed"])
+
+
+EVALUATIONS = {
+    "probe": _probe,
+    "missing": _missing,
+    "information": _information,
+    "label_free": _label_free,
+    "across": _across,
+}
 
 
 def _rows(stage: Stage, dataset: Dataset) -> np.ndarray:

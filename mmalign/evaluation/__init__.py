@@ -20,12 +20,14 @@ from mmalign.evaluation.protocols import (
 from mmalign.evaluation.reference import majority, raw_features
 from mmalign.evaluation.scoring import scores
 from mmalign.evaluation.sensor_sets import sensor_sets
+from mmalign.evaluation.spaces import across_sensors, without_labels
 
 __all__ = [
     "FRACTIONS",
     "HEADS",
     "Cell",
     "Contender",
+    "across_sensors",
     "chance",
     "default_cells",
     "embed_all",
@@ -47,4 +49,5 @@ __all__ = [
     "summarise",
     "test_rows",
     "window_statistics",
+    "without_labels",
 ]

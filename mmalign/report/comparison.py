@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmalign.report import efficiency, sections
+from mmalign.report import efficiency, sections, spaces
 from mmalign.report.advice import pairs_text
 from mmalign.report.look import document, picture, resolved_config, section
 from mmalign.report.ranked import NOTE, numbers_table, ranking_table
@@ -30,7 +30,8 @@ def comparison_page(results: Mapping[str, Any]) -> str:
     parts = [
         f"<h1>{html.escape(title)}</h1>", _header(results), _advice(results["advice"]),
         _ranking(results), _pairs(results["rankings"]), _labels(results["rankings"]),
-        sections.missing_sensors(results["missing"]), resolved_config(results["config"]),
+        sections.missing_sensors(results["missing"]), spaces.label_free(results["label_free"]),
+        spaces.across(results["across"]), resolved_config(results["config"]),
     ]  # fmt: skip
     return document(title, "".join(part for part in parts if part))
 

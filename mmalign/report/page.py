@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from mmalign.report import curves, sections
+from mmalign.report import curves, sections, spaces
 from mmalign.report.look import document, picture, resolved_config, section
 
 _LONG = 80  # characters; a longer fact of the header gets a line of its own
@@ -28,7 +28,8 @@ def write(
         it shown in the header, lists and mappings by their items; "summary": {name: value}, shown
         there too; "records": as `evaluation.evaluate` returns; "headline": the row whose confusion
         matrix is shown (default: the last record's); "information": {part: {factor: R^2}};
-        "missing": as `evaluation.missing_sensors` returns; "config": the resolved config.
+        "missing": as `evaluation.missing_sensors` returns; "label_free", "across": {row: as
+        `evaluation.without_labels`, `across_sensors` return}; "config": the resolved config.
       metrics: the lines of metrics.jsonl, {"step": int, "<stage>/<metric>": float}.
       embedding, label: [n, d] and [n], joint embeddings of the test windows for the map.
     Returns: path of the page.
@@ -43,6 +44,8 @@ def write(
         sections.confusion(results.get("records"), headline, classes),
         sections.embedding_map(embedding, label, classes),
         sections.information(results.get("information")),
+        spaces.label_free(results.get("label_free")),
+        spaces.across(results.get("across")),
         _curves(metrics),
         resolved_config(results.get("config")),
     ]
