@@ -1,8 +1,9 @@
-"""Embeddings in, numbers out: probes, reference rows, missing sensors, factors read back."""
+"""Embeddings in, numbers out: probes, what needs no labels, reference rows, missing sensors."""
 
 from mmalign.evaluation.embedding import embed_all
 from mmalign.evaluation.factors import factor_r2
 from mmalign.evaluation.features import filled, window_statistics
+from mmalign.evaluation.label_free import alignment, knn_agreement, modality_gap, uniformity
 from mmalign.evaluation.linear import fit_linear
 from mmalign.evaluation.missing import HEADS, Contender, missing_sensors, summarise
 from mmalign.evaluation.missing_config import missing_options, patterns
@@ -18,9 +19,11 @@ from mmalign.evaluation.protocols import (
     test_rows,
 )
 from mmalign.evaluation.reference import majority, raw_features
+from mmalign.evaluation.retrieval import retrieval, transfer
 from mmalign.evaluation.scoring import scores
 from mmalign.evaluation.sensor_sets import sensor_sets
 from mmalign.evaluation.spaces import across_sensors, without_labels
+from mmalign.evaluation.spectrum import alpha_req, lidar, rankme
 
 __all__ = [
     "FRACTIONS",
@@ -28,6 +31,8 @@ __all__ = [
     "Cell",
     "Contender",
     "across_sensors",
+    "alignment",
+    "alpha_req",
     "chance",
     "default_cells",
     "embed_all",
@@ -35,19 +40,26 @@ __all__ = [
     "factor_r2",
     "filled",
     "fit_linear",
+    "knn_agreement",
     "knn_probe",
     "labelled_rows",
+    "lidar",
     "linear_probe",
     "majority",
     "missing_options",
     "missing_sensors",
+    "modality_gap",
     "patterns",
+    "rankme",
     "raw_features",
     "record",
+    "retrieval",
     "scores",
     "sensor_sets",
     "summarise",
     "test_rows",
+    "transfer",
+    "uniformity",
     "window_statistics",
     "without_labels",
 ]

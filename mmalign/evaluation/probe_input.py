@@ -25,10 +25,23 @@ def labelled_features(
 
 def finite_rows(features: ArrayLike) -> np.ndarray:
     """Float32 [n, d], contiguous. ValueError for another rank, NaN or infinity."""
-    features = np.ascontiguousarray(features, np.float32)
-    if features.ndim != 2:
-        raise ValueError(f"features must be [n, d], got shape {features.shape}")
-    if not np.isfinite(features).all():
-        bad = int((~np.isfinite(features)).any(axis=1).sum())
-        raise ValueError(f"features hold NaN or infinity in {bad} of {len(features)} rows")
-    return features
+    return finite_array(features, "features", dtype=np.float32)
+
+
+def finite_array(
+    values: ArrayLike, name: str, axes: str = "n, d", *, dtype: type | None = None
+) -> np.ndarray:
+    """Contiguous real array with these axes, of the dtype given or its own.
+
+    Raises: ValueError, with `name`, for another rank, for what is not real, for NaN or infinity.
+    """
+    values = np.asarray(values, dtype, order="C")
+    if values.ndim != axes.count(",") + 1:
+        raise ValueError(f"{name} must be [{axes}], got shape {values.shape}")
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must be real numbers, got {values.dtype}")
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        bad = int(wrong.reshape(len(values), -1).any(axis=1).sum())
+        raise ValueError(f"{name}: NaN or infinity in {bad} of {len(values)} rows")
+    return values

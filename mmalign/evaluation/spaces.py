@@ -8,16 +8,9 @@ import numpy as np
 
 from mmalign.data.dataset import TEST, TRAIN, Dataset
 from mmalign.data.runs import sequences
-from mmalign.evaluation.label_free import (
-    alignment,
-    alpha_req,
-    knn_agreement,
-    lidar,
-    modality_gap,
-    rankme,
-    uniformity,
-)
+from mmalign.evaluation.label_free import alignment, knn_agreement, modality_gap, uniformity
 from mmalign.evaluation.retrieval import retrieval, transfer
+from mmalign.evaluation.spectrum import alpha_req, lidar, rankme
 
 MOST = 2000  # windows that are looked at, every second or third and so on where there are more
 RUN = 4  # neighbouring windows of a recording, which are views of one thing for LiDAR
