@@ -40,6 +40,8 @@ def test_a_run_leaves_what_it_says(tiny_run):
         *(f"training-{name}" for name in rows), *(f"embedding-{name}" for name in embedded),
         *(f"evaluation-{name}_probe" for name in (*other, *embedded)),
         *(f"evaluation-{name}_missing" for name in embedded if name != "supervised_10"),
+        *(f"evaluation-{name}_label_free" for name in embedded if "supervised" not in name),
+        *(f"evaluation-{name}_across" for name in ("align", "joint_pretrain")),
         "evaluation-align_information", "report-align",
     }  # fmt: skip
     for folder in tiny_run.artifacts.values():
@@ -114,6 +116,16 @@ def test_every_row_is_tried_with_every_set_of_sensors(tiny_run):
             assert [r["accuracy"]] == same
     assert {r["pattern"]["kind"] for r in missing["patterns"]} == {"independent", "burst"}
     assert {(s["row"], s["head"]) for s in missing["summary"]} == set(tried)
+
+
+def test_spaces_are_told_of_without_labels_and_across_sensors(tiny_run):
+    found, across = (tiny_run.results[what] for what in ("label_free", "across"))
+    assert set(found) == {"Window statistics", "Random encoder", *TRAINED}
+    assert all(values["rankme"] >= 1 for values in found.values())
+    assert set(across) == {"InfoMAE", "Joint pretraining on the pairs"}  # which have a common space
+    assert {(r["from"], r["to"]) for r in across["InfoMAE"]} == {("acc", "emg"), ("emg", "acc")}
+    page = (tiny_run.folder / "report.html").read_text()
+    assert "Without labels" in page and "From one sensor to another" in page
 
 
 def test_every_step_is_on_record_once_and_finite(tiny_run):
