@@ -112,11 +112,12 @@ def test_nodes_hang_on_what_they_are_computed_from_and_on_nothing_else(tiny, dat
                "evaluation-window_statistics_missing"}  # fmt: skip
     assert changed({"evaluation.missing.limit": 5}) == missing
     align = {"training-align", "embedding-align", "evaluation-align_probe",
-             "evaluation-align_missing", "evaluation-align_information"}  # fmt: skip
+             "evaluation-align_missing", "evaluation-align_information",
+             "evaluation-align_label_free", "evaluation-align_across"}  # fmt: skip
     assert changed({"align.optim.lr": 0.5}) == align
     assert changed({"pretrain.optim.lr": 0.5}) == align | {
         "training-pretrain", "embedding-pretrain", "evaluation-pretrain_probe",
-        "evaluation-pretrain_missing",
+        "evaluation-pretrain_missing", "evaluation-pretrain_label_free",
     }  # fmt: skip
     assert changed({"seed": 1}) == set(usual) - {"embedding-window_statistics"}
 
