@@ -78,7 +78,8 @@ def test_spaces_without_information_agree_by_chance(rng):
     chance = k / (count - 1)
     unrelated = [knn_agreement(a, rng.permutation(b), k) for _ in range(200)]
     assert np.mean(unrelated) == pytest.approx(chance, rel=0.05)
-    for same in (np.ones((count, 3)), np.zeros((count, 3))):
+    line = rng.uniform(0.1, 9, (count, 1)) * rng.standard_normal(7)  # equal but for rounding
+    for same in (line, np.ones((count, 3)), np.zeros((count, 3))):
         assert knn_agreement(same, same, k) == pytest.approx(chance)
         assert knn_agreement(same, a, k) == pytest.approx(chance)
 
@@ -107,9 +108,10 @@ def test_scale_and_rotation_do_not_matter(rng):
 
 def test_tiles_do_not_change_the_answer(rng, monkeypatch):
     a, b = rng.standard_normal((2, 53, 6))
-    whole = uniformity(a), knn_agreement(a, b)
+    whole = uniformity(a), uniformity(a), knn_agreement(a, b)  # the nearest pair first, and last
     monkeypatch.setattr(similarity, "_ENTRIES", 7 * 53)
-    assert (uniformity(a), knn_agreement(a, b)) == pytest.approx(whole, rel=1e-12)
+    tiled = uniformity(a), uniformity(a[::-1]), knn_agreement(a, b)
+    assert tiled == pytest.approx(whole, rel=1e-12)
 
 
 def test_of_more_rows_than_the_limit_as_many_evenly_spread_are_used(rng, monkeypatch):
@@ -119,6 +121,8 @@ def test_of_more_rows_than_the_limit_as_many_evenly_spread_are_used(rng, monkeyp
     ]  # fmt: skip
     z = np.concatenate([np.eye(4), np.eye(4)])[[0, 4, 1, 5, 2, 6, 3, 7]]  # each row twice
     assert uniformity(z) == pytest.approx(-4)  # of the four rows 0, 2, 4, 6
+    with pytest.raises(ValueError, match="k must be from 1 to 3 for 4 rows"):
+        knn_agreement(z, z, 4)
 
 
 @pytest.mark.parametrize(

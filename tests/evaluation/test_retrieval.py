@@ -39,7 +39,8 @@ def test_embeddings_without_information_find_by_chance(rng, count):
         "r5": min(5 / count, 1),
         "mrr": np.mean(1 / np.arange(1, count + 1)),
     }
-    for constant in (np.full((count, 4), 0.1), np.zeros((count, 4))):
+    line = rng.uniform(0.1, 9, (count, 1)) * rng.standard_normal(4)  # equal but for rounding
+    for constant in (line, np.full((count, 4), 0.1), np.zeros((count, 4))):
         assert retrieval(a, constant) == pytest.approx(chance)
         assert retrieval(constant, constant) == pytest.approx(chance)
 
@@ -84,10 +85,10 @@ def test_rows_that_are_no_pairs_are_named(rng):
         retrieval(a, a[:1])
 
 
-def sensor(rng, count, offset=0.0):
+def sensor(rng, count, spread=0.3):
     """[count, 6] embeddings near the class's corner, its class, and one of five subjects."""
     label = np.arange(count) % 3
-    z = 4 * np.eye(6)[label] + 0.3 * rng.standard_normal((count, 6)) + offset
+    z = 4 * np.eye(6)[label] + spread * rng.standard_normal((count, 6))
     return z, label, np.arange(count) // 3 % 5
 
 
@@ -99,11 +100,18 @@ def test_a_probe_reads_another_sensor_of_the_same_space(rng):
 
 
 def test_transfer_is_the_linear_probe_of_the_sensor_it_learned_from(rng):
-    (z, label, group), (gap, label_test, _) = sensor(rng, 90), sensor(rng, 60, offset=[9] + [0] * 5)
-    own = linear_probe(z, label, group, gap, label_test, seed=3)
-    found = transfer(z, label, group, gap, label_test, seed=3)
-    assert found == {name: own[name] for name in ("accuracy", "macro_f1")}
-    assert found["accuracy"] < 0.5  # the gap costs: nothing is fitted to the other sensor
+    (z, label, _), (other, label_test, _) = sensor(rng, 60, 4.0), sensor(rng, 60, 4.0)
+    group = np.arange(60)  # many people, so that folds differ by seed
+    found = [transfer(z, label, group, other, label_test, seed=seed) for seed in range(4)]
+    own = [linear_probe(z, label, group, other, label_test, seed=seed) for seed in range(4)]
+    assert found == [{name: x[name] for name in ("accuracy", "macro_f1")} for x in own]
+    assert len({x["accuracy"] for x in found}) > 1  # or the seed would not have been seen
+
+
+def test_a_gap_between_sensors_costs(rng):
+    (z, label, group), (other, label_test, _) = sensor(rng, 90), sensor(rng, 60)
+    apart = transfer(z, label, group, other + 9 * np.eye(6)[0], label_test)
+    assert apart["accuracy"] < 0.5  # nothing is fitted to the other sensor
 
 
 def test_embeddings_of_other_widths_are_named(rng):
