@@ -82,6 +82,7 @@ def test_spaces_without_information_agree_by_chance(rng):
     for same in (line, np.ones((count, 3)), np.zeros((count, 3))):
         assert knn_agreement(same, same, k) == pytest.approx(chance)
         assert knn_agreement(same, a, k) == pytest.approx(chance)
+        assert knn_agreement(same, same, 40) == pytest.approx(40 / (count - 1))
 
 
 def test_tied_neighbours_are_taken_by_chance():
