@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -162,7 +163,7 @@ def _others(folder, store, cells, count):
 def other(folder: str, artifacts: str, cells: str) -> None:
     """What another process does. cells: in JSON, in its order."""
     training.enable_compilation_cache()
-    config = ConfigDict(json.loads(pathlib.Path(folder, CONFIG).read_text()))
+    config: Any = ConfigDict(json.loads(pathlib.Path(folder, CONFIG).read_text()))
     store, plans = Store(artifacts), planned(config, grid.cells(config.compare.to_dict()), [])
     for cell in (Cell(*cell) for cell in json.loads(cells)):
         _walked(cell, plans[cell], store, Pace([plans[cell]], store))

@@ -143,7 +143,7 @@ def _train(folder, stage, use, source, checkpoints, spent):
             spent["memory"] = record.memory or spent["memory"]
 
 
-def _prepared(stage, use, source):
+def _prepared(stage, use, source) -> tuple[Any, Any, Any, Any]:
     """(init, step, data, batches) of a training, as `training.train` takes them."""
     block, method = stage.block, stage.method
     steps, ema, stream = block["steps"], block.get("ema") or 0.0, stage.node.spec["stream"]
@@ -155,7 +155,7 @@ def _prepared(stage, use, source):
         source=source and source["params"], patterns=stage.patterns,
     )  # fmt: skip
     if not steps:
-        return init, None, None, None
+        return init, None, None, None  # nothing to train with
     statistics = use.arrays["statistics"]
     if use.streamed:
         prepare = lambda statistics, batch: feed.normalise(batch, statistics)

@@ -53,7 +53,7 @@ def cells(block: Mapping[str, Any]) -> tuple[Cell, ...]:
     return tuple(Cell(s, f, p) for s in block["seeds"] for f in folds for p in pairs)
 
 
-def rows(config: ConfigDict) -> tuple[str, ...]:
+def rows(config: Any) -> tuple[str, ...]:
     """Names of the blocks that are compared, each named in config.compare by itself or its label.
 
     Raises: ValueError that lists what there is.
@@ -66,8 +66,8 @@ def rows(config: ConfigDict) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def run_of(config: ConfigDict, cell: Cell, *, sensors: bool = False) -> ConfigDict:
-    """The config of the run that a cell is: the same that one would write for it alone.
+def run_of(config: Any, cell: Cell, *, sensors: bool = False) -> Any:
+    """The ConfigDict of the run that a cell is: the same that one would write for it alone.
 
     sensors: whether all rows are tried without sensors, too.
     """

@@ -13,7 +13,7 @@ from mmalign.evaluation.people import accuracy_and_f1
 
 DRAWS = 2000
 LEVEL = 0.95
-METRICS = ("accuracy", "macro_f1")
+METRICS: tuple[str, ...] = ("accuracy", "macro_f1")
 Interval = tuple[float, float]
 
 

@@ -54,8 +54,8 @@ def gap(
     rows = _by_row(records)
     counts = [_counts(rows[row]) for row in (first, second)]
     a, b = (_scores(x)[metric].mean() for x in counts)
-    found = difference(*counts)
-    return float(a - b), found and found[metric]
+    found = difference(counts[0], counts[1])
+    return float(a - b), None if found is None else found[metric]
 
 
 def _by_row(records):

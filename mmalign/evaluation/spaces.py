@@ -13,16 +13,18 @@ from mmalign.evaluation.retrieval import retrieval, transfer
 from mmalign.evaluation.spectrum import alpha_req, lidar, rankme
 
 MOST = 2000  # windows that are looked at, every second or third and so on where there are more
+_FEW = 5  # windows or columns: no slope can be told of them
 RUN = 4  # neighbouring windows of a recording, which are views of one thing for LiDAR
 
 
 def without_labels(parts: Mapping[str, np.ndarray], dataset: Dataset) -> dict[str, float | None]:
     """Measures by which embeddings may be chosen where there are no labels.
 
-    Of the training windows, as a choice must not look at the test: "rankme", "alpha_req" and
-    "uniformity" of the joint embedding; "lidar" of it, with neighbours in time as the views that
-    the paper draws by augmentation, None where recordings are too short; "knn_agreement", how far
-    two sensors agree on who is near whom, a mean over their pairs, None of a single sensor.
+    Of the training windows, as a choice must not look at the test: "rankme", "alpha_req" (None of
+    five windows or columns, or fewer) and "uniformity" of the joint embedding; "lidar" of it, with
+    neighbours in time as the views that the paper draws by augmentation, None where recordings are
+    too short; "knn_agreement", how far two sensors agree on who is near whom, a mean over their
+    pairs, None of a single sensor.
     """
     train = np.flatnonzero(dataset.split == TRAIN)
     z = parts["joint"][_some(train)]
@@ -34,7 +36,7 @@ def without_labels(parts: Mapping[str, np.ndarray], dataset: Dataset) -> dict[st
     agreed = [knn_agreement(a, b) for a, b in pairs if len(a) > 10]
     return {
         "rankme": rankme(z),
-        "alpha_req": alpha_req(z),
+        "alpha_req": alpha_req(z) if min(z.shape) > _FEW else None,
         "lidar": lidar(parts["joint"][_some(runs)]) if several else None,
         "uniformity": uniformity(z),
         "knn_agreement": float(np.mean(agreed)) if agreed else None,

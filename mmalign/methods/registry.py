@@ -96,7 +96,7 @@ def _create(config, modalities, targets, length):
     return method._replace(**{name: f and jax.jit(f) for name, f in functions.items()})
 
 
-def _tuples(value):
+def _tuples(value: Any) -> Any:
     """The value with tuples for lists, which JSON has in their place: modules must be hashable."""
     if isinstance(value, Mapping):
         return {name: _tuples(of) for name, of in value.items()}

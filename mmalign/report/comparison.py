@@ -18,7 +18,7 @@ FIELDS = ("pairs", "seed", "fold", "row", "part", "protocol", "fraction", "accur
 def csv_of(records: Sequence[Mapping[str, Any]]) -> str:
     """One line a record with FIELDS; what a record does not have is empty."""
     text = io.StringIO()
-    lines = csv.DictWriter(text, FIELDS, extrasaction="ignore", lineterminator="\n")
+    lines: Any = csv.DictWriter(text, FIELDS, extrasaction="ignore", lineterminator="\n")
     lines.writeheader()
     lines.writerows(records)
     return text.getvalue()

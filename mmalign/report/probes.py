@@ -109,6 +109,7 @@ def _interval(entry):
     if not entry or not all(r.get("intervals") for r in entry):
         return (Number(_DASH),)
     found = entry[0]["intervals"] if len(entry) == 1 else intervals(counts(entry))
+    assert found is not None  # as each record has its own
     of = lambda metric: 100 * np.array(found[metric])
     return tuple(Number("{:.0f}-{:.0f}".format(*of(m))) for m in METRICS)
 
