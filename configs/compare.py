@@ -15,8 +15,9 @@ steps that the budget gives to the windows they see, the same labels, probes and
   ratios: shares of the pairs, each a part of the next. people: instead or besides, all pairs from
     so many people.
   seeds: of weights, labels and pairs. folds: of people, each tested once; None: the data's split.
-  minutes: most of them; what does not fit is left out, and said before anything starts.
-  side_by_side: processes that share the work, where the device has room for several.
+  minutes: most of them; what does not fit is left out, and said before any training starts.
+  side_by_side: processes that share the work, where the device has room for several (on a GPU with
+    XLA_PYTHON_CLIENT_PREALLOCATE=false).
 Shares of the labels: `--config.evaluation.fractions="(0.01,0.1)"`.
 """
 

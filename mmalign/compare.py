@@ -99,8 +99,14 @@ def _within(plans, minutes, store, dropped):
 
 
 def _tried(planned, store):
-    """{block: seconds of a step} of the trainings that are not finished, and those of a probe."""
+    """{block: seconds of a step} of the trainings that are not finished.
+
+    And what rows without a training are evaluated by is done, which tells what evaluations take.
+    """
     walk = Walk(planned, store)
+    for row in planned.rows:
+        if row.stage is None:
+            walk.found(row)
     return {
         stage.block_name: fit.seconds_of_a_step(stage, walk.use)
         for stage in planned.stages.values() if store.facts(stage.node) is None

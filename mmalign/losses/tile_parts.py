@@ -18,11 +18,13 @@ class Factors(NamedTuple):
 
 
 def multiplied(side):
+    """`Factors` of a Side, its 16-bit rows where it has such, without a gradient."""
     rows, scale = side.narrow or (side.rows, None)
     return lax.stop_gradient(Factors(rows, scale, side.tags))
 
 
 def whole_tiles(side, tile):
+    """The Side filled up to a multiple of `tile` rows: zeros, with tags of -1."""
     missing = -len(side.rows) % tile
     if not missing:
         return side
@@ -46,6 +48,7 @@ def similarities(x, y, i, j, tile):
 
 
 def all_pairs(x, y):
+    """Similarities [n, m] of two `Factors`, and their tags as [n, 1] and [1, m]."""
     s = _dot(x.rows, y.rows.T)
     if x.scale is not None:
         s = s * x.scale[:, None] * y.scale[None]
@@ -61,14 +64,17 @@ def weighted_rows(weight, side, j, tile):
 
 
 def at(x, i, tile):
+    """Rows of the i-th tile of x."""
     return lax.dynamic_slice_in_dim(x, i * tile, tile)
 
 
 def put(x, part, i, tile):
+    """x with `part` for the rows of its i-th tile."""
     return lax.dynamic_update_slice_in_dim(x, part, i * tile, axis=0)
 
 
 def add_at(x, more, i, tile):
+    """x with `more` added to the rows of its i-th tile."""
     return put(x, at(x, i, tile) + more, i, tile)
 
 

@@ -132,7 +132,7 @@ def test_windows_of_ones_own_need_no_more_than_their_path(parsed, devices, tmp_p
     said = capsys.readouterr().out
     assert "left_sock: series 40 x 2 at 20 Hz" in said and "2 classes" in said
     assert "Left out, seed 0, 0.1 % of the pairs: stage 'simclr': there are" in said
-    assert "1 cells, 8 trainings and evaluations (0 are there), about " in said
+    assert "1 cells, 8 trainings and evaluations (4 are there), about " in said
     assert "Report: " in said
 
 

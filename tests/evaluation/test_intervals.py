@@ -6,21 +6,6 @@ import pytest
 from mmalign.evaluation import intervals, people
 
 
-def draw(rng, count=9, each=40, classes=4, skill=0.7, spread=0.15):
-    """Labels, predictions, people: everybody is recognised as well as they happen to be."""
-    group = np.repeat(np.arange(100, 100 + count), each)
-    label = rng.integers(0, classes, len(group))
-    hit = (
-        rng.random(len(group))
-        < np.clip(skill + spread * rng.standard_normal(count), 0, 1)[group - 100]
-    )
-    return label, np.where(hit, label, rng.integers(0, classes, len(group))), group
-
-
-def counts_of(label, predictions, group, classes=4):
-    return people.confusions(people.by_person(label, predictions, group, classes), classes)
-
-
 def compared(rng, seeds, count, ahead, between, classes=4, each=15):
     """Counts of two methods, [2, seeds, people, true class, predicted class].
 
@@ -54,11 +39,11 @@ def test_of_a_hundred_intervals_of_a_difference_about_95_hold_it(
         first, second = compared(rng, seeds, count, ahead, between)
         low, high = intervals.difference(second, first)["macro_f1"]
         held += low <= truth <= high
-    assert 930 <= held <= 975
+    assert 930 <= held <= 970
 
 
 @pytest.mark.parametrize("count", [6, 20])
-def test_an_interval_holds_the_truth_as_often_as_it_says(rng, count):
+def test_an_interval_holds_the_truth_as_often_as_it_says(rng, count, draw, counts_of):
     truth = people.accuracy_and_f1(counts_of(*draw(rng, 4000)).sum(axis=0))
     held = np.zeros(2)
     for _ in range(200):
@@ -68,7 +53,7 @@ def test_an_interval_holds_the_truth_as_often_as_it_says(rng, count):
     assert (held >= 0.90 * 200).all() and (held < 200).all()
 
 
-def test_a_difference_is_narrower_than_the_scores_that_it_is_of(rng):
+def test_a_difference_is_narrower_than_the_scores_that_it_is_of(rng, draw, counts_of):
     """The same people are hard for both, which a paired difference leaves out."""
     label, predictions, group = draw(rng, 12, spread=0.3)
     worse = np.where(rng.random(len(label)) < 0.1, (label + 1) % 4, predictions)
@@ -80,12 +65,12 @@ def test_a_difference_is_narrower_than_the_scores_that_it_is_of(rng):
     assert intervals.difference(first, first)["macro_f1"] == (0.0, 0.0)
 
 
-def test_of_a_single_person_nothing_is_concluded(rng):
+def test_of_a_single_person_nothing_is_concluded(rng, draw, counts_of):
     counts = counts_of(*draw(rng, 1))
     assert intervals.intervals(counts) is None and intervals.difference(counts, counts) is None
 
 
-def test_seeds_that_differ_widen_the_interval_and_alike_ones_do_not(rng):
+def test_seeds_that_differ_widen_the_interval_and_alike_ones_do_not(rng, draw, counts_of):
     counts = counts_of(*draw(rng))
     alone = intervals.intervals(counts)
     same = intervals.intervals(np.stack([counts] * 3))
@@ -95,7 +80,7 @@ def test_seeds_that_differ_widen_the_interval_and_alike_ones_do_not(rng):
     assert high - low > 1.3 * (alone["accuracy"][1] - alone["accuracy"][0])
 
 
-def test_of_a_single_person_seeds_alone_can_tell(rng):
+def test_of_a_single_person_seeds_alone_can_tell(rng, draw, counts_of):
     several = np.stack([counts_of(*draw(rng, 1)) for _ in range(4)])
     low, high = intervals.intervals(several)["accuracy"]
     scores = people.accuracy_and_f1(several.sum(axis=1))[0]
@@ -103,6 +88,6 @@ def test_of_a_single_person_seeds_alone_can_tell(rng):
     assert (low + high) / 2 == pytest.approx(scores.mean())
 
 
-def test_only_the_same_people_and_seeds_are_compared(rng):
+def test_only_the_same_people_and_seeds_are_compared(rng, draw, counts_of):
     with pytest.raises(ValueError, match=r"same seeds and people.*\(1, 9\) and \(1, 8\)"):
         intervals.difference(counts_of(*draw(rng)), counts_of(*draw(rng, 8)))

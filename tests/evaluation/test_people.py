@@ -7,22 +7,7 @@ from sklearn.metrics import f1_score
 from mmalign.evaluation import people
 
 
-def draw(rng, count=9, each=40, classes=4, skill=0.7, spread=0.15):
-    """Labels, predictions, people: everybody is recognised as well as they happen to be."""
-    group = np.repeat(np.arange(100, 100 + count), each)
-    label = rng.integers(0, classes, len(group))
-    hit = (
-        rng.random(len(group))
-        < np.clip(skill + spread * rng.standard_normal(count), 0, 1)[group - 100]
-    )
-    return label, np.where(hit, label, rng.integers(0, classes, len(group))), group
-
-
-def counts_of(label, predictions, group, classes=4):
-    return people.confusions(people.by_person(label, predictions, group, classes), classes)
-
-
-def test_counts_are_those_of_each_person_s_windows(rng):
+def test_counts_are_those_of_each_person_s_windows(rng, draw):
     label, predictions, group = draw(rng)
     taken = people.by_person(label, predictions, group, 4)
     assert taken["people"] == list(range(100, 109))
@@ -34,7 +19,7 @@ def test_counts_are_those_of_each_person_s_windows(rng):
         np.testing.assert_array_equal(counts[i], want)
 
 
-def test_scores_of_counts_are_those_of_scikit_learn(rng):
+def test_scores_of_counts_are_those_of_scikit_learn(rng, draw, counts_of):
     label, predictions, group = draw(rng)
     label = np.where(label == 2, 3, label)  # a class that no window has, and some are taken for
     accuracy, f1 = people.accuracy_and_f1(counts_of(label, predictions, group).sum(axis=0))
