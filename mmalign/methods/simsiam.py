@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mmalign.losses import negative_cosine
 from mmalign.losses.numerics import unit_norm
-from mmalign.losses.rows import centred, mean_over_counted
+from mmalign.losses.rows import centred
 from mmalign.methods.contract import Method, Modality
 from mmalign.methods.encoders import (
     PROJECTOR,
@@ -72,8 +73,8 @@ def create(
         z = apply(head, params["projector"], fused)
         z = jax.vmap(standardised, in_axes=(0, None))(z, counts)
         q = apply(predictor, params["predictor"], z)
-        cosine = jnp.sum(unit_norm(q) * unit_norm(lax.stop_gradient(z[::-1])), axis=-1)
-        cost = mean_over_counted(1 - cosine.mean(axis=0), counts).mean()
+        apart = jax.vmap(lambda q, z: negative_cosine(q, z, where=counts))(q, z[::-1])
+        cost = 1 + apart.mean()
         return cost, {"metrics": {"distance": cost, "spread": _spread(fused[0], counts)}}
 
     return Method(
