@@ -99,7 +99,6 @@ def main():
     parser.add_argument("--rank", type=int, default=0)
     args = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", 2 if args.port else 8)
-    jax.config.update("jax_disable_most_optimizations", True)  # as in conftest.py, to the bit
     if args.port:
         jax.distributed.initialize(f"localhost:{args.port}", 2, args.rank)
 
