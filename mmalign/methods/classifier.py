@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from mmalign import options
@@ -58,7 +59,7 @@ def create(
 
     def init(key, batch):
         drawn = below.init(named_key(key, "base"), batch)
-        parts = below.embed(_without_means(drawn), batch)
+        parts = jax.eval_shape(below.embed, _without_means(drawn), batch)
         params = {"base": drawn["params"], "head": head.init(named_key(key, "head"), parts)}
         return _without_means(drawn) | {"params": params}
 
@@ -81,7 +82,7 @@ class _Head(NamedTuple):
     names: tuple[str, ...]
 
     def init(self, key, parts):
-        return init_params(self.network, key, jnp.zeros_like(self._read(parts)))
+        return init_params(self.network, key, jax.eval_shape(self._read, parts))
 
     def logits(self, params, parts, key=None):
         """[b, classes]; dropout is on if there is a key."""

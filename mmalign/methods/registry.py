@@ -36,7 +36,7 @@ METHODS = {
     "supervised": f"{_HOME}.supervised:create",
 }
 
-_FUNCTIONS = ("init", "loss", "embed", "fuse", "common")
+_FUNCTIONS = ("loss", "embed", "fuse", "common")  # `init` is compiled module by module
 _MADE: dict[str, Method] = {}
 
 
@@ -59,8 +59,9 @@ def create(
     The last two are given to functions with a keyword argument of that name, and are no options.
     Raises: ValueError if there is no such method, or its options or the modalities do not fit;
       TypeError for a function that does not return a Method.
-    Its functions are jitted. One of METHODS is made once for all that ask for the same, so that it
-    is traced once for arguments of the same shapes: by the plan, for each stage, seed and cell.
+    Its functions are jitted, but `init`, which compiles module by module. One of METHODS is made
+    once for all that ask for the same, so that it is traced once for arguments of the same shapes:
+    by the plan, for each stage, seed and cell.
     """
     key = None
     if config.get("name") in METHODS:

@@ -4,6 +4,7 @@ import functools
 from typing import Any, NamedTuple, TypedDict
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from mmalign.models.patches import Patching
@@ -41,8 +42,14 @@ class Backbone(NamedTuple):
 
 
 def init_params(module: nn.Module, key: jax.Array, *args: Any, **options: Any) -> Any:
-    """Parameters of a module that is to be applied to `args`; see `apply`."""
-    return _init_params(module, tuple(options.items()), key, args)
+    """Parameters of a module that is to be applied to `args`, [b, ...] each; see `apply`.
+
+    Only their shapes are read, and not how many rows: what draws random numbers is slow to compile,
+    so it is compiled for one row, and once for all modules alike.
+    """
+    leaves, tree = jax.tree.flatten(args)
+    shapes = tuple(jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype) for x in leaves)
+    return _init_params(module, tuple(options.items()), shapes, tree, key)
 
 
 def apply(module: nn.Module, params: Any, *args: Any, rngs: Any = None, **options: Any) -> Any:
@@ -60,8 +67,9 @@ def apply(module: nn.Module, params: Any, *args: Any, rngs: Any = None, **option
     return _apply(module, tuple(options.items()), params, args, rngs)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _init_params(module, options, key, args):
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _init_params(module, options, shapes, tree, key):
+    args = tree.unflatten([jnp.zeros(x.shape, x.dtype) for x in shapes])
     return module.init(key, *args, **dict(options))["params"]
 
 

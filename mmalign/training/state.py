@@ -52,9 +52,10 @@ def init_state(
     key: jax.Array, batch: Any, *, mesh: jax.sharding.Mesh | None = None, ema: bool = False,
     source: Any = None, patterns: Sequence[str] = (),
 ) -> TrainState:  # fmt: skip
-    """A fresh TrainState, computed by two compiled programs.
+    """A fresh TrainState.
 
-    init: (key, batch) -> {"params": ..., optional "state": ...}, a method's `init`.
+    init: (key, batch) -> {"params": ..., optional "state": ...}, a method's `init`. It is not
+      compiled as one: see `models.init_params`.
     batch: arrays or ShapeDtypeStructs (`jax.eval_shape(prepare, data, rows_at(0))`); only shapes
       and dtypes are used, the values are zeros.
     mesh: where the state is replicated; None leaves it on the default device.
@@ -62,12 +63,9 @@ def init_state(
     source, patterns: parameters of an earlier stage and what to take of them, see `warm_start`.
       They are copied: donating the state leaves `source` intact.
     """
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), batch)
-
-    def fresh(key):
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        variables = init(key, zeros)
-        return variables["params"], variables.get("state")
+    variables = init(key, jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), batch))
+    # From the host, as what one process computed for itself cannot be laid out over several.
+    params, state = jax.device_get((variables["params"], variables.get("state")))
 
     # `source` is an argument: as a captured constant it would be part of the program, which then
     # never is in the compilation cache.
@@ -77,6 +75,4 @@ def init_state(
         return TrainState(jnp.int32(0), params, tx.init(params), state, params if ema else None)
 
     everywhere = None if mesh is None else replicated(mesh)
-    # Apart, so that stages of one method share the part that is slow to compile, random numbers.
-    params, state = jax.jit(fresh, out_shardings=everywhere)(key)
     return jax.jit(first, out_shardings=everywhere)(params, state, source)
