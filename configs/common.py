@@ -87,6 +87,7 @@ def config(data):
         cfg.supervised.steps = 300  # enough there
     cfg.evaluation = defaults.evaluation()
     cfg.log_every, cfg.checkpoint_every = 50, 200
+    cfg.online = config_dict.placeholder(int)  # steps between looks by kNN at held-out people
     cfg.wandb = {}  # options of wandb.init, such as project="name"
     return cfg
 

@@ -15,7 +15,8 @@ from mmalign.data import feed
 from mmalign.data.dataset import TRAIN, Dataset
 from mmalign.files import read_arrays, write_arrays, write_text
 from mmalign.methods import Method
-from mmalign.stages import Stage, first_batch
+from mmalign.online import knn_look
+from mmalign.stages import Stage, first_batch, variable_shapes
 
 CHECKPOINTS, MEANS, SPENT = "checkpoints", "means.npz", "spent.json"
 _TRIED = 5  # steps, the first of which waits for the compiler
@@ -25,7 +26,7 @@ class Resources(NamedTuple):
     """What all trainings and embeddings of a run share.
 
     arrays: as `feed.arrays` gives them, on the host. placed: () -> the same where steps read them.
-    streamed: whether batches come from the host.
+    streamed: whether batches come from the host. online: steps between looks, or None.
     """
 
     dataset: Dataset
@@ -36,6 +37,7 @@ class Resources(NamedTuple):
     log_every: int
     checkpoint_every: int
     wandb: Mapping | None
+    online: int | None
 
 
 def resources(config: Mapping, dataset: Dataset, statistics: Mapping) -> Resources:
@@ -44,7 +46,8 @@ def resources(config: Mapping, dataset: Dataset, statistics: Mapping) -> Resourc
     streamed = config["data"]["placement"] == "host"
     placed = functools.cache(lambda: arrays if streamed else training.replicate(arrays, mesh))
     return Resources(dataset, arrays, placed, mesh, streamed, config["log_every"],
-                     config["checkpoint_every"], config.get("wandb"))  # fmt: skip
+                     config["checkpoint_every"], config.get("wandb"),
+                     config.get("online"))  # fmt: skip
 
 
 def fit(folder: pathlib.Path, stage: Stage, use: Resources, source: Mapping | None) -> dict:
@@ -107,7 +110,7 @@ def load_variables(
     like: shapes of a batch. ema: whether the averaged weights are the ones that count. mesh: where
     they are replicated; None: on the default device.
     """
-    shapes = jax.eval_shape(method.init, jax.eval_shape(lambda: jax.random.key(0)), like)
+    shapes = variable_shapes(method, like)
     part = "ema" if ema else "params"
     saved = {part: shapes["params"]}
     if "state" in shapes:
@@ -134,6 +137,7 @@ def _train(folder, stage, use, source, checkpoints, spent):
         record = training.Record(
             stage.name, steps, log_every=use.log_every, write=writer,
             progress=training.progress_bar, watches=stage.method.watches,
+            look=knn_look(stage, use) if use.online else None, look_every=use.online or 1,
         )  # fmt: skip
         try:
             return training.train(
@@ -172,9 +176,7 @@ def _prepared(stage, use, source) -> tuple[Any, Any, Any, Any]:
 
 def _means(stage, variables, use):
     """{modality: the training mean of its embedding} for a method that answers with it, or None."""
-    if "means" not in jax.eval_shape(
-        stage.method.init, jax.eval_shape(lambda: jax.random.key(0)), first_batch(stage, use.arrays)
-    ):
+    if "means" not in variable_shapes(stage.method, first_batch(stage, use.arrays)):
         return None
     rows = np.flatnonzero(use.dataset.split == TRAIN)
     parts = evaluation.embed_all(

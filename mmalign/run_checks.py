@@ -10,7 +10,7 @@ from mmalign.data.dataset import Dataset
 PLACEMENTS = ("device", "host")
 NEEDS = ("seed", "budget", "data", "encoder", "augment", "stages", "rows", "evaluation",
          "log_every", "checkpoint_every")  # fmt: skip
-KEYS = (*NEEDS, "wandb")
+KEYS = (*NEEDS, "online", "wandb")
 # rows of the table that no block of the config describes, and their labels
 BUILT_IN = {
     "chance": "Chance",
@@ -38,7 +38,8 @@ def check_run(config: Mapping, dataset: Dataset) -> None:
             if list(names).count(name) > 1:
                 raise ValueError(f"{name!r} is there twice in config.{key}")
     options.one_of("config.data.placement", config["data"]["placement"], PLACEMENTS)
-    for key in ("log_every", "checkpoint_every"):
+    online = config.get("online") is not None
+    for key in ("log_every", "checkpoint_every", *(("online",) if online else ())):
         if config[key] < 1:
             raise ValueError(f"config.{key} must be 1 or more, got {config[key]}")
     shown = dict.fromkeys((*config["rows"], config["stages"][-1]))
@@ -47,6 +48,8 @@ def check_run(config: Mapping, dataset: Dataset) -> None:
         if labels.count(label) > 1:
             raise ValueError(f"label {label!r} is there twice: each row of the table needs its own")
     _check_labels(config, dataset)
+    if online:
+        evaluation.held_out(dataset, config["seed"])
 
 
 def _check_labels(config, dataset):

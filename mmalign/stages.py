@@ -171,6 +171,11 @@ def first_batch(stage: Stage, data: Mapping) -> Mapping:
     return jax.eval_shape(gather, data, stage.sampler.at(0))
 
 
+def variable_shapes(method: methods.Method, batch: Mapping) -> Mapping:
+    """Shapes of what a method draws at first; `batch` may be shapes, too."""
+    return jax.eval_shape(method.init, jax.eval_shape(lambda: jax.random.key(0)), batch)
+
+
 def rehearse(stage: Stage, data: Mapping, source: Any) -> Any:
     """Traces everything once without computing, so that what does not fit fails now.
 

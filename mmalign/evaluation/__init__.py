@@ -3,6 +3,7 @@
 from mmalign.evaluation.embedding import embed_all
 from mmalign.evaluation.factors import factor_r2
 from mmalign.evaluation.features import filled, window_statistics
+from mmalign.evaluation.held_out import held_out
 from mmalign.evaluation.label_free import alignment, knn_agreement, modality_gap, uniformity
 from mmalign.evaluation.linear import fit_linear
 from mmalign.evaluation.missing import HEADS, Contender, missing_sensors, summarise
@@ -40,6 +41,7 @@ __all__ = [
     "factor_r2",
     "filled",
     "fit_linear",
+    "held_out",
     "knn_agreement",
     "knn_probe",
     "labelled_rows",

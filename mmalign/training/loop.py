@@ -48,6 +48,7 @@ def train(
             steps = _steps(state, train_step, data, batches, num_steps, mesh, record)
             for state, done in steps:
                 stop = asked(done)
+                record.look(done, state)
                 if checkpoints and (stop or done == num_steps or checkpoints.due(done)):
                     record.read()  # what is on disk of the record reaches the checkpoint's step
                     _check_finite(state, record.name)

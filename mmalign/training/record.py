@@ -3,6 +3,7 @@
 import collections
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import jax
 
@@ -19,6 +20,7 @@ class Record:
         self, name: str, num_steps: int, *, log_every: int = 50, write: Writer | None = None,
         progress: Callable[[str, int, int], Bar] | None = None,
         watches: Iterable[tuple[str, float, str]] = (),
+        look: Callable[[Any], Mapping[str, float]] | None = None, look_every: int = 1,
     ):  # fmt: skip
         """The record of one training.
 
@@ -28,11 +30,14 @@ class Record:
         write: a writer (`scalars`, `rewind`) or None.
         progress: (name, start, num_steps) -> bar, see `progress_bar`; or None.
         watches: (metric, low, message) each: a written value of the metric below `low` warns, once.
+        look: TrainState -> {metric: value}, asked every `look_every` steps and at the last one;
+          what it says is written on a line of its own and stays beside the bar.
         `memory` are the bytes that a step needs, once it is compiled and if that is known.
         """
         self.memory: int | None = None
         self.name, self.num_steps, self.log_every = name, num_steps, log_every
         self._write, self._progress, self._watches = write, progress, list(watches)
+        self._look, self._look_every, self._seen = look, look_every, {}
         self._unread = []  # (step, metrics on the device)
         self._first_bad: int | jax.Array = 0
         self._flying = collections.deque()
@@ -60,6 +65,15 @@ class Record:
         if self._bar is not None:
             self._bar.advance()
 
+    def look(self, step: int, state: Any) -> None:
+        """Asks what there is to see of the state after a step, if that is due."""
+        if self._look is None or (step % self._look_every and step != self.num_steps):
+            return
+        self.read()
+        self._seen = self._look(state)
+        if self._write is not None:
+            self._write.scalars(step, {f"{self.name}/{k}": v for k, v in self._seen.items()})
+
     def read(self) -> None:
         """Reads all steps so far: writes those that are due, stops at one that is not finite."""
         unread, self._unread = self._unread, []
@@ -72,7 +86,7 @@ class Record:
                 if self._write is not None:
                     self._write.scalars(step, values)
                 if self._bar is not None:
-                    self._bar.show(loss=values[f"{self.name}/loss"])
+                    self._bar.show(loss=values[f"{self.name}/loss"], **self._seen)
                 self._warn(step, values)
 
     def close(self) -> None:

@@ -34,5 +34,5 @@ def get_config():
         stage.update(steps=6, batch_size=32, optim=OPTIM)
     cfg.evaluation.fractions = (1.0,)
     cfg.evaluation.missing.update(heads=("trained on complete",), patterns=("burst",))
-    cfg.log_every, cfg.checkpoint_every = 1, 4
+    cfg.log_every, cfg.checkpoint_every, cfg.online = 1, 4, 2
     return cfg

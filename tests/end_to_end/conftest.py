@@ -42,6 +42,7 @@ TINY = {
     "evaluation.fractions": (0.1, 1.0),
     "log_every": 1,
     "checkpoint_every": 4,
+    "online": 4,
 }
 
 

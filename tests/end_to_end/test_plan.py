@@ -105,7 +105,8 @@ def test_nodes_hang_on_what_they_are_computed_from_and_on_nothing_else(tiny, dat
     usual = nodes({})
     changed = lambda changes: {name for name, digest in nodes(changes).items()
                                if usual.get(name) != digest}  # fmt: skip
-    assert not changed({"log_every": 7, "checkpoint_every": 5, "data.placement": "host"})
+    assert not changed({"log_every": 7, "checkpoint_every": 5, "online": 2})
+    assert not changed({"data.placement": "host"})
     assert not changed({"align.label": "Mine", "rows": ("align", "pretrain")})
     missing = {"evaluation-random_encoder_missing", "evaluation-pretrain_missing",
                "evaluation-align_missing", "evaluation-supervised_100_missing",
@@ -145,6 +146,7 @@ ONE = {"stages": ("pretrain",)}
         ("placement must be one of device, host, got 'gpu'", {"data.placement": "gpu"}),
         ("placement must be one of device, host, got ''", {"data.placement": ""}),
         ("log_every must be 1 or more, got 0", {"log_every": 0}),
+        ("online must be 1 or more, got 0", {"online": 0}),
         ("checkpoint_every must be 1 or more, got -1", {"checkpoint_every": -1}),
         ("stages is empty", {"stages": ()}),
         ("fractions is empty", {"evaluation.fractions": ()}),
@@ -244,6 +246,8 @@ def test_data_without_labels_to_learn_or_test_on_is_refused(refused, dataset):
     refused("no labelled test window", {}, label(unknown))
     refused("no labelled window", {}, label(np.where(train, unknown, dataset.label)))
     refused("all of one class", {}, label(np.where(train, 0, dataset.label)))
+    alone = np.where(train & (dataset.group != dataset.group[train][0]), -1, dataset.label)
+    refused("needs two with labelled windows, got 1", {"online": 2}, label(alone))
 
 
 def test_data_of_one_modality_is_refused(refused, dataset):

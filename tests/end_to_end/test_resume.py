@@ -38,9 +38,9 @@ def last_state(folder, stage):
 
 
 def record(folder):
-    """Lines of all trainings as text: what was written, and in which order."""
+    """Lines of all losses as text: what was written, and in which order."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    own = tuple(f'"{stage}/' for stage in STAGES)
+    own = tuple(f'"{stage}/loss' for stage in STAGES)
     return [line for line in lines if any(mark in line for mark in own)]
 
 

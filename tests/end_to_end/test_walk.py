@@ -55,6 +55,17 @@ def test_a_run_leaves_what_it_says(tiny_run):
     assert "s, evaluation " in tiny_run.printed
 
 
+def test_neighbours_are_asked_while_it_trains(tiny_run):
+    seen = {}
+    for line in lines(tiny_run.folder):
+        for name, value in line.items():
+            if name.endswith("/knn_accuracy"):
+                assert 0 < value <= 1
+                seen.setdefault(name.partition("/")[0], []).append(line["step"])
+    without_labels = ("pretrain", "align", "joint_pretrain")
+    assert seen == {stage: [4, 6] for stage in without_labels}
+
+
 def test_stored_results_are_the_returned_ones(tiny_run):
     stored = json.loads((tiny_run.folder / "results.json").read_text())
     assert stored == json.loads(json.dumps(tiny_run.results))
