@@ -135,10 +135,7 @@ def _walked(cell, planned, store, pace):
     walk, found = Walk(planned, store), []
     for row in planned.rows:
         if any(store.facts(node) is None for node in row.evaluations.values()):
-            done, total = pace.count()
-            left = pace.left()
-            time = "" if left is None else f", about {left / 60:.0f} min left"
-            print(f"[{done} of {total}{time}] {cell}: {row.label}", flush=True)
+            print(f"{pace.said()} {cell}: {row.label}", flush=True)
         found += walk.found(row)
     return found
 

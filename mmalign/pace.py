@@ -35,6 +35,13 @@ class Pace:
         nodes = [of[0] for of in (*self._trainings.values(), *self._evaluations.values())]
         return sum(self._store.facts(node) is not None for node in nodes), len(nodes)
 
+    def said(self) -> str:
+        """How far it is, for the beginning of a line: "[3 of 20, about 4 min left]"."""
+        done, total = self.count()
+        left = self.left()
+        time = "" if left is None else f", about {left / 60:.0f} min left"
+        return f"[{done} of {total}{time}]"
+
     def _left(self, found, tried):
         """Seconds of what is not finished: of [(node, name, size)], by seconds for size 1."""
         known: dict[str, list[float]] = {}

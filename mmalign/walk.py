@@ -12,6 +12,7 @@ from mmalign import fit, plan, report, score, training
 from mmalign.data import catalogue
 from mmalign.described import describe_run
 from mmalign.graph import Store
+from mmalign.pace import Pace
 from mmalign.published import publish, write_report
 from mmalign.stages import first_batch
 from mmalign.summary import summary
@@ -71,7 +72,11 @@ class Walk:
 
     def report(self, folder: pathlib.Path) -> None:
         """Everything else first, then results.json, report.html and metrics.jsonl in the folder."""
-        for name in self._plan.stages:
+        pace = Pace([self._plan], self._store)
+        for name, stage in self._plan.stages.items():
+            new = stage.block["steps"] and self._store.facts(stage.node) is None
+            if new and jax.process_index() == 0:
+                print(f"{pace.said()} training {name}", flush=True)
             self.training(name)
         found = [of for row in self._plan.rows for of in self.found(row)]
         spent = sum(

@@ -1,6 +1,7 @@
 """What a run leaves, and that how it is run does not show in what it learns."""
 
 import json
+import re
 import shutil
 
 import chex
@@ -53,6 +54,10 @@ def test_a_run_leaves_what_it_says(tiny_run):
     assert set(tiny_run.results["seconds"]) == set(rows)
     assert tiny_run.results["evaluation_seconds"] > 0
     assert "s, evaluation " in tiny_run.printed
+    told = re.findall(r"\[(\d+) of \d+(.*)\] training (\w+)", tiny_run.printed)
+    assert [name for _, _, name in told] == [name for name in tiny_run.results["seconds"]
+                                             if name != "random_encoder"]  # fmt: skip
+    assert told[0][:2] == ("0", "") and "min left" in told[-1][1]
 
 
 def test_neighbours_are_asked_while_it_trains(tiny_run):
