@@ -83,11 +83,14 @@ def both(cell):
 
 
 def save(name, out, page, figure):
-    """Writes name.json, .md and .png into RESULTS and prints the page."""
+    """Writes name.json, .md and .png into RESULTS and prints the page; figure: or its PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(out, indent=1) + "\n")
     (RESULTS / f"{name}.md").write_text(page)
-    FigureCanvasAgg(figure).print_png(RESULTS / f"{name}.png")
+    if isinstance(figure, bytes):
+        (RESULTS / f"{name}.png").write_bytes(figure)
+    else:
+        FigureCanvasAgg(figure).print_png(RESULTS / f"{name}.png")
     print(page)

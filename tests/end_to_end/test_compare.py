@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import mmalign
+from experiments import comparison, tables
 from mmalign import fit, grid
 from mmalign import main as program
 from mmalign.data import catalogue
@@ -60,6 +61,19 @@ def test_every_setting_is_ranked_and_every_record_a_line(results, folder):
         assert len(list(csv.DictReader(file))) == len(results["records"])
     page = (folder / "report.html").read_text()
     assert results["advice"][0].split(":")[0] in page
+
+
+def test_its_page_has_a_table_for_each_share_of_the_labels(results, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    comparison.write("test", results)
+    page = (tmp_path / "test.md").read_text()
+    for share in ("100 %", "50 %"):
+        assert f"## Macro-F1 in % with {share} of the labels" in page
+    assert results["advice"][0] in page and "of the pairs | 50 % of the pairs" in page
+    best = results["rankings"][0]["rows"][0]
+    low, high = (f"{100 * x:.0f}" for x in best["interval"]["macro_f1"])
+    assert f"**{100 * best['mean']['macro_f1']:.1f} ({low}-{high})**" in page
+    assert (tmp_path / "test.png").stat().st_size > 1000
 
 
 def test_what_cells_share_is_computed_once_and_nothing_again(results, config, folder, monkeypatch):
