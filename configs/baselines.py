@@ -24,6 +24,7 @@ METHODS = {
         label="COCOA",
         method=dict(projector=_PROJECTOR, loss=dict(temperature=0.5, form="sum")),
     ),
+    "comm": dict(label="CoMM", method={}),
     "cpc": dict(
         label="CPC",
         method=dict(augment=None, pieces=8, horizon=4, context=64, temperature=0.2),

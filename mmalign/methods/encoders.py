@@ -42,6 +42,15 @@ def two_views(front: Sensors, key: jax.Array, batch: Mapping) -> Seen:
     return Seen(front.two_views(key, present_inputs(batch)), valid)
 
 
+def views_in_a_row(
+    front: Sensors, key: jax.Array, batch: Mapping
+) -> tuple[Seen, dict[str, jax.Array]]:
+    """`two_views`, one after the other along the batch, and what is present of both."""
+    views = two_views(front, key, batch)
+    both = Seen(*({m: x.reshape(-1, *x.shape[2:]) for m, x in part.items()} for part in views))
+    return both, {m: jnp.tile(p, 2) for m, p in batch["present"].items()}
+
+
 def augmented(front: Sensors, key: jax.Array, batch: Mapping) -> dict[str, Any]:
     """The batch with inputs as they are in a view, for encoders that are run on windows later."""
     inputs = present_inputs(batch)
@@ -141,9 +150,7 @@ def fused_views(
     The views are drawn independently and go through the encoders in one pass. The second value
     tells which rows have any modality.
     """
-    views = two_views(front, named_key(key, "views"), batch)
-    both = Seen(*({m: x.reshape(-1, *x.shape[2:]) for m, x in part.items()} for part in views))
-    present = {m: jnp.tile(p, 2) for m, p in batch["present"].items()}
+    both, present = views_in_a_row(front, named_key(key, "views"), batch)
     fused = side_by_side(embeddings(front, params, both, present, key))
     counts = functools.reduce(jnp.logical_or, batch["present"].values())
     return fused.reshape(2, len(counts), -1), counts

@@ -25,6 +25,7 @@ METHODS = {
     "classifier": f"{_HOME}.classifier:create",
     "cmc": f"{_HOME}.multiview:create_cmc",
     "cocoa": f"{_HOME}.multiview:create_cocoa",
+    "comm": f"{_HOME}.comm:create",
     "cpc": f"{_HOME}.cpc:create",
     "crossl": f"{_HOME}.crossl:create",
     "gmc": f"{_HOME}.multiview:create_gmc",

@@ -9,8 +9,8 @@ from jax import lax
 
 from mmalign.losses import negative_cosine
 from mmalign.losses.numerics import unit_norm
-from mmalign.losses.rows import centred
 from mmalign.methods.contract import Method, Modality
+from mmalign.methods.diagnostics import spread
 from mmalign.methods.encoders import (
     PROJECTOR,
     embed_encoders,
@@ -23,7 +23,7 @@ from mmalign.methods.encoders import (
     zero_means,
 )
 from mmalign.methods.sensors import named_key, sensors
-from mmalign.models import Projector, apply, init_params
+from mmalign.models import Projector, apply, init_params, standardised
 
 
 def create(
@@ -71,7 +71,7 @@ def create(
         params = variables["params"]
         fused, counts = fused_views(front, params["sensors"], batch, key)
         z = apply(head, params["projector"], fused)
-        z = jax.vmap(standardised, in_axes=(0, None))(z, counts)
+        z = standardised(z, counts[None])
         q = apply(predictor, params["predictor"], z)
         apart = jax.vmap(lambda q, z: negative_cosine(q, z, where=counts))(q, z[::-1])
         cost = 1 + apart.mean()
@@ -82,20 +82,5 @@ def create(
     )
 
 
-def standardised(z: jax.Array, where: jax.Array, eps: float = 1e-5) -> jax.Array:
-    """Columns of mean 0 and variance 1 over the rows that count, the other rows zeros.
-
-    z: [b, d]. where: bool [b].
-    """
-    z, count = _centred(z, where)
-    return z * lax.rsqrt(jnp.square(z).sum(axis=0, keepdims=True) / count + eps)
-
-
-def _centred(z, where):
-    count = jnp.maximum(where.sum(), 1)
-    return centred(jnp.where(where[:, None], z, 0.0), where, count, lambda x: x), count
-
-
 def _spread(e, where):
-    e, count = _centred(unit_norm(lax.stop_gradient(e)), where)
-    return jnp.sqrt(jnp.square(e).sum(axis=0) / count).mean() * e.shape[1] ** 0.5
+    return spread(unit_norm(lax.stop_gradient(e)), where).mean() * e.shape[1] ** 0.5

@@ -70,7 +70,7 @@ def apply(module: nn.Module, params: Any, *args: Any, rngs: Any = None, **option
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _init_params(module, options, shapes, tree, key):
     args = tree.unflatten([jnp.zeros(x.shape, x.dtype) for x in shapes])
-    return module.init(key, *args, **dict(options))["params"]
+    return module.init(key, *args, **dict(options)).get("params", {})
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mmalign.models.batch_statistics import BatchNorm
 from mmalign.models.dropout import Dropout
+from mmalign.models.torch_init import dense
 
 
 class Projector(nn.Module):
@@ -42,6 +44,27 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         return nn.Dense(self.out, name="out")(x.astype(jnp.float32))
+
+
+class ProjectionHead(nn.Module):
+    """Perceptron with batch normalisation before each ReLU: [..., b, d] -> [..., b, widths[-1]].
+
+    The last map is affine. Statistics are those of the rows that count, of each leading index for
+    itself; there are no running ones, as nothing is read of the head but its loss.
+
+    References: CoMM (Dufumier et al. 2025, arXiv:2409.07402), its critic head, as released.
+    """
+
+    widths: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x: jax.Array, where: jax.Array) -> jax.Array:
+        """where: bool [..., b], the rows that count."""
+        x = x.astype(jnp.float32)
+        for i, width in enumerate(self.widths[:-1]):
+            x = dense(width, x, name=f"hidden_{i}")
+            x = nn.relu(BatchNorm(name=f"norm_{i}")(x, where))
+        return dense(self.widths[-1], x, name="out")
 
 
 class Expander(nn.Module):

@@ -11,8 +11,7 @@ from mmalign.methods import JOINT
 from mmalign.methods.cpc import cut
 from mmalign.methods.encoders import fused_views
 from mmalign.methods.sensors import sensors
-from mmalign.methods.simsiam import standardised
-from mmalign.models import Projector
+from mmalign.models import Projector, standardised
 
 KEY = jax.random.key(1)
 BASELINES = (

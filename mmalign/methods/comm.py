@@ -1,0 +1,140 @@
+"""CoMM: the fused views of a window agree, and each modality's with them."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from mmalign import options
+from mmalign.losses import comm
+from mmalign.losses.numerics import unit_norm
+from mmalign.methods.comm_network import network
+from mmalign.methods.contract import JOINT, Method, Modality, where_present
+from mmalign.methods.diagnostics import spread
+from mmalign.methods.encoders import need_augmentation, need_two, plain, views_in_a_row
+from mmalign.methods.sensors import named_key, sensors
+
+# the released code's form and the paper's, which differ
+FORMS = {
+    "code": dict(reduce="mean", alone="augmented", contrast="nt_xent", hidden="left_out"),
+    "paper": dict(reduce="sum", alone="clean", contrast="info_nce", hidden="token"),
+}
+_CHOICES = {
+    "reduce": ("mean", "sum"),
+    "alone": ("augmented", "clean"),
+    "contrast": ("nt_xent", "info_nce"),
+    "hidden": ("left_out", "token"),
+}
+
+
+def create(
+    modalities: Mapping[str, Modality], *, encoder: Mapping[str, Any],
+    augment: Mapping[str, Any] | None = None, width: int = 64, depth: int = 1, heads: int = 8,
+    converter: Mapping[str, Any] | None = None, head: Sequence[int] = (512, 512, 256),
+    temperature: float = 0.1, weight: Sequence[float] | None = None, form: str = "code",
+    reduce: str | None = None, alone: str | None = None, contrast: str | None = None,
+    hidden: str | None = None,
+) -> Method:  # fmt: skip
+    """CoMM (Dufumier et al. 2025, arXiv:2409.07402), for any number of modalities from two on.
+
+    Tokens of all modalities go through one transformer, with those of every modality alone and with
+    all. Of two augmented copies the fused embeddings are made to agree, which keeps what only all
+    modalities together tell; and the embedding of each modality with the fused one, which keeps
+    what that one tells. Each modality is encoded once a copy, and all masks are one call.
+
+    Args:
+      modalities: {name: Modality}, two or more.
+      encoder, augment: as `sensors` reads them; an augmentation is needed.
+      width, depth, heads: of the transformer that fuses, one layer of eight heads in the paper; the
+        width is that of the embeddings.
+      converter: {kind or modality: names of `Converter`}, those of DEFAULT_CONVERTERS if not given.
+      head: widths of the `ProjectionHead` between an embedding and the loss.
+      temperature: of the contrast, fixed.
+      weight: of each modality's term and, last, of the fused one; None for ones.
+      form: "code", the released code's, or "paper"; they differ in what follows, of which None is
+        that of the form:
+      reduce: "mean" over the terms (code) or "sum".
+      alone: embeddings of one modality from "augmented" input, against the fused one of the other
+        copy (code); or from "clean" input, against both.
+      contrast: "nt_xent", both directions and negatives of the own copy too (code); or "info_nce",
+        the negatives of the other side alone. In the paper's equation 6 the sum below the fraction
+        does not hold the positive; here it does, as in the code.
+      hidden: tokens of other modalities are "left_out" (code), or replaced by a learned "token".
+    `embed`: modality -> its embedding alone, "joint": of all that is present. There is no `fuse`:
+      a subset is fused from its tokens.
+    A term is learned from the windows that have its modality. Batch statistics of the head are of
+    each copy and each mask, as in the code.
+    Metrics: `contrast`, the loss with `reduce="mean"`; `spread` as of SimSiam.
+    """
+    need_two(modalities, "alignment")
+    front = sensors({"encoder": encoder, "augment": augment}, modalities)
+    need_augmentation(front, "comm")
+    chosen = _chosen(form, reduce=reduce, alone=alone, contrast=contrast, hidden=hidden)
+    count = len(modalities) + 1
+    if weight is not None and len(weight) != count:
+        raise ValueError(f"method.weight must be {count} numbers, one a modality and one for all, "
+                         f"got {tuple(weight)}")  # fmt: skip
+    net = network(
+        front, modalities, width=width, depth=depth, heads=heads, converter=converter,
+        head=tuple(head), replaced=chosen["hidden"] == "token",
+    )  # fmt: skip
+    return Method(
+        init=lambda key, batch: {"params": net.init(key, batch)},
+        loss=_objective(net, chosen, temperature, weight or [1.0] * count),
+        embed=lambda variables, batch: _embedded(net, variables["params"], batch),
+        needs=frozenset({"pairs"}),
+        common=lambda variables, batch: _parts(net, variables["params"], batch)[0],
+    )
+
+
+def _chosen(form, **given):
+    """{what the forms differ in: choice}."""
+    of_form = FORMS[options.one_of("method.form", form, FORMS)]
+    for name, value in given.items():
+        if value is not None:
+            options.one_of(f"method.{name}", value, _CHOICES[name])
+    return {name: of_form[name] if value is None else value for name, value in given.items()}
+
+
+def _objective(net, chosen, temperature, weight):
+    """The method's `loss`."""
+    compare = functools.partial(
+        comm, weight=weight, temperature=temperature, contrast=chosen["contrast"]
+    )
+    factor = len(weight) if chosen["reduce"] == "sum" else 1
+
+    def loss(variables, batch, key):
+        params, present = variables["params"], batch["present"]
+        both, of_both = views_in_a_row(net.front, named_key(key, "views"), batch)
+        tokens = net.tokens(params, both, of_both, named_key(key, "dropout"))
+        z = net.fused(params, tokens)
+        z = z.reshape(len(z), 2, -1, z.shape[-1])  # [masks, copies, b, width]
+        there = jnp.stack([present[m] for m in net.names])
+        there = jnp.concatenate([there, there.any(axis=0, keepdims=True)])
+        where = jnp.broadcast_to(there[:, None], z.shape[:3])
+        if chosen["alone"] == "clean":
+            tokens = net.tokens(params, plain(net.front, batch), present, named_key(key, "clean"))
+            clean = net.fused(params, tokens)[:-1]
+            z = jnp.concatenate([jnp.broadcast_to(clean[:, None], z[:-1].shape), z[-1:]])
+        compared = net.compared(params, z, where)
+        cost = compare([*compared[:, 0]], [*compared[:, 1]], where=[*there]).mean()
+        seen = unit_norm(lax.stop_gradient(z[-1, 0]))
+        level = spread(seen, there[-1]).mean() * seen.shape[1] ** 0.5
+        return factor * cost, {"metrics": {"contrast": cost, "spread": level}}
+
+    return loss
+
+
+def _embedded(net, params, batch):
+    """The method's `embed`."""
+    parts, joint = _parts(net, params, batch)
+    return {**parts, JOINT: joint}
+
+
+def _parts(net, params, batch):
+    """({modality: [b, width]}, [b, width] of all that is present)."""
+    present = batch["present"]
+    z = net.fused(params, net.tokens(params, plain(net.front, batch), present))
+    return {m: where_present(z[i], present[m]) for i, m in enumerate(net.names)}, z[-1]
