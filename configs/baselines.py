@@ -25,6 +25,7 @@ METHODS = {
         method=dict(projector=_PROJECTOR, loss=dict(temperature=0.5, form="sum")),
     ),
     "comm": dict(label="CoMM", method={}),
+    "infmasking": dict(label="InfMasking", method={}),
     "cpc": dict(
         label="CPC",
         method=dict(augment=None, pieces=8, horizon=4, context=64, temperature=0.2),

@@ -98,6 +98,7 @@ CASES = {
     "cmc": _contrast(_three(losses.cmc)),
     "gmc": _contrast(lambda a, b, c, **knobs: losses.gmc([a, b], c, **knobs)),
     "comm": _contrast(lambda a, b, c, **knobs: losses.comm([a, b], [b, c], **knobs)),
+    "infmasking": _contrast(lambda a, b, c, **knobs: losses.infmasking(a, [b, c], **knobs)),
     "cocoa": _contrast(_three(losses.cocoa)),
     "cocoa, ratio": _contrast(_three(losses.cocoa, form="ratio")),
     "leave_one_out": _contrast(_three(losses.leave_one_out, temperature=0.2)),

@@ -34,6 +34,7 @@ from mmalign.losses.gmc import gmc
 from mmalign.losses.gram import gram
 from mmalign.losses.hard_negative import hard_negative
 from mmalign.losses.hierarchical import hierarchical_contrast
+from mmalign.losses.infmasking import infmasking
 from mmalign.losses.koleo import koleo
 from mmalign.losses.leave_one_out import leave_one_out
 from mmalign.losses.masked_errors import masked_huber, masked_l1, masked_mse
@@ -76,6 +77,7 @@ __all__ = [
     "gram",
     "hard_negative",
     "hierarchical_contrast",
+    "infmasking",
     "info_nce",
     "koleo",
     "leave_one_out",

@@ -1,16 +1,16 @@
 """CoMM: the fused views of a window agree, and each modality's with them."""
 
-import functools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from mmalign import options
 from mmalign.losses import comm
 from mmalign.losses.numerics import unit_norm
-from mmalign.methods.comm_network import network
+from mmalign.methods.comm_network import Network, Tokens, network
 from mmalign.methods.contract import JOINT, Method, Modality, where_present
 from mmalign.methods.diagnostics import spread
 from mmalign.methods.encoders import need_augmentation, need_two, plain, views_in_a_row
@@ -76,17 +76,21 @@ def create(
     if weight is not None and len(weight) != count:
         raise ValueError(f"method.weight must be {count} numbers, one a modality and one for all, "
                          f"got {tuple(weight)}")  # fmt: skip
+    replaced = chosen["hidden"] == "token"
     net = network(
         front, modalities, width=width, depth=depth, heads=heads, converter=converter,
-        head=tuple(head), replaced=chosen["hidden"] == "token",
+        head=tuple(head), replaced=replaced, token=replaced,
     )  # fmt: skip
-    return Method(
-        init=lambda key, batch: {"params": net.init(key, batch)},
-        loss=_objective(net, chosen, temperature, weight or [1.0] * count),
-        embed=lambda variables, batch: _embedded(net, variables["params"], batch),
-        needs=frozenset({"pairs"}),
-        common=lambda variables, batch: _parts(net, variables["params"], batch)[0],
-    )
+    factor = count if chosen["reduce"] == "sum" else 1
+    knobs = {"temperature": temperature, "weight": weight, "contrast": chosen["contrast"]}
+
+    def loss(variables, batch, key):
+        clean = chosen["alone"] == "clean"
+        found = copies(net, variables["params"], batch, key, clean=clean)
+        cost, metrics = contrasted(found, **knobs)
+        return factor * cost, {"metrics": metrics}
+
+    return method(net, loss)
 
 
 def _chosen(form, **given):
@@ -98,39 +102,64 @@ def _chosen(form, **given):
     return {name: of_form[name] if value is None else value for name, value in given.items()}
 
 
-def _objective(net, chosen, temperature, weight):
-    """The method's `loss`."""
-    compare = functools.partial(
-        comm, weight=weight, temperature=temperature, contrast=chosen["contrast"]
+def method(net: Network, loss: Callable) -> Method:
+    """The Method of a loss on CoMM's networks."""
+
+    def embed(variables, batch):
+        parts, joint = _parts(net, variables["params"], batch)
+        return {**parts, JOINT: joint}
+
+    return Method(
+        init=lambda key, batch: {"params": net.init(key, batch)},
+        loss=loss,
+        embed=embed,
+        needs=frozenset({"pairs"}),
+        common=lambda variables, batch: _parts(net, variables["params"], batch)[0],
     )
-    factor = len(weight) if chosen["reduce"] == "sum" else 1
-
-    def loss(variables, batch, key):
-        params, present = variables["params"], batch["present"]
-        both, of_both = views_in_a_row(net.front, named_key(key, "views"), batch)
-        tokens = net.tokens(params, both, of_both, named_key(key, "dropout"))
-        z = net.fused(params, tokens)
-        z = z.reshape(len(z), 2, -1, z.shape[-1])  # [masks, copies, b, width]
-        there = jnp.stack([present[m] for m in net.names])
-        there = jnp.concatenate([there, there.any(axis=0, keepdims=True)])
-        where = jnp.broadcast_to(there[:, None], z.shape[:3])
-        if chosen["alone"] == "clean":
-            tokens = net.tokens(params, plain(net.front, batch), present, named_key(key, "clean"))
-            clean = net.fused(params, tokens)[:-1]
-            z = jnp.concatenate([jnp.broadcast_to(clean[:, None], z[:-1].shape), z[-1:]])
-        compared = net.compared(params, z, where)
-        cost = compare([*compared[:, 0]], [*compared[:, 1]], where=[*there]).mean()
-        seen = unit_norm(lax.stop_gradient(z[-1, 0]))
-        level = spread(seen, there[-1]).mean() * seen.shape[1] ** 0.5
-        return factor * cost, {"metrics": {"contrast": cost, "spread": level}}
-
-    return loss
 
 
-def _embedded(net, params, batch):
-    """The method's `embed`."""
-    parts, joint = _parts(net, params, batch)
-    return {**parts, JOINT: joint}
+class Copies(NamedTuple):
+    """Two augmented copies of a batch, one after the other as tokens.
+
+    z: [masks, copies, b, width], of each modality alone and of all. compared: what the loss reads
+    of them. there: bool [masks, b], windows that have the modality, and any.
+    """
+
+    tokens: Tokens
+    z: jax.Array
+    compared: jax.Array
+    there: jax.Array
+
+
+def copies(
+    net: Network, params: Mapping, batch: Mapping, key: jax.Array, *, clean: bool = False
+) -> Copies:
+    """Each modality encoded once a copy, all masks fused in one call.
+
+    clean: whether what is of one modality is of the windows as they are, in both copies.
+    """
+    present = batch["present"]
+    both, of_both = views_in_a_row(net.front, named_key(key, "views"), batch)
+    tokens = net.tokens(params, both, of_both, named_key(key, "dropout"))
+    z = net.fused(params, tokens)
+    z = z.reshape(len(z), 2, -1, z.shape[-1])
+    if clean:
+        seen = net.tokens(params, plain(net.front, batch), present, named_key(key, "clean"))
+        alone = net.fused(params, seen)[:-1, None]
+        z = jnp.concatenate([jnp.broadcast_to(alone, z[:-1].shape), z[-1:]])
+    there = jnp.stack([present[m] for m in net.names])
+    there = jnp.concatenate([there, there.any(axis=0, keepdims=True)])
+    where = jnp.broadcast_to(there[:, None], z.shape[:3])
+    return Copies(tokens, z, net.compared(params, z, where), there)
+
+
+def contrasted(found: Copies, **knobs: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """(CoMM's loss, metrics); knobs: of `losses.comm`."""
+    first, second = ([*found.compared[:, copy]] for copy in range(2))
+    cost = comm(first, second, where=[*found.there], **knobs).mean()
+    z = unit_norm(lax.stop_gradient(found.z[-1, 0]))
+    level = spread(z, found.there[-1]).mean() * z.shape[1] ** 0.5
+    return cost, {"contrast": cost, "spread": level}
 
 
 def _parts(net, params, batch):

@@ -33,7 +33,7 @@ class Tokens(NamedTuple):
     """Of all modalities side by side.
 
     x: [b, t, width]. mask: bool [b, t], those that hold samples of a modality that is present.
-    owner: int [t], the number of the modality of each.
+    owner: int [t], the number of the modality of each, ascending.
     """
 
     x: jax.Array
@@ -45,8 +45,8 @@ class Network(NamedTuple):
     """All that has parameters.
 
     front: one encoder per modality. converters: {modality: Converter}.
-    replaced: whether the tokens of hidden modalities are replaced by one that is learned; else
-      they are left out.
+    replaced: whether a learned token stands for what masks of modalities hide. token: whether
+      there is such a token.
     """
 
     front: Sensors
@@ -54,6 +54,7 @@ class Network(NamedTuple):
     fusion: FusionTransformer
     head: ProjectionHead
     replaced: bool
+    token: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,9 +77,9 @@ class Network(NamedTuple):
             "fusion": init_params(self.fusion, named_key(key, "fusion"), tokens, keep),
             "head": init_params(self.head, named_key(key, "head"), tokens, keep),
         }
-        if self.replaced:
-            token = 0.02 * jax.random.normal(named_key(key, "mask_token"), (width,))
-            drawn["mask_token"] = token
+        if self.token:
+            start = jax.random.truncated_normal(named_key(key, "mask_token"), -1, 1, (width,))
+            drawn["mask_token"] = 0.02 * start
         return drawn
 
     def tokens(
@@ -98,14 +99,30 @@ class Network(NamedTuple):
         return Tokens(x, mask, np.array(owner))
 
     def fused(self, params: Mapping, tokens: Tokens) -> jax.Array:
-        """[modalities + 1, b, width]: of each modality alone, and last of all of them."""
-        count = len(self.names)
-        whose = np.arange(count)[:, None] == tokens.owner  # [modalities, t]
-        whose = np.concatenate([whose, np.ones((1, len(tokens.owner)), bool)])[:, None]
-        if not self.replaced:
-            return apply(self.fusion, params["fusion"], tokens.x, tokens.mask[None] & whose)
-        x = jnp.where(whose[..., None], tokens.x[None], params["mask_token"][None, None, None])
-        return apply(self.fusion, params["fusion"], x, tokens.mask[None] | ~whose)
+        """[modalities + 1, b, width]: of each modality alone, and last of all of them.
+
+        Hidden tokens are left out or, where they are `replaced`, stand there as learned ones; and
+        so do those of modalities that are absent.
+        """
+        whose = np.arange(len(self.names))[:, None] == tokens.owner  # [modalities, t]
+        whose = np.concatenate([whose, np.ones((1, len(tokens.owner)), bool)])
+        read = tokens.mask[None] & whose[:, None]
+        return self.read(params, tokens, read, ~read if self.replaced else None)
+
+    def read(
+        self, params: Mapping, tokens: Tokens, read: jax.Array, hidden: jax.Array | None = None
+    ) -> jax.Array:
+        """Fused of the tokens that are read: bool [..., b, t] -> [..., b, width].
+
+        hidden: bool [..., b, t], tokens in whose place the learned one stands. They are all alike
+        to what fuses them, which is told how many they are.
+        """
+        if hidden is None:
+            return apply(self.fusion, params["fusion"], tokens.x, read)
+        token = jnp.broadcast_to(params["mask_token"], (len(tokens.x), 1, self.fusion.width))
+        x = jnp.concatenate([tokens.x, token], axis=1)
+        count = jnp.concatenate([read, hidden.sum(axis=-1, keepdims=True)], axis=-1)
+        return apply(self.fusion, params["fusion"], x, count)
 
     def compared(self, params: Mapping, z: jax.Array, where: jax.Array) -> jax.Array:
         """What the loss compares, [..., b, out]; where: bool [..., b], the rows that count."""
@@ -117,7 +134,7 @@ class Network(NamedTuple):
 
 def network(
     front: Sensors, modalities: Mapping[str, Modality], *, width: int, depth: int, heads: int,
-    converter: Mapping[str, Any] | None, head: tuple[int, ...], replaced: bool,
+    converter: Mapping[str, Any] | None, head: tuple[int, ...], replaced: bool, token: bool,
 ) -> Network:  # fmt: skip
     """Builds it; options as `comm.create` has them.
 
@@ -142,4 +159,4 @@ def network(
         image = modality.kind == "image"
         made[m] = Converter(names, width, (modality.shape[0], modality.shape[1]) if image else None)
     return Network(front, made, FusionTransformer(width, depth, heads), ProjectionHead(head),
-                   replaced)  # fmt: skip
+                   replaced, token)  # fmt: skip

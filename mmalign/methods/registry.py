@@ -29,6 +29,7 @@ METHODS = {
     "cpc": f"{_HOME}.cpc:create",
     "crossl": f"{_HOME}.crossl:create",
     "gmc": f"{_HOME}.multiview:create_gmc",
+    "infmasking": f"{_HOME}.infmasking:create",
     "infomae": f"{_HOME}.infomae:create",
     "joint_autoencoder": f"{_HOME}.joint_autoencoder:create",
     "mae": f"{_HOME}.mae:create",

@@ -27,18 +27,19 @@ class FusionTransformer(nn.Module):
     heads: int = 8
 
     @nn.compact
-    def __call__(self, tokens: jax.Array, keep: jax.Array) -> jax.Array:
-        """tokens: [..., b, t, width]. keep: bool [..., b, t], those that are read; CLS always is.
+    def __call__(self, tokens: jax.Array, count: jax.Array) -> jax.Array:
+        """tokens: [b, t, width]. count: [..., b, t], how many alike each stands for, or bools.
 
-        Leading axes broadcast. Returns: float32 [..., b, width].
+        A token whose count is 0 or False is not read. CLS is one and always read.
+        Returns: float32 [..., b, width].
         """
-        lead = max(tokens.ndim - 3, keep.ndim - 2)
-        tokens = tokens.reshape(*[1] * (lead + 3 - tokens.ndim), *tokens.shape)
-        keep = keep.reshape(*[1] * (lead + 2 - keep.ndim), *keep.shape)
+        tokens = tokens.reshape(*[1] * (count.ndim - 2), *tokens.shape)
+        count = count.astype(jnp.float32)
         cls = self.param("cls", nn.initializers.normal(1.0), (self.width,))
         first = jnp.broadcast_to(cls, (*tokens.shape[:-2], 1, self.width))
         x = jnp.concatenate([first, tokens], axis=-2)
-        seen = jnp.concatenate([jnp.ones((*keep.shape[:-1], 1), bool), keep], axis=-1)
+        count = jnp.concatenate([jnp.ones_like(count[..., :1]), count], axis=-1)
+        seen = jnp.log(count)  # -inf where nothing is read: added to logits
         for i in range(self.depth):
             last = i == self.depth - 1
             x = _Block(self.heads, self.depth, cls_alone=last, name=f"block_{i}")(x, seen)
@@ -47,7 +48,7 @@ class FusionTransformer(nn.Module):
 
 
 class _Block(nn.Module):
-    """[..., b, t, width] -> the same, or its first token alone; seen: bool [..., b, t]."""
+    """[..., b, t, width] -> the same, or its first token alone; seen: what logits get added."""
 
     heads: int
     depth: int
@@ -75,6 +76,6 @@ class _Block(nn.Module):
 
         q, k, v = heads("query", asking), heads("key", y), heads("value", y)
         logits = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5
-        logits = jnp.where(seen[..., None, None, :], logits.astype(jnp.float32), -jnp.inf)
+        logits = logits.astype(jnp.float32) + seen[..., None, None, :]
         found = jnp.einsum("...hqk,...khd->...qhd", nn.softmax(logits).astype(v.dtype), v)
         return found.reshape(*found.shape[:-2], -1)

@@ -49,6 +49,10 @@ def _comm(first, second, third, **knobs):
     return losses.comm([first, second], [third, jnp.roll(first, 1, axis=1)], weight=[2, 1], **knobs)
 
 
+def _infmasking(z, first, second, **knobs):
+    return losses.infmasking(z, [first, second], strength=0.7, temperature=0.5, **knobs)
+
+
 def _to_target(loss, **fixed):
     """A loss that learns from its first array alone."""
 
@@ -128,6 +132,8 @@ CASES = {
     "cmc": (_of_three(losses.cmc), [(5,), (5,)]),
     "gmc": (functools.partial(_gmc, tile=5), [(5,), (5,), (5,)]),
     "comm": (_comm, [(5,), (5,), (5,)]),
+    "infmasking": (_infmasking, [(5,), (5,), (5,)]),
+    "infmasking_tiled": (functools.partial(_infmasking, tile=5), [(5,), (5,), (5,)]),
     "cocoa": (_of_three(losses.cocoa, temperature=0.5), [(5,), (5,)]),
     "cocoa_ratio": (_of_three(losses.cocoa, form="ratio", tile=5), [(5,), (5,)]),
     "leave_one_out": (_of_three(losses.leave_one_out, renormalise=True), [(5,), (5,)]),

@@ -21,9 +21,9 @@ SPECTROGRAM = {"name": "compact", "representation": "spectrogram", "interval_s":
 PAIRS, LABELS = {"pairs"}, {"labels"}
 NEEDS = {
     "autoencoder": set(), "classifier": LABELS, "cmc": PAIRS, "cocoa": PAIRS, "comm": PAIRS,
-    "cpc": set(), "crossl": PAIRS, "gmc": PAIRS, "infomae": {"pairs", "sequences"},
-    "joint_autoencoder": PAIRS, "mae": set(), "simclr": PAIRS, "simsiam": PAIRS,
-    "supervised": LABELS,
+    "cpc": set(), "crossl": PAIRS, "gmc": PAIRS, "infmasking": PAIRS,
+    "infomae": {"pairs", "sequences"}, "joint_autoencoder": PAIRS, "mae": set(), "simclr": PAIRS,
+    "simsiam": PAIRS, "supervised": LABELS,
 }  # fmt: skip
 SIDE_BY_SIDE = {"autoencoder", "cmc", "cocoa", "cpc", "gmc", "joint_autoencoder", "mae", "simclr",
                 "simsiam"}  # fmt: skip
@@ -59,7 +59,7 @@ def test_a_method_says_what_its_sampler_has_to_give(small):
 
 
 def test_every_method_can_be_asked_about_missing_sensors_without_its_encoders(method, name):
-    assert (method.method.fuse is None) == (name == "comm")  # which reads tokens of all
+    assert (method.method.fuse is None) == (name in ("comm", "infmasking"))
 
 
 def test_loss_is_a_function_of_its_key(method):

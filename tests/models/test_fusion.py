@@ -38,11 +38,12 @@ def test_to_hide_tokens_is_to_leave_them_out_and_masks_share_one_call(fusion):
     np.testing.assert_array_equal(apply(nonsense, keep[0]), apply(tokens, keep[0]))
 
 
-def test_tokens_of_each_mask_and_one_mask_for_all(fusion):
+def test_alike_tokens_may_be_one_that_is_counted(fusion):
     apply, tokens = fusion
-    both, keep = np.stack([tokens, -tokens]), np.ones((2, 5), bool)
-    z = apply(both, keep)
-    np.testing.assert_allclose(z, np.stack([apply(x, keep) for x in both]), atol=1e-6)
+    same = np.concatenate([tokens, np.repeat(tokens[:, :1], 3, axis=1)], axis=1)
+    many = apply(same, np.ones((2, 8), bool))
+    one = apply(tokens, np.array([[4, 1, 1, 1, 1]] * 2))
+    np.testing.assert_allclose(one, many, atol=1e-5)
 
 
 def test_their_order_does_not_matter_and_nothing_is_kept_of_none(fusion):

@@ -1,0 +1,85 @@
+"""InfMasking: which tokens its masks leave, and what it adds to CoMM."""
+
+import jax
+import numpy as np
+import pytest
+
+from mmalign.methods.infmasking import drawn_masks
+
+KEY = jax.random.key(5)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "stay"),
+    [
+        (0.5, (0, 2, 5, 8, 12, 16, 18, 25, 64)),
+        (0.7, (0, 1, 3, 4, 7, 9, 10, 15, 38)),
+        (0.8, (0, 0, 1, 3, 4, 6, 7, 9, 25)),
+    ],
+)
+def test_masks_leave_as_many_tokens_of_a_modality_as_published(ratio, stay):
+    sizes = (1, 5, 10, 16, 24, 32, 36, 50, 128)
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    masks = np.asarray(drawn_masks(KEY, owner, 2, 3, ratio))
+    for i, count in enumerate(stay):
+        assert (masks[..., owner == i].sum(axis=-1) == count).all()
+    least = np.asarray(drawn_masks(KEY, owner, 2, 3, ratio, least=3))
+    for i, (count, size) in enumerate(zip(stay, sizes)):
+        assert (least[..., owner == i].sum(axis=-1) == min(max(count, 3), size)).all()
+
+
+def test_every_token_stays_as_often_and_draws_differ():
+    owner = np.repeat([0, 1], [10, 4])
+    masks = np.asarray(drawn_masks(KEY, owner, 4, 2000, 0.7))
+    np.testing.assert_allclose(masks[..., :10].mean(axis=(0, 1)), 0.3, atol=0.02)
+    np.testing.assert_allclose(masks[..., 10:].mean(axis=(0, 1)), 0.25, atol=0.02)
+    assert len({mask.tobytes() for mask in masks}) == 4
+    assert len({row.tobytes() for row in masks[0]}) > 100
+    apart = np.corrcoef(masks[0, :, 0], masks[0, :, 10])[0, 1]
+    assert abs(apart) < 0.1  # modalities are drawn apart
+
+
+@pytest.fixture(scope="module")
+def losses_of(small):
+    """(name, progress, changes) -> (loss, metrics) at one key and the same parameters."""
+    batch = small.batch()
+    shapes = jax.eval_shape(small.create("infmasking").init, KEY, batch)
+    params = small.all_random(shapes)["params"]
+
+    def of(name, progress=1.0, **changes):
+        method = small.create(name, **changes)
+        loss = small.jit(lambda params, batch: method.loss({"params": params}, batch, KEY))
+        value, aux = loss(params, batch | {"progress": np.float32(progress)})
+        return float(value), jax.device_get(aux["metrics"])
+
+    return of
+
+
+def test_without_its_own_terms_it_is_comm_times_its_share(losses_of):
+    value, metrics = losses_of("infmasking", weight=(0, 0, 1, 1, 1))
+    comm, _ = losses_of("comm")
+    np.testing.assert_allclose(value, comm * 3 / 5, rtol=1e-6)
+    whole, _ = losses_of("infmasking")
+    np.testing.assert_allclose(whole, comm * 3 / 5 + metrics["masked"] * 2 / 5, rtol=1e-5)
+
+
+def test_the_variance_counts_more_and_more(losses_of):
+    at = {p: losses_of("infmasking", p)[1]["masked"] for p in (0.0, 0.5, 1.0)}
+    assert at[0.0] < at[0.5] < at[1.0]
+    never = losses_of("infmasking", 1.0, strength=0.0)[1]["masked"]
+    np.testing.assert_allclose(never, at[0.0], rtol=1e-6)
+    assert abs(losses_of("infmasking", against="other")[1]["masked"] - at[1.0]) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("message", "changes"),
+    [
+        ("weight must be 5 numbers", {"weight": (1.0, 1.0, 1.0)}),
+        ("got 0, 0, 1.0 and 0.5", {"draws": 0}),
+        ("and 1.0", {"mask_ratio": 1.0}),
+        ("method.against must be 'same' or 'other', got 'cross'", {"against": "cross"}),
+    ],
+)
+def test_what_does_not_fit_is_named(small, message, changes):
+    with pytest.raises(ValueError, match=message):
+        small.create("infmasking", **changes)
