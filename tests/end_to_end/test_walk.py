@@ -147,8 +147,9 @@ def test_spaces_are_told_of_without_labels_and_across_sensors(tiny_run):
 def test_every_step_is_on_record_once_and_finite(tiny_run):
     steps = {}
     for line in lines(tiny_run.folder):
-        stage = next(key for key in line if key != "step").split("/")[0]
-        steps.setdefault(stage, []).append(line["step"])
+        stage, _, metric = next(key for key in line if key != "step").partition("/")
+        if metric != "knn_accuracy":
+            steps.setdefault(stage, []).append(line["step"])
         assert all(value is not None for value in line.values())
     six, two = list(range(1, 7)), [1, 2]
     assert steps == {"pretrain": six, "align": six, "joint_pretrain": six,
