@@ -1,7 +1,7 @@
 """Augmentations of one image, `f(key, x, *, knobs) -> x` with x [height, width, channels].
 
-Those of SimCLR (Chen et al. 2020, arXiv:2002.05709) that need no colour space, for values that are
-standardised: 0 is the mean of a channel, and brightness and noise are in standard deviations.
+For values that are standardised: 0 is the mean of a channel, and brightness and noise are in
+standard deviations. SimCLR's policy of several of them is in `simclr`.
 """
 
 import jax

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from mmalign.augment import image, sequence, series, spectrogram, vector, warps
+from mmalign.augment import image, sequence, series, simclr, spectrogram, vector, warps
 
 SERIES: Mapping[str, Callable] = {
     "permutation": series.permutation,
@@ -36,6 +36,9 @@ IMAGE: Mapping[str, Callable] = {
     "brightness_contrast": image.brightness_contrast,
     "grayscale": image.grayscale,
     "jitter": image.jitter,
+    "colour_jitter": simclr.colour_jitter,
+    "gaussian_blur": simclr.gaussian_blur,
+    "simclr": simclr.simclr,
 }
 VECTOR: Mapping[str, Callable] = {
     "jitter": vector.jitter,

@@ -12,6 +12,7 @@ from mmalign.data.incomplete import incomplete
 # name -> module:function; imported when asked for
 SOURCES = {
     "synthetic": "mmalign.data.synthetic:make",
+    "trifeature": "mmalign.data.trifeature:make",
     "uci_har": "mmalign.data.uci_har:load",
     "sp_sw_har": "mmalign.data.sp_sw_har:load",
     "stress_predict": "mmalign.data.stress_predict:load",

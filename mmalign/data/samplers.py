@@ -84,6 +84,7 @@ def paired(
     people: int | None = None,
     length: int = 1,
     missing: Mapping | None = None,
+    source: int | None = None,
 ) -> Sampler:
     """The same windows for all modalities, those in which two or more are present.
 
@@ -94,8 +95,11 @@ def paired(
         k + 1; None: from everyone. Not together with a fraction.
       length: consecutive windows of a run.
       missing: a pattern of `missingness.simulate`; what it hides has row -1.
+      source: only windows of this one of the data's sources; None: all.
     """
     together = sum(dataset.present.values()) >= 2
+    if source is not None:
+        together &= _of_source(dataset, source)
     units = sequences(dataset, (dataset.split == TRAIN) & together, length)
     chosen = "pairs"
     if people is not None:
@@ -139,6 +143,15 @@ def labelled(
 
 
 KINDS = {"unpaired": unpaired, "paired": paired, "labelled": labelled}
+
+
+def _of_source(dataset, source):
+    """Bool [n]: windows of a source. ValueError where there are none to train on."""
+    of = np.zeros(len(dataset), int) if dataset.source is None else dataset.source
+    found = np.unique(of[dataset.split == TRAIN]).tolist()
+    if source not in found:
+        raise ValueError(f"sampler.source must be one of {found}, got {source}")
+    return of == source
 
 
 def _shown(dataset, walk, pattern, seed):

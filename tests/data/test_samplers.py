@@ -356,3 +356,15 @@ def test_sequences_are_as_long_as_recordings_allow(dataset):
     assert usual_run(alone, 4) == 1
     in_pairs = dataclasses.replace(dataset, recording=np.arange(N) // 2, position=np.arange(N) % 2)
     assert usual_run(in_pairs, 8) == 2
+
+
+def test_pairs_may_be_of_one_source_alone(dataset):
+    source = np.arange(N) % 3
+    several = dataclasses.replace(dataset, source=source.astype(np.int32))
+    made = create(several, kind="paired", source=1)
+    rows = np.concatenate([rows["acc"] for rows in rows_of(made, 9)])
+    assert set(source[rows]) == {1}
+    with pytest.raises(ValueError, match=r"sampler.source must be one of \[0, 1, 2\], got 7"):
+        create(several, kind="paired", source=7)
+    with pytest.raises(ValueError, match=r"one of \[0\], got 1"):
+        create(dataset, kind="paired", source=1)
