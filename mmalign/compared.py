@@ -34,7 +34,7 @@ def gather(config, found, plans, store, dropped) -> dict:
         "rankings": _rankings(records),
         "cost": _costs(plans, store),
         "missing": _missing(found),
-        **{what: _of_first(found, what) for what in ("label_free", "across")},
+        **{what: _of_first(found, what) for what in ("targets", "label_free", "across")},
         "config": json.loads(config.to_json()),
     }
     return results | {"advice": report.advice(results)}

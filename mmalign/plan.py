@@ -128,6 +128,7 @@ def _rows(config, dataset, data, stages):
     missing = evaluation.missing_options(config["evaluation"].get("missing"), dataset.modalities)
     tried = _tried_without_sensors(names, config, stages) if missing["references"] else set()
     headline = config["stages"][-1]
+    several = ("targets",) if len(dataset.tasks) > 1 else ()
     statistics = Node("embedding", "window_statistics", {"windows": "all"}, (data,))
     rows = []
     for name in names:
@@ -135,7 +136,8 @@ def _rows(config, dataset, data, stages):
             z = statistics if name in ON_STATISTICS else None
             found = _evaluations(name, config, z or data)
             if name == "window_statistics":
-                found["label_free"] = _evaluation(name, "label_free", config, z)
+                for what in ("label_free", *several):
+                    found[what] = _evaluation(name, what, config, z)
             if name == "window_statistics" and missing["references"]:
                 found["missing"] = _evaluation(name, "missing", config, z, missing=missing)
             rows.append(Row(name, BUILT_IN[name], None, z, found))
@@ -147,7 +149,8 @@ def _rows(config, dataset, data, stages):
             if stage.name in tried or name == headline:
                 found["missing"] = _evaluation(stage.name, "missing", config, z, missing=missing)
             if not stage.answers:
-                found["label_free"] = _evaluation(stage.name, "label_free", config, z)
+                for what in ("label_free", *several):
+                    found[what] = _evaluation(stage.name, what, config, z)
             if stage.method.common is not None:
                 found["across"] = _evaluation(stage.name, "across", config, z)
             if dataset.factors and name == headline:

@@ -35,7 +35,7 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         **{what: records for _, what, records in found if what == "information"},
         **{
             what: {row.label: records for row, records in of(what)}
-            for what in ("label_free", "across")
+            for what in ("targets", "label_free", "across")
         },
         "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
         "evaluation_seconds": evaluation_seconds,
@@ -61,6 +61,8 @@ def publish(made: pathlib.Path, folder: pathlib.Path) -> dict:
         write_text(folder / name, (made / name).read_text(encoding="utf-8"))
     results = report.read_results(folder / "results.json")
     print(f"\n{report.probe_table(results['records']).text()}\n")
+    if results["targets"]:
+        print(f"{report.targets_table(results['targets']).text()}\n")
     for said in results["cautions"]:
         print(f"Note: {said}")
     for part, r2 in results.get("information", {}).items():

@@ -149,12 +149,22 @@ def _across(spec, row, parts, variables, use):
     return evaluation.across_sensors(common, use.dataset, spec["seed"])
 
 
+def _targets(spec, row, parts, variables, use):
+    """What its joint embedding gives away of every target."""
+    del variables
+    z = parts()
+    if row.stage is None:
+        z = evaluation.filled(z, use.dataset, use.dataset.present)
+    return evaluation.probe_targets(z[JOINT], use.dataset, spec["seed"])
+
+
 EVALUATIONS = {
     "probe": _probe,
     "missing": _missing,
     "information": _information,
     "label_free": _label_free,
     "across": _across,
+    "targets": _targets,
 }
 
 

@@ -25,6 +25,7 @@ from mmalign.evaluation.scoring import scores
 from mmalign.evaluation.sensor_sets import sensor_sets
 from mmalign.evaluation.spaces import across_sensors, without_labels
 from mmalign.evaluation.spectrum import alpha_req, lidar, rankme
+from mmalign.evaluation.targets import probe_targets
 
 __all__ = [
     "FRACTIONS",
@@ -52,6 +53,7 @@ __all__ = [
     "missing_sensors",
     "modality_gap",
     "patterns",
+    "probe_targets",
     "rankme",
     "raw_features",
     "record",

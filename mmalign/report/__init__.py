@@ -7,6 +7,7 @@ from mmalign.report.page import write
 from mmalign.report.probes import probe_table
 from mmalign.report.results import plain, read_results, write_results
 from mmalign.report.table import Table
+from mmalign.report.targets import targets_table
 
 __all__ = [
     "Table",
@@ -17,6 +18,7 @@ __all__ = [
     "plain",
     "probe_table",
     "read_results",
+    "targets_table",
     "write",
     "write_results",
 ]

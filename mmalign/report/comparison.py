@@ -10,6 +10,7 @@ from mmalign.report import efficiency, sections, spaces
 from mmalign.report.advice import pairs_text
 from mmalign.report.look import document, picture, resolved_config, section
 from mmalign.report.ranked import NOTE, numbers_table, ranking_table
+from mmalign.report.targets import targets
 
 FIELDS = ("pairs", "seed", "fold", "row", "part", "protocol", "fraction", "accuracy", "macro_f1",
           "train_windows", "test_windows", "strength")  # fmt: skip
@@ -30,8 +31,9 @@ def comparison_page(results: Mapping[str, Any]) -> str:
     parts = [
         f"<h1>{html.escape(title)}</h1>", _header(results), _advice(results["advice"]),
         _ranking(results), _pairs(results["rankings"]), _labels(results["rankings"]),
-        sections.missing_sensors(results["missing"]), spaces.label_free(results["label_free"]),
-        spaces.across(results["across"]), resolved_config(results["config"]),
+        targets(results["targets"]), sections.missing_sensors(results["missing"]),
+        spaces.label_free(results["label_free"]), spaces.across(results["across"]),
+        resolved_config(results["config"]),
     ]  # fmt: skip
     return document(title, "".join(part for part in parts if part))
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from mmalign.report import curves, sections, spaces
 from mmalign.report.look import document, picture, resolved_config, section
+from mmalign.report.targets import targets
 
 _LONG = 80  # characters; a longer fact of the header gets a line of its own
 
@@ -28,8 +29,9 @@ def write(
         it shown in the header, lists and mappings by their items; "summary": {name: value}, shown
         there too; "records": as `evaluation.evaluate` returns; "headline": the row whose confusion
         matrix is shown (default: the last record's); "information": {part: {factor: R^2}};
-        "missing": as `evaluation.missing_sensors` returns; "label_free", "across": {row: as
-        `evaluation.without_labels`, `across_sensors` return}; "config": the resolved config.
+        "missing": as `evaluation.missing_sensors` returns; "targets", "label_free", "across":
+        {row: as `evaluation.probe_targets`, `without_labels`, `across_sensors` return}; "config":
+        the resolved config.
       metrics: the lines of metrics.jsonl, {"step": int, "<stage>/<metric>": float}.
       embedding, label: [n, d] and [n], joint embeddings of the test windows for the map.
     Returns: path of the page.
@@ -40,6 +42,7 @@ def write(
     parts = [
         _header(results, data),
         sections.probes(results.get("records"), headline),
+        targets(results.get("targets")),
         sections.missing_sensors(results.get("missing")),
         sections.confusion(results.get("records"), headline, classes),
         sections.embedding_map(embedding, label, classes),

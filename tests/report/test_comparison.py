@@ -46,7 +46,8 @@ def results(skill=SKILL, pairs=(1.0, 0.05), known=9):
                  "modalities": {"acc": {}, "gyro": {}}},
         "people": known, "seeds": [0, 1], "dropped": ["Left out: 1 % of the pairs"],
         "records": records, "rankings": rankings, "cost": {"SimCLR": cost},
-        "missing": {"sets": [], "patterns": [], "summary": []}, "label_free": {}, "across": {},
+        "missing": {"sets": [], "patterns": [], "summary": []}, "targets": {},
+        "label_free": {}, "across": {},
         "config": {"seed": 0},
     }  # fmt: skip
     return found | {"advice": advice(found)}
