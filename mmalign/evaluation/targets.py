@@ -81,7 +81,7 @@ def _real(z, target, group, fit, ask, seed):
         model = make_pipeline(StandardScaler(), RidgeCV(_ALPHAS)).fit(z[fit], target[fit])
         guess = model.predict(z[ask]).reshape(ask.sum(), -1)
     true = target[ask]
-    both = [np.corrcoef(a, b)[0, 1] for a, b in zip(true.T, guess.T) if b.std() > 1e-9 * a.std()]
+    both = [np.corrcoef(a, b)[0, 1] for a, b in zip(true.T, guess.T) if b.std() > 1e-6 * a.std()]
     return {
         "mse": float(mean_squared_error(true, guess)),
         "r2": float(r2_score(true, guess)) if len(true) > 1 else None,
