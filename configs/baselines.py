@@ -25,6 +25,8 @@ METHODS = {
         method=dict(projector=_PROJECTOR, loss=dict(temperature=0.5, form="sum")),
     ),
     "comm": dict(label="CoMM", method={}),
+    "cross": dict(label="Cross", method=dict(augment=None)),
+    "cross_self": dict(label="Cross and self", method={}),
     "infmasking": dict(label="InfMasking", method={}),
     "cpc": dict(
         label="CPC",

@@ -8,12 +8,13 @@ import pytest
 from ml_collections import config_dict, config_flags
 
 from mmalign import main
-from mmalign.configs import baselines, common, compare, crossl, infomae
+from mmalign.configs import baselines, comm, common, compare, crossl, infomae
 from mmalign.data import catalogue
 from mmalign.run_checks import BUILT_IN
 
 ROOT = pathlib.Path(__file__).parents[1]
-CONFIGS = {"infomae": infomae, "crossl": crossl, "baselines": baselines, "compare": compare}
+CONFIGS = {"infomae": infomae, "crossl": crossl, "comm": comm, "baselines": baselines,
+           "compare": compare}  # fmt: skip
 every_config = pytest.mark.parametrize("module", CONFIGS.values(), ids=CONFIGS)
 
 
@@ -78,12 +79,13 @@ def test_every_config_takes_every_data_set_of_the_catalogue_and_a_function(modul
         assert config.data.standardise == ("subject" if data == "stress_predict" else "training")
         short = module.get_config(f"data={data},smoke")
         assert {block.steps for block in blocks(short).values()} == {2}
-        assert (short.data.options == config.data.options) == (data != "synthetic")
+        own = data == "synthetic" or (module is comm and data == "trifeature")
+        assert (short.data.options == config.data.options) != own
 
 
 @every_config
 def test_its_rows_are_blocks_or_need_no_training_and_end_with_the_method(module):
-    config = module.get_config()
+    config = module.get_config("uci_har")
     assert config.rows[: len(BUILT_IN)] == tuple(BUILT_IN)
     assert set(config.rows) - set(BUILT_IN) <= set(blocks(config))
     assert not config.stages or config.rows[-len(config.stages) :] == config.stages
@@ -97,12 +99,13 @@ def test_all_data_take_the_same_settings_but_for_the_embedded(module):
         return {key: value for key, value in config.items() if key != "data"}
 
     for data in common.DATA:
-        alike = data != "synthetic" or module is compare
+        own = data == "synthetic" or (module is comm and data == "trifeature")
+        alike = not own or module is compare
         assert (settings(data) == settings("npz")) == alike
 
 
 def test_one_encoder_and_one_supervised_network_are_in_every_config():
-    made = [module.get_config("npz") for module in (infomae, crossl, baselines)]
+    made = [module.get_config("npz") for module in (infomae, crossl, comm, baselines)]
     for key in ("encoder", "augment", "supervised", "evaluation", "budget"):
         first, *others = (config[key] for config in made)
         assert all(other == first for other in others), key
@@ -177,14 +180,17 @@ def test_a_config_is_found_by_name_and_by_path_wherever_one_is(parsed, tmp_path,
     ("value", "error"),
     [
         ("infomea", r"no config is called 'infomea' \(did you mean 'infomae'\?\); there is bas"),
-        ("common", "no config is called 'common'; there is baselines, compare, crossl, infomae"),
+        (
+            "common",
+            r"'common' \(did you mean 'comm'\?\); there is baselines, comm, compare, crossl",
+        ),
         (
             "configs/nope.py",
-            "no config is called 'nope'; there is baselines, compare, crossl, infomae",
+            "no config is called 'nope'; there is baselines, comm, compare, crossl, infomae",
         ),
         (
             "nope.py",
-            "there is no file nope.py; by name there is baselines, compare, crossl, infomae",
+            "there is no file nope.py; by name there is baselines, comm, compare, crossl, infomae",
         ),
         ("empty.py", "empty.py has no function get_config"),
         ("none.py", "get_config of none.py must return a ConfigDict, got NoneType"),

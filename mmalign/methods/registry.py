@@ -27,6 +27,8 @@ METHODS = {
     "cocoa": f"{_HOME}.multiview:create_cocoa",
     "comm": f"{_HOME}.comm:create",
     "cpc": f"{_HOME}.cpc:create",
+    "cross": f"{_HOME}.cross:create",
+    "cross_self": f"{_HOME}.cross:create_self",
     "crossl": f"{_HOME}.crossl:create",
     "gmc": f"{_HOME}.multiview:create_gmc",
     "infmasking": f"{_HOME}.infmasking:create",

@@ -7,7 +7,14 @@ from mmalign.models.contract import Encoded, apply, init_params
 from mmalign.models.converters import CONVERTERS, Converter
 from mmalign.models.critics import Critic, Stem
 from mmalign.models.fusion import FusionTransformer
-from mmalign.models.heads import Classifier, Expander, Linear, ProjectionHead, Projector
+from mmalign.models.heads import (
+    Classifier,
+    Expander,
+    Linear,
+    Projection,
+    ProjectionHead,
+    Projector,
+)
 from mmalign.models.patches import Patching
 from mmalign.models.pooling import masked_mean
 from mmalign.models.recurrent import Context
@@ -24,6 +31,7 @@ __all__ = [
     "FusionTransformer",
     "Linear",
     "Patching",
+    "Projection",
     "ProjectionHead",
     "Projector",
     "Stem",

@@ -22,6 +22,22 @@ class Projector(nn.Module):
         return nn.Dense(self.out, dtype=self.dtype, name="out")(x).astype(jnp.float32)
 
 
+class Projection(nn.Module):
+    """One linear map without bias, kernel of deviation 1 / sqrt(d): [..., d] -> [..., out] float32.
+
+    References: CLIP (Radford et al. 2021, arXiv:2103.00020), its released projections.
+    """
+
+    out: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        start = nn.initializers.normal(x.shape[-1] ** -0.5)
+        return nn.Dense(self.out, use_bias=False, kernel_init=start, name="out")(
+            x.astype(jnp.float32)
+        )
+
+
 class Classifier(nn.Module):
     """Dense, ReLU, dropout in training, Dense: [..., d] -> [..., out] float32."""
 

@@ -32,6 +32,8 @@ CONFIGS = {
     "cmc": {"projector": PROJECTOR, "loss": {"temperature": 0.2}},
     "cocoa": {"projector": PROJECTOR, "loss": {"temperature": 0.5, "form": "sum"}},
     "comm": {"width": 8, "heads": 2, "head": (12, 10)},
+    "cross": {"out": 6},
+    "cross_self": {"head": (12, 10)},
     "infmasking": {"width": 8, "heads": 2, "head": (12, 10), "draws": 2, "mask_ratio": 0.5},
     "cpc": {"pieces": 4, "horizon": 2, "context": 8, "temperature": 0.2},
     "gmc": {"projector": PROJECTOR, "loss": {"temperature": 0.2}},
