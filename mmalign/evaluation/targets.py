@@ -17,12 +17,12 @@ _ALPHAS = tuple(10.0**k for k in range(-4, 7))  # ridge penalties, of standardis
 def probe_targets(z: ArrayLike, dataset: Dataset, seed: int = 0) -> list[dict[str, Any]]:
     """A linear probe of each target, fitted to all training windows that know it.
 
-    Classes: as `fit_linear`, {"accuracy", "balanced_accuracy": the mean over classes of the share
-    that is found, "macro_f1", "auroc": one class against the rest, a mean over those of the test;
-    None of a single one, "predicted": share of test windows that each class is given}. Real
-    numbers: ridge regression, its penalty by leave-one-out, {"mse", "r2", "pearson"}, means over
-    the numbers, in units of the target. Several labels at once: a probe for each,
-    {"macro_f1", "weighted_f1"}.
+    Classes, as `fit_linear`: {"accuracy", "balanced_accuracy": the mean over the test's classes of
+    the share that is found, "macro_f1", "auroc": of one class against the rest, a mean over those
+    of the test, None of a single one, "predicted": share of test windows that each class is given}.
+    Real numbers, by ridge regression with leave-one-out: {"mse", "r2", "pearson"}, means over the
+    numbers, in units of the target. Several labels at once, a probe each: {"macro_f1",
+    "weighted_f1"}.
 
     Args:
       z: [n, d], embeddings of all windows.
@@ -50,7 +50,7 @@ def _known(target, of: Task):
 
 
 def _classes(z, target, group, fit, ask, seed):
-    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+    from sklearn.metrics import recall_score, roc_auc_score
 
     probe = fit_linear(z[fit], target[fit], group[fit], seed=seed)
     predictions, label = probe.predict(z[ask]), target[ask]
@@ -62,7 +62,9 @@ def _classes(z, target, group, fit, ask, seed):
     ]  # fmt: skip
     return {
         **scores(label, predictions),
-        "balanced_accuracy": float(balanced_accuracy_score(label, predictions)),
+        "balanced_accuracy": float(
+            recall_score(label, predictions, labels=np.unique(label), average="macro")
+        ),
         "auroc": float(np.mean(of_classes)) if of_classes else None,
         "predicted": (np.bincount(predictions, minlength=target.max() + 1) / len(label)).tolist(),
         "strength": probe.strength,
