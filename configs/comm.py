@@ -10,7 +10,8 @@ python -m mmalign --config=comm:smoke                             # two steps
 On Trifeature every method is trained twice, as published: on pairs of any pictures, from which what
 they share (shape) and what is of one alone (texture_1, texture_2) is read; and on pairs that match
 alone, from which it is read whether others do (match): what both say only together. The table of
-targets has all of it, and the rows named "matching pairs" are of the second training.
+targets has all of it, and the rows named "matching pairs" are of the second training. More rows:
+`--config.rows="('cross_self_match','cross_self','comm_match','comm')"`.
 `--config.comm.method.form=paper` is the paper's form where the released code differs.
 """
 
@@ -50,16 +51,14 @@ def _trifeature(cfg, method, published):
     cfg.augment.per_kind = dict(image=dict(pool=("simclr",), probability=1.0))
     cfg.evaluation.fractions = (1.0,)
     cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
-    rows = []
     for name in COMPARED:
         cfg[name].sampler.source = UNBIASED
         cfg[name].update(batch_size=64, steps=1500)
         twin = cfg[name].copy_and_resolve_references()
         twin.label, twin.sampler.source = f"{twin.label}, matching pairs", BIASED
         cfg[f"{name}_match"] = twin
-        if name in ("cross", "cross_self", "comm", method):
-            rows += [f"{name}_match", name]
-    # raw pixels are too many for a probe, and one supervised network learns one target
-    out = ("raw_windows", "supervised", *COMPARED)
-    first = [row for row in cfg.rows if row not in out]
-    cfg.rows = (*first, *(row for row in rows if row != method), method)
+    # raw pixels are too many for a probe, and a supervised network learns one target
+    first = ("chance", "window_statistics", "random_forest", "random_encoder")
+    shown = dict.fromkeys(("cross", "comm", method))
+    rows = [row for name in shown for row in (f"{name}_match", name)]
+    cfg.rows = (*first, *rows)
