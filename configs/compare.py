@@ -31,7 +31,9 @@ GRIDS = {
     "standard": dict(ratios=(0.01, 0.05, 0.25, 1.0), seeds=(0, 1, 2)),
     "quick": dict(ratios=(0.05, 1.0), seeds=(0,)),
 }
-METHODS = ("align", "joint_pretrain", "pretrain", "crossl", "simclr", "cmc", "gmc", "cocoa", "cpc")
+METHODS = (
+    "align", "joint_pretrain", "pretrain", "crossl", "simclr", "cmc", "gmc", "cocoa", "cpc", "comm",
+)  # fmt: skip
 QUICK = METHODS[:7]
 
 

@@ -12,10 +12,14 @@ _DASHED = ("Chance", "Raw windows", "Random encoder", "Window statistics",
            "Random forest on window statistics", "Supervised network")  # fmt: skip
 
 
+_FAR_BELOW = ("Chance", "Raw windows")  # no axis is stretched for them
+
+
 def curves(panels: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], xlabel: str) -> bytes:
     """PNG bytes: a panel each, a line a row, macro-F1 in % with its interval.
 
-    panels: {title: [(where on the x axis, in words, ranking)]}, from little to much.
+    panels: {title: [(where on the x axis, in words, ranking)]}, from little to much. What is far
+      below all others, as chance is, may be out of the picture.
     """
     names = list(dict.fromkeys(
         row["row"] for points in panels.values() for _, ranking in points for row in ranking["rows"]
@@ -41,9 +45,20 @@ def curves(panels: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], xlabel
         ax.set_xlabel(xlabel)
         tidy(ax)
     axes[0].set_ylabel("macro-F1 in %")
+    _near(axes[0], [_line(name, points)[1] for name in names if name not in _FAR_BELOW
+                    for points in panels.values()])  # fmt: skip
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False,
                   fontsize=7.5)  # fmt: skip
     return png(figure)
+
+
+def _near(axes, means):
+    """Limits of the axis that show the differences between rows."""
+    values = np.concatenate([np.empty(0), *means])
+    if len(values):
+        low, high = values.min(), values.max()
+        room = max(2.0, 0.2 * (high - low))
+        axes.set_ylim(low - room, min(100.5, high + room))
 
 
 def _line(name, points):
