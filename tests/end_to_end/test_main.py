@@ -11,7 +11,7 @@ def test_without_a_config_it_says_how(main):
     code, output = main()
     assert (code, output) == (
         1,
-        "error: --config is missing, for instance --config=infomae; there is baselines, compare, crossl, "
+        "error: --config is missing, for instance --config=infomae; there is baselines, comm, compare, crossl, "
         "infomae\n",
     )
 
@@ -41,8 +41,8 @@ def test_what_is_unknown_ends_in_one_line_that_names_it(refusal, tiny, tmp_path,
 @pytest.mark.parametrize(
     ("config", "error"),
     [
-        ("infomae.py:nope", "unknown config argument 'nope'; there is data: synthetic, uci_har"),
-        ("nope.py", "nope.py; by name there is baselines, compare, crossl, infomae"),
+        ("infomae.py:nope", "unknown config argument 'nope'; there is data: synthetic, trifeature"),
+        ("nope.py", "nope.py; by name there is baselines, comm, compare, crossl, infomae"),
     ],
 )
 def test_a_config_that_is_not_there_ends_in_one_line(main, tiny, config, error):
