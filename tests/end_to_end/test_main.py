@@ -11,8 +11,8 @@ def test_without_a_config_it_says_how(main):
     code, output = main()
     assert (code, output) == (
         1,
-        "error: --config is missing, for instance --config=infomae; there is baselines, comm, compare, crossl, "
-        "infomae\n",
+        "error: --config is missing, for instance --config=infomae; there is baselines, comm, compare, "
+        "crossl, infomae\n",
     )
 
 
