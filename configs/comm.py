@@ -1,7 +1,7 @@
 """CoMM: the fused views of a window agree, and those of each sensor with them.
 
 python -m mmalign --config=comm                                   # Trifeature, 32 pixels
-python -m mmalign --config=comm:trifeature224                     # as published; for a GPU
+python -m mmalign --config=comm:trifeature224                     # pictures and pairs as published
 python -m mmalign --config=comm:uci_har --config.data.dir=FOLDER
 python -m mmalign --config=comm:npz --config.data.path=windows.npz
 python -m mmalign --config=comm:infmasking                        # its successor, beside it

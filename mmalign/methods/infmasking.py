@@ -37,7 +37,8 @@ def create(
       mask_ratio: share of the tokens of a modality that a mask hides; int(tokens (1 - ratio)) stay.
       least: tokens of a modality that stay in any case; 0 in the code, whose masked views never
         show a modality of one token.
-      strength: of the variance of masked views at the end; it grows with the steps from 0.
+      strength: of the variance of masked views at the end; it grows with the steps from 0, in the
+        code with the epochs.
       against: masked views of the "same" copy (code), or of the "other" one.
     `embed` and metrics as of CoMM, and `masked`, the mean of the new terms.
     Only masks of all modalities together are drawn; the code also computes, and discards, those of

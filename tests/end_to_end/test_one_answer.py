@@ -112,6 +112,9 @@ def test_records_made_from_embed_are_those_of_the_results(run, name, devices):
     else:
         cells = evaluation.evaluate({name: z}, dataset, fractions=(1.0,), seed=config.seed)
         told = [r for r in results["records"] if r["row"] == name]
+        again = evaluation.evaluate({name: stored}, dataset, fractions=(1.0,), seed=config.seed)
+        score = lambda r: (r["part"], r["protocol"], r["accuracy"], r["macro_f1"])
+        assert [score(r) for r in again] == [score(r) for r in told]
         key = lambda r: (r["part"], r["protocol"])
         assert [key(r) for r in cells] == [key(r) for r in told]
         for found, want in zip(cells, told):  # the last bit may take a window along
