@@ -19,10 +19,12 @@ from mmalign.report.efficiency import curves
 def main():
     """Runs the grid, then writes its page."""
     parser = protocol.arguments(__doc__, common.REAL, each="of weights, labels and pairs")
+    parser.add_argument("--methods", default=",".join(compare.METHODS), help="rows to train")
     parser.add_argument("--side-by-side", type=int, default=1, help="processes at work")
     args = parser.parse_args()
     config = compare.get_config(args.data)
     config.data.dir = args.dir
+    config.compare.methods = tuple(args.methods.split(","))
     config.compare.seeds = tuple(map(int, args.seeds.split(",")))
     config.compare.side_by_side = args.side_by_side
     name = f"comparison-{args.data}"
