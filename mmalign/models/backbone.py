@@ -4,11 +4,15 @@ from typing import Any
 
 from mmalign import options as checks
 from mmalign.models import (
+    alexnet,
+    causal_conv,
     compact,
     conv,
     deep_conv_lstm,
     deepsense,
+    gru,
     mlp,
+    resnet,
     small_conv2d,
     swin,
     transformer,
@@ -18,11 +22,15 @@ from mmalign.models.contract import Backbone
 __all__ = ["Backbone", "backbone", "default_dim"]
 
 _FAMILIES = {
+    "alexnet": alexnet,
+    "causal_conv": causal_conv,
     "compact": compact,
     "conv": conv,
     "deep_conv_lstm": deep_conv_lstm,
     "deepsense": deepsense,
+    "gru": gru,
     "mlp": mlp,
+    "resnet": resnet,
     "small_conv2d": small_conv2d,
     "swin": swin,
     "transformer": transformer,
@@ -35,8 +43,9 @@ def backbone(
     """Encoder, decoder and patch grid of one modality.
 
     Args:
-      name: of a family; "compact", "conv", "deep_conv_lstm", "deepsense" and "swin" are made for
-        series, "small_conv2d" for images, "mlp" for vectors, "transformer" for sequences.
+      name: of a family; "causal_conv", "compact", "conv", "deep_conv_lstm", "deepsense" and "swin"
+        are made for series, "alexnet", "resnet" and "small_conv2d" for images, "mlp" for vectors,
+        "gru" for sequences, "transformer" for these and, with a pair as patch, images.
       size: (rows, cols) of a window: time steps and 1, intervals and bins, height and width,
         features and 1, tokens and 1.
       channels: of a window.

@@ -12,7 +12,7 @@ from mmalign.models.dropout import Dropout
 from mmalign.models.norm_prelu import norm_prelu
 from mmalign.models.patches import Patching
 from mmalign.models.pooling import masked_mean
-from mmalign.models.tokens import token_mask, visible
+from mmalign.models.tokens import shown, token_mask
 
 PRESETS = {
     "crossl": {"maskable": False},  # the released code: stride 1 throughout
@@ -81,13 +81,7 @@ class ConvEncoder(nn.Module):
     @nn.compact
     def features(self, x, masked=None, valid=None, train=False) -> jax.Array:
         """The feature map before it is averaged: [b, time / product of strides, dim] float32."""
-        x = visible(x, valid)
-        if self.maskable:
-            token = self.param("mask_token", nn.initializers.normal(1.0), x.shape[2:])
-        if masked is not None:
-            if not self.maskable:
-                raise ValueError("a method that hides patches needs encoder.maskable=True")
-            x = jnp.where(self.patching.cells(masked)[..., None], token[None, None], x)
+        x = shown(self, self.patching, x, masked, valid, axis=2, maskable=self.maskable)
         x = x.reshape(*x.shape[:2], -1).astype(self.dtype)
         block = nn.remat(ConvBlock, static_argnums=(2,)) if self.remat else ConvBlock
         for i, (kernel, stride) in enumerate(zip(self.kernels, self.strides)):

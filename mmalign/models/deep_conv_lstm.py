@@ -1,14 +1,14 @@
 """DeepConvLSTM: convolutions along time without pooling, then LSTMs over every time step."""
 
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 
 from mmalign.models.compact import CompactDecoder
 from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.patches import Patching
+from mmalign.models.pooling import last_kept
 from mmalign.models.recurrent import states
-from mmalign.models.tokens import token_mask, visible
+from mmalign.models.tokens import shown, token_mask
 
 # As CroSSL's comparison has it: fewer and wider convolutions that look at all channels.
 PRESETS = {"crossl": {"filters": (64, 128, 256), "across": True, "dropout": 0.1}}
@@ -61,12 +61,7 @@ class DeepConvLSTM(nn.Module):
 
     @nn.compact
     def __call__(self, x, masked=None, valid=None, train=False) -> Encoded:
-        if x.ndim != 4 or x.shape[1:3] != self.patching.size:
-            raise ValueError(f"need [batch, *{self.patching.size}, channels], got {x.shape}")
-        x = visible(x, valid)
-        token = self.param("mask_token", nn.initializers.normal(1.0), x.shape[2:])
-        if masked is not None:
-            x = jnp.where(self.patching.cells(masked)[..., None], token[None, None], x)
+        x = shown(self, self.patching, x, masked, valid, axis=2)
         x = x.reshape(*x.shape[:2], -1, 1).astype(self.dtype)  # [b, rows, channels, 1]
         start = nn.initializers.lecun_uniform()
         kernel = (self.kernel, x.shape[2] if self.across else 1)
@@ -78,14 +73,5 @@ class DeepConvLSTM(nn.Module):
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
             x = states(nn.RNN(nn.OptimizedLSTMCell(self.dim, name=f"lstm_{i}")), x)
         mask, keep = token_mask(valid, x.shape[:2], 1, x.shape[1])
-        last = nn.Dropout(self.dropout, deterministic=not train)(_last(x, keep))
+        last = nn.Dropout(self.dropout, deterministic=not train)(last_kept(x, keep))
         return {"tokens": x, "mask": mask, "pooled": last}
-
-
-def _last(states, keep):
-    """The last state [b, dim] that is kept, zeros where none is. keep: bool [b, rows] or None."""
-    if keep is None:
-        return states[:, -1]
-    back = jnp.argmax(keep[:, ::-1], axis=1)  # steps from the end to it
-    is_last = back[:, None] == np.arange(states.shape[1])[None, ::-1]
-    return jnp.where((is_last & keep)[..., None], states, 0.0).sum(axis=1)

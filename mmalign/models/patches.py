@@ -15,6 +15,14 @@ def pair(patch: int | Sequence[int]) -> tuple[int, int]:
     return rows, cols
 
 
+def square_patches(
+    size: Sequence[int], patch: int | Sequence[int], block: int | Sequence[int]
+) -> "Patching":
+    """Patching of an image, [height, width] pixels; a number alone counts along both axes."""
+    (ph, pw), (bh, bw) = (pair((n, n)) if isinstance(n, int) else pair(n) for n in (patch, block))
+    return Patching(pair(size), (ph, pw), (bh, bw), (ph * bh, pw * bw))
+
+
 class Patching(NamedTuple):
     """How windows of `size` are cut; everything here is known when a program is traced.
 

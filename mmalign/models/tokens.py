@@ -3,6 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
+
+from mmalign.models.patches import Patching
+
+UNMASKABLE = "a method that hides patches needs encoder.maskable=True"
 
 
 def visible(x: jax.Array, valid: jax.Array | None) -> jax.Array:
@@ -11,6 +16,35 @@ def visible(x: jax.Array, valid: jax.Array | None) -> jax.Array:
     valid: bool [b, rows]; None for a grid without gaps.
     """
     return x if valid is None else jnp.where(valid[:, :, None, None], x, jnp.zeros((), x.dtype))
+
+
+def shown(
+    module: nn.Module, patching: Patching, x: jax.Array, masked: jax.Array | None,
+    valid: jax.Array | None, *, axis: int = 3, maskable: bool = True,
+) -> jax.Array:  # fmt: skip
+    """Grid [b, rows, cols, channels] as an encoder may see it: `visible`, hidden patches replaced.
+
+    A parameter of `module`, "mask_token", stands in each cell of a hidden patch.
+
+    Args:
+      masked: bool [b, H, W] of `patching`, the patches that are hidden; None for none.
+      valid: as `visible` has it.
+      axis: the token has values of its own along this axis and those after it.
+      maskable: whether there is such a parameter.
+    Raises: ValueError for a grid of another size, or patches to hide without a token.
+    """
+    if x.ndim != 4 or x.shape[1:3] != patching.size:
+        raise ValueError(f"need [batch, *{patching.size}, channels], got {x.shape}")
+    x = visible(x, valid)
+    if not maskable:
+        if masked is not None:
+            raise ValueError(UNMASKABLE)
+        return x
+    # Not zeros: a normalisation of nothing but zeros blows the gradient up.
+    token = module.param("mask_token", nn.initializers.normal(1.0), x.shape[axis:])
+    if masked is None:
+        return x
+    return jnp.where(patching.cells(masked)[..., None], token[(None,) * axis], x)
 
 
 def token_mask(

@@ -1,44 +1,71 @@
-"""A small pre-norm transformer over tokens: for sequences of features, or pieces of a series."""
+"""A small pre-norm transformer over tokens: sequences of features, pieces of series or images."""
+
+import functools
 
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mmalign import options
+from mmalign.models.activations import ACTIVATIONS
 from mmalign.models.contract import Backbone, Encoded
 from mmalign.models.dropout import Dropout
 from mmalign.models.patch_decoder import PatchDecoder
-from mmalign.models.patches import Patching
+from mmalign.models.patches import Patching, square_patches
 from mmalign.models.pooling import masked_mean
-from mmalign.models.tokens import token_mask, visible
+from mmalign.models.tokens import UNMASKABLE, grid_mask, visible
 
-PRESETS = {}
+PRESETS = {
+    "vit": {"patch": (8, 8), "dropout": 0.0},  # of images of 64 pixels: 64 tokens
+    # features of video, text and sound along time
+    "affect": {
+        "width": 40, "depth": 5, "heads": 5, "hidden_width": 2048, "activation": "relu",
+        "placed": False, "bias": False, "norm": False, "alike": True, "maskable": False,
+    },
+}  # fmt: skip
 
 
 def build(
-    size, channels, *, patch=1, block=1, width=64, depth=2, heads=4, mlp_ratio=2, dim=64,
-    hidden=128, dropout=0.1, dtype="float32",
+    size, channels, *, patch=1, block=1, width=64, depth=2, heads=4, mlp_ratio=2,
+    hidden_width=None, dim=64, hidden=128, dropout=0.1, activation="gelu", placed=True, bias=True,
+    norm=True, alike=False, maskable=True, dtype="float32",
 ) -> Backbone:  # fmt: skip
-    """Transformer backbone of `size`: (tokens, 1) of a sequence, or time steps of a series.
+    """Transformer backbone of `size`: (tokens, 1) of a sequence, time steps of a series, or pixels.
 
     Args:
       size: (rows, cols) of a window.
       channels: of a window.
-      patch: rows of a token, which holds all columns and channels of them; what a mask hides.
-      block: tokens hidden together.
+      patch: rows of a token, which holds all columns and channels of them; or (rows, cols), of an
+        image. What a mask hides.
+      block: tokens hidden together, along each axis.
       width: of a token.
       depth: blocks.
       heads: of each attention; divides the width.
-      mlp_ratio: hidden width of a block's perceptron, in widths of a token.
+      mlp_ratio: hidden width of a block's perceptron, in widths of a token; hidden_width: in its
+        place, that width.
       dim: of the embedding.
       hidden: width of the decoder.
       dropout: after the embedding, each attention and each perceptron.
+      activation: of a block's perceptron, of ACTIVATIONS.
+      placed: whether places have learned vectors, which are added to the tokens.
+      bias: whether the map to tokens has one.
+      norm: whether there is a LayerNorm after the last block.
+      alike: whether all blocks start from the same parameters, as where one is copied.
+      maskable: whether there is a token for methods that hide patches, a parameter.
       dtype: of the computation; parameters stay float32.
     """
     if width % heads:
         raise ValueError(f"heads={heads} does not divide the width {width}")
-    rows, cols = size
-    patching = Patching((rows, cols), (patch, cols), (block, 1), (patch * block, cols))
-    dtype = jnp.dtype(dtype)
-    encoder = Transformer(patching, width, depth, heads, mlp_ratio, dim, dropout, dtype)
+    options.one_of("encoder.activation", activation, ACTIVATIONS)
+    if isinstance(patch, int):
+        rows, cols = size
+        patching = Patching((rows, cols), (patch, cols), (block, 1), (patch * block, cols))
+    else:
+        patching = square_patches(size, patch, block)
+    dtype, hidden_width = jnp.dtype(dtype), hidden_width or mlp_ratio * width
+    encoder = Transformer(
+        patching, width, depth, heads, hidden_width, dim, dropout, activation, placed, bias, norm,
+        alike, maskable, dtype,
+    )  # fmt: skip
     return Backbone(encoder, PatchDecoder(patching, channels, hidden, dtype), patching, dim)
 
 
@@ -46,38 +73,65 @@ class Transformer(nn.Module):
     """[b, rows, cols, channels] -> Encoded; the embedding is a linear map of the tokens' mean.
 
     Tokens attend to those that hold a valid sample, and to themselves. A hidden one is replaced by
-    one learned vector after the embedding; places have learned vectors of their own.
+    one learned vector after the embedding.
+
+    References: Vaswani et al. 2017, arXiv:1706.03762, normalised first (Xiong et al. 2020,
+      arXiv:2002.04745); of images Dosovitskiy et al. 2021, arXiv:2010.11929, without its CLS.
     """
 
     patching: Patching
     width: int
     depth: int
     heads: int
-    mlp_ratio: int
+    hidden_width: int
     dim: int
     dropout: float = 0.1
+    activation: str = "gelu"
+    placed: bool = True
+    bias: bool = True
+    norm: bool = True
+    alike: bool = False
+    maskable: bool = True
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x, masked=None, valid=None, train=False) -> Encoded:
-        shape, (count, _) = x.shape[:2], self.patching.grid
-        mask, _ = token_mask(valid, shape, self.patching.patch[0], count)
-        x = self.patching.patchify(visible(x, valid)).reshape(shape[0], count, -1)
-        x = nn.Dense(self.width, dtype=self.dtype, name="embed")(x)
-        token = self.param("mask_token", nn.initializers.normal(1.0), (self.width,))
-        if masked is not None:
-            hidden = masked.reshape(shape[0], count, 1)
-            x = jnp.where(hidden, token.astype(self.dtype)[None, None], x)
-        place = self.param("place", nn.initializers.normal(0.02), (count, self.width))
-        x = x + place.astype(self.dtype)[None]
+        patching, b = self.patching, len(x)
+        mask, _ = grid_mask(valid, b, patching.size, patching.patch, patching.grid)
+        x = patching.patchify(visible(x, valid)).reshape(b, mask.shape[1], -1)
+        x = nn.Dense(self.width, use_bias=self.bias, dtype=self.dtype, name="embed")(x)
+        if self.maskable:
+            token = self.param("mask_token", nn.initializers.normal(1.0), (self.width,))
+            if masked is not None:
+                x = jnp.where(masked.reshape(b, -1, 1), token.astype(self.dtype)[None, None], x)
+        elif masked is not None:
+            raise ValueError(UNMASKABLE)
+        count = x.shape[1]
+        if self.placed:
+            place = self.param("place", nn.initializers.normal(0.02), (count, self.width))
+            x = x + place.astype(self.dtype)[None]
         x = Dropout(self.dropout)(x, train=train)
         seen = mask[:, None] | jnp.eye(count, dtype=bool)[None]
-        for i in range(self.depth):
-            block = Block(self.heads, self.mlp_ratio, self.dropout, self.dtype, name=f"block_{i}")
-            x = block(x, seen, train)
-        tokens = nn.LayerNorm(dtype=self.dtype, name="norm")(x).astype(jnp.float32)
+        x = self._through_blocks(x, seen, train)
+        if self.norm:
+            x = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
+        tokens = x.astype(jnp.float32)
         pooled = nn.Dense(self.dim, name="out")(masked_mean(tokens, mask))
         return {"tokens": tokens, "mask": mask, "pooled": pooled}
+
+    def _through_blocks(self, x, seen, train):
+        block = functools.partial(
+            Block, self.heads, self.hidden_width, self.dropout, self.activation, self.dtype
+        )
+        if not self.alike:
+            for i in range(self.depth):
+                x = block(name=f"block_{i}")(x, seen, train)
+            return x
+        over_blocks = nn.scan(
+            lambda block, x, _: (block(x, seen, train), None), length=self.depth,
+            variable_axes={"params": 0}, split_rngs={"params": False, "dropout": True},
+        )  # fmt: skip
+        return over_blocks(block(name="blocks"), x, None)[0]
 
 
 class Block(nn.Module):
@@ -87,8 +141,9 @@ class Block(nn.Module):
     """
 
     heads: int
-    mlp_ratio: int
+    hidden_width: int
     dropout: float
+    activation: str
     dtype: jnp.dtype
 
     @nn.compact
@@ -98,7 +153,7 @@ class Block(nn.Module):
         y = dense(x.shape[-1], "attention_out")(self._attention(dense, y, seen))
         x = x + Dropout(self.dropout)(y, train=train)
         y = nn.LayerNorm(dtype=self.dtype, name="norm_mlp")(x)
-        y = nn.gelu(dense(self.mlp_ratio * x.shape[-1], "mlp_in")(y))
+        y = ACTIVATIONS[self.activation](dense(self.hidden_width, "mlp_in")(y))
         return x + Dropout(self.dropout)(dense(x.shape[-1], "mlp_out")(y), train=train)
 
     def _attention(self, dense, x, seen):

@@ -16,6 +16,8 @@ CONV = {"kernels": (6, 4, 3), "strides": (1, 2, 1), "dim": 8, "patch": 4}
 COMPACT = {"width": 8, "depth": 2, "segments": 2, "dim": 8, "hidden": 8}
 LSTM = {"filters": (4, 6), "dim": 8, "patch": 4}
 SMALL = {"width": 8, "dim": 8, "hidden": 8}
+ALEX = {"widths": (6, 8), "kernels": (4, 3), "stride": 2, "pooled": (0,), "pool": 2, "regions": 2}
+PLAIN = {"placed": False, "bias": False, "norm": False, "alike": True, "activation": "relu"}
 CASES = {
     "swin": ("swin", (5, 14), 2, SWIN),
     "deepsense": ("deepsense", (5, 14), 2, DEEPSENSE),
@@ -26,16 +28,26 @@ CASES = {
     "lstm_series": ("deep_conv_lstm", (18, 1), 3, LSTM),
     "lstm_across": ("deep_conv_lstm", (12, 1), 3, {**LSTM, "across": True}),
     "image": ("small_conv2d", (7, 9), 1, {**SMALL, "depth": 2}),
+    "alexnet": ("alexnet", (9, 12), 3, {"dim": 8, "hidden": 8, "maskable": True, **ALEX}),
+    "resnet": ("resnet", (9, 12), 2, {**SMALL, "blocks": (1, 1), "maskable": True}),
+    "vit": ("transformer", (6, 9), 2, {**SMALL, "heads": 2, "depth": 1, "patch": (3, 4)}),
     "vector": ("mlp", (3, 1), 1, SMALL),
+    "vector_plain": (
+        "mlp", (3, 1), 1,
+        {"widths": (8, 6), "dim": 8, "activation": "relu", "norm": False, "active": True},
+    ),
+    "gru": ("gru", (5, 1), 4, SMALL),
+    "causal": ("causal_conv", (11, 1), 3, {"widths": (6,), "dim": 8, "hidden": 8}),
     "sequence": ("transformer", (5, 1), 4, {**SMALL, "heads": 2, "depth": 1}),
+    "sequence_plain": ("transformer", (5, 1), 4, {**SMALL, "heads": 2, **PLAIN}),
     "transformer_series": (
         "transformer", (11, 1), 3, {**SMALL, "heads": 2, "depth": 1, "patch": 2, "block": 2},
     ),
 }  # fmt: skip
-EACH_KIND = ["swin", "deepsense", "conv_series", "compact_grid", "lstm_series", "image", "vector",
-             "sequence"]  # fmt: skip
-LEARNS = ["swin", "deepsense", "compact_series", "compact_grid", "lstm_across", "image", "vector",
-          "sequence"]  # fmt: skip
+EACH_KIND = ["swin", "deepsense", "conv_series", "compact_grid", "lstm_series", "image", "alexnet",
+             "resnet", "vector", "causal", "sequence"]  # fmt: skip
+LEARNS = ["swin", "deepsense", "compact_series", "compact_grid", "lstm_across", "image", "alexnet",
+          "resnet", "vit", "vector", "gru", "causal", "sequence", "sequence_plain"]  # fmt: skip
 KEY = jax.random.key(0)
 
 
@@ -179,11 +191,11 @@ def test_rows_without_a_sample_are_never_read_and_their_tokens_say_so(case):
         assert differ(encoded["pooled"][1], whole["pooled"][1]) or case == "deepsense_series"
 
 
-@pytest.mark.parametrize("case", ["conv_series", "deepsense", "lstm_series"])
+@pytest.mark.parametrize("case", ["conv_series", "deepsense", "lstm_series", "causal"])
 def test_the_embedding_pools_the_tokens_that_hold_a_sample(case):
     made = built(case)
     valid = np.ones((4, made.x.shape[1]), bool)
-    valid[:, -2:] = False
+    valid[:, -4:] = False
     encoded = made.encode(made.x, valid=valid)
     kept = np.asarray(encoded["tokens"])[:, np.asarray(encoded["mask"][0])]
     assert 0 < kept.shape[1] < encoded["tokens"].shape[1]
@@ -191,7 +203,8 @@ def test_the_embedding_pools_the_tokens_that_hold_a_sample(case):
     np.testing.assert_allclose(encoded["pooled"], want, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["swin", "deepsense", "conv_series", "lstm_series", "sequence"])
+@pytest.mark.parametrize("case", ["swin", "deepsense", "conv_series", "lstm_series", "sequence",
+                                  "sequence_plain"])  # fmt: skip
 def test_dropout_acts_in_training_only(case):
     made = built(case)
     train = jax.jit(
@@ -261,7 +274,7 @@ def test_a_transformer_tells_places_apart_and_reads_all_tokens():
 
 
 def test_windows_of_another_size_are_refused():
-    for case in ("swin", "deepsense", "image", "vector", "sequence"):
+    for case in ("swin", "deepsense", "conv_series", "image", "vector", "sequence", "gru"):
         made = built(case)
         with pytest.raises(ValueError, match=r"need \[batch, "):
             made.model.encoder.apply(made.params[0], made.x[:, 1:])

@@ -19,6 +19,11 @@ KEY = jax.random.key(0)
         ("mlp", (200, 1), 1),
         ("transformer", (1, 1), 7),
         ("transformer", (127, 1), 3),
+        ("gru", (1, 1), 2),
+        ("causal_conv", (127, 1), 3),
+        ("causal_conv", (1, 1), 1),
+        ("resnet", (1, 1), 1),
+        ("resnet", (64, 64), 3),
         ("compact", (1, 1), 1),
         ("conv", (3, 1), 2),
     ],
@@ -53,6 +58,54 @@ def test_published_deepsense_geometries_trace(preset, size, channels, dim):
     assert y.shape == (2, *model.patching.grid, model.patching.values(channels))
 
 
+# convolutions of torchvision's networks; layers of Multibench's
+@pytest.mark.parametrize(
+    ("name", "preset", "size", "channels", "count", "tokens"),
+    [
+        ("alexnet", None, (224, 224), 3, 2_469_696, (36, 256)),
+        ("alexnet", "small", (64, 64), 3, 98_528, (16, 128)),
+        ("resnet", "resnet18", (128, 128), 3, 11_176_512, (16, 512)),
+        ("transformer", "affect", (50, 1), 300, 875_240, (50, 40)),
+        ("transformer", "affect", (50, 1), 20, 864_040, (50, 40)),
+        ("gru", "mimic", (24, 1), 12, 806_912, (24, 512)),
+        ("mlp", "mimic", (5, 1), 1, 60, (1, 10)),
+        ("mlp", "proprio", (8, 1), 1, 10_720, (1, 128)),
+        ("causal_conv", "force", (32, 1), 6, 153_520, (1, 512)),
+    ],
+)
+def test_published_encoders_have_their_sizes(name, preset, size, channels, count, tokens):
+    model = backbone(name, size, channels, preset=preset)
+    x = jax.ShapeDtypeStruct((2, *size, channels), jnp.float32)
+    encoded, variables = jax.eval_shape(model.encoder.init_with_output, KEY, x)
+    params = dict(variables["params"])
+    out = params.pop("out", {})  # of the embedding
+    assert sum(p.size for p in jax.tree.leaves(params)) == count
+    assert encoded["tokens"].shape[1:] == tokens
+    if name == "mlp":
+        last = {"mimic": 110, "proprio": 66_048}[preset]
+        assert sum(p.size for p in jax.tree.leaves(out)) == last
+
+
+def test_layers_that_are_copies_start_alike_and_their_gradients_differ():
+    model = backbone("transformer", (6, 1), 4, preset="affect", width=10, hidden_width=8)
+    x = jax.random.normal(KEY, (2, 6, 1, 4))
+    params = jax.jit(model.encoder.init)(KEY, x)["params"]
+    for leaf in jax.tree.leaves(params["blocks"]):
+        assert len(leaf) == 5 and (leaf == leaf[:1]).all()
+    loss = lambda p: (model.encoder.apply({"params": p}, x)["tokens"] ** 3).sum()
+    kernel = jax.jit(jax.grad(loss))(params)["blocks"]["mlp_in"]["kernel"]
+    assert abs(kernel[1:] - kernel[:1]).max() > 1e-4
+
+
+def test_images_that_nothing_would_be_left_of_are_refused():
+    with pytest.raises(ValueError, match=r"images of \(32, 32\) are too small for this alexnet"):
+        backbone("alexnet", (32, 32), 3)
+    with pytest.raises(ValueError, match="pool must be 2 or 3, got 4"):
+        backbone("alexnet", (64, 64), 3, preset="small", pool=4)
+    with pytest.raises(ValueError, match="need a kernel for each width"):
+        backbone("alexnet", (64, 64), 3, preset="small", kernels=(3,))
+
+
 def test_the_published_comparison_has_its_own_deep_conv_lstm():
     encoder = backbone("deep_conv_lstm", (512, 1), 9, preset="crossl").encoder
     x = jax.ShapeDtypeStruct((2, 512, 1, 9), jnp.float32)
@@ -80,7 +133,7 @@ def test_a_number_as_patch_of_an_image_counts_both_axes():
 
 def test_errors_list_what_there_is():
     for arguments, options, said in [
-        (("swim", (9, 50), 6), {}, r"'swim' \(did you mean 'swin'\?\); there is compact, conv"),
+        (("swim", (9, 50), 6), {}, r"'swim' \(did you mean 'swin'\?\); there is alexnet, causal"),
         (("swin", (9, 50), 6), {"preset": "hat"}, "no preset of swin is called 'hat' .*har, mod_"),
         (("swin", (9, 50), 6), {"withd": 3}, r"no option of swin is called 'withd' .*width"),
         (("transformer", (9, 1), 6), {"heads": 5}, "heads=5 does not divide the width 64"),
