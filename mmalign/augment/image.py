@@ -4,13 +4,15 @@ For values that are standardised: 0 is the mean of a channel, and brightness and
 standard deviations. SimCLR's policy of several of them is in `simclr`.
 """
 
+from collections.abc import Iterator, Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mmalign.augment.example import checked_share, one_example, white_noise
 
-_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 
 
 @one_example("[height, width, channels] image")
@@ -27,24 +29,40 @@ def random_resized_crop(
     height, both in shares of the image's, uniform on a logarithmic scale. A part that would stick
     out is cut to the image.
     """
+    return resampled(x, *crop_weights(key, x.shape[:2], area=area, ratio=ratio))
+
+
+def crop_weights(
+    key: jax.Array, shape: Sequence[int], *, area: tuple[float, float],
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> Iterator[jax.Array]:  # fmt: skip
+    """[height, height], then [width, width]: what each pixel of a crop takes of the image's.
+
+    Matrices, as products are quicker than gathers where every example has a crop of its own.
+    """
     least, most = (checked_share("area", share) for share in area)
     key_area, key_ratio, *key_place = jax.random.split(key, 4)
-    share = jax.random.uniform(key_area, (), x.dtype, least, most)
-    stretch = jnp.exp(jax.random.uniform(key_ratio, (), x.dtype, *np.log(ratio)) / 2)
-    size = jnp.sqrt(share)
-    for axis, (key, part) in enumerate(zip(key_place, (size / stretch, size * stretch))):
+    share = jax.random.uniform(key_area, (), minval=least, maxval=most)
+    low, high = np.log(ratio)
+    stretch = jnp.exp(jax.random.uniform(key_ratio, (), minval=low, maxval=high) / 2)
+    side = jnp.sqrt(share)
+    for size, key, part in zip(shape, key_place, (side / stretch, side * stretch)):
         part = jnp.minimum(part, 1.0)
-        start = jax.random.uniform(key, (), x.dtype) * (1 - part)
-        weight = _reading(x.shape[axis], start, part)
-        x = jnp.moveaxis(jnp.tensordot(weight, x, axes=(1, axis), precision="highest"), 0, axis)
-    return x
+        start = jax.random.uniform(key) * (1 - part)
+        yield _reading(size, start, part)
+
+
+def resampled(x: jax.Array, rows: jax.Array, cols: jax.Array) -> jax.Array:
+    """Weighted sums of pixels, along rows [height', height] and then columns [width', width]."""
+    height, width, channels = x.shape
+    x = jnp.matmul(rows, x.reshape(height, -1), precision="highest")
+    planes = jnp.moveaxis(x.reshape(len(rows), width, channels), -1, 0).reshape(-1, width)
+    planes = jnp.matmul(planes, cols.T, precision="highest")  # all channels in one product
+    return jnp.moveaxis(planes.reshape(channels, len(rows), len(cols)), 0, -1)
 
 
 def _reading(size, start, part):
-    """[size, size]: what each pixel takes of those of an axis, to show `part` of it from `start`.
-
-    A matrix, as products are quicker than gathers where every example has a crop of its own.
-    """
+    """[size, size] of an axis, of which the share `part` is shown, from `start` on."""
     pixels = jnp.arange(size, dtype=start.dtype)
     at = jnp.clip((start + (pixels + 0.5) / size * part) * size - 0.5, 0, size - 1)
     return jnp.maximum(1 - jnp.abs(at[:, None] - pixels[None]), 0)
@@ -63,9 +81,17 @@ def brightness_contrast(
     """Moves all values by ~ U(-brightness, brightness), after their distance from the mean of the
     image was multiplied by ~ U(1 - contrast, 1 + contrast).
     """
-    shift, gain = jax.random.uniform(key, (2,), x.dtype, -1, 1)
-    mean = x.mean()
-    return mean + (x - mean) * (1 + contrast * gain) + brightness * shift
+    gain, shift = light(key, x.mean(), brightness, contrast)
+    return gain * x + shift
+
+
+def light(
+    key: jax.Array, mean: jax.Array, brightness: float, contrast: float
+) -> tuple[jax.Array, jax.Array]:
+    """(gain, shift) of `brightness_contrast` of an image with that mean."""
+    shift, gain = jax.random.uniform(key, (2,), minval=-1, maxval=1)
+    gain = 1 + contrast * gain
+    return gain, mean * (1 - gain) + brightness * shift
 
 
 @one_example("[height, width, channels] image")
@@ -74,7 +100,7 @@ def grayscale(key: jax.Array, x: jax.Array) -> jax.Array:
     del key
     if x.shape[-1] != 3:
         raise ValueError(f"grayscale needs 3 channels, red, green and blue, got {x.shape[-1]}")
-    grey = jnp.matmul(x, jnp.asarray(_LUMINANCE, x.dtype), precision="highest")
+    grey = jnp.matmul(x, jnp.asarray(LUMINANCE, x.dtype), precision="highest")
     return jnp.broadcast_to(grey[..., None], x.shape)
 
 
