@@ -79,6 +79,8 @@ class Policy:
         are to be others than the pool of that kind in `pools`, `probability`, and no knobs.
       per_modality: the same for a modality, which then draws alone. An empty pool leaves it as it
         is.
+      together: names whose draws are the same in all modalities of a window, so that the same steps
+        of each are dropped. Their probability should be 1: the coins are each modality's.
       kinds: {modality: kind}; those that are not named are series.
 
     An example's result depends on its values and its key only: not on the other examples, not on
@@ -95,6 +97,7 @@ class Policy:
     options: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     per_kind: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     per_modality: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    together: Sequence[str] = ()
     kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -102,6 +105,12 @@ class Policy:
         if not self.pool:
             raise ValueError("augment.pool must be a sequence of at least one name, got none")
         self._of("series").check("augment.", "series")
+        for name in self.together:
+            known(
+                "augmentation (augment.together)",
+                name,
+                {n for k in KINDS.values() for n in k.table},
+            )
         for kind, given in self.per_kind.items():
             known("kind of augment.per_kind", kind, [k for k in KINDS if k != "series"])
             check(f"augment.per_kind.{kind}", given, _OF_A_POOL)
@@ -184,8 +193,10 @@ class Policy:
         ]  # fmt: skip
         if not named:
             return x
-        branches = [lambda key, x: x]
-        branches += [_with_knobs(table, name, pool.options, modality) for name in named]
+        branches = [lambda keys, x: x]
+        for name in named:
+            of_all = name in self.together
+            branches.append(_with_knobs(table, name, pool.options, modality, of_all))
         branch_of = [named.index(name) + 1 if name in named else 0 for name in pool.names]
 
         # A batched lax.switch computes every branch too, but copies their constants (spline and
@@ -196,12 +207,13 @@ class Policy:
         def one(key, choice, x):
             if pool.draw:
                 choice = _choice(jax.random.fold_in(key, _number(pool.draw)), pool.names)
+            of_all = key
             # Folding in the name, not its position, keeps a modality's draws when others join.
             key = jax.random.fold_in(key, _number(modality))
             key_coin, key = jax.random.split(key)
             take = jax.random.bernoulli(key_coin, float(pool.probability))
             branch = jnp.where(take, jnp.asarray(branch_of)[choice], 0)
-            return switch(branch, branches, key, x)
+            return switch(branch, branches, (key, of_all), x)
 
         mapped = None if shared else 0
         return jax.vmap(one, in_axes=(mapped, mapped, 0))(plan.key, plan.choice, x)
@@ -215,8 +227,11 @@ def _number(name):
     return zlib.crc32(name.encode())
 
 
-def _with_knobs(table, name, options, modality):
-    """The augmentation `name` with the knobs that `options` have for a modality."""
+def _with_knobs(table, name, options, modality, of_all):
+    """The augmentation `name` with the knobs that `options` have for a modality.
+
+    of_all: whether it gets the second of two keys, that of all modalities.
+    """
     knobs = {}
     for knob, value in options.get(name, {}).items():
         if hasattr(value, "items"):  # a ConfigDict is no Mapping
@@ -227,7 +242,7 @@ def _with_knobs(table, name, options, modality):
                 )
             value = value[modality]
         knobs[knob] = value
-    return lambda key, x: table[name](key, x, **knobs)
+    return lambda keys, x: table[name](keys[of_all], x, **knobs)
 
 
 def _select(index, branches, *operands):

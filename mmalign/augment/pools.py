@@ -3,8 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from mmalign.augment import image, sequence, series, simclr, spectrogram, vector, warps
+from mmalign.augment import image, sequence, series, simclr, spectrogram, steps, vector, warps
 
+_STEPS: Mapping[str, Callable] = {
+    "drop": steps.drop,
+    "drop_block": steps.drop_block,
+    "crop": steps.crop,
+    "shuffle": steps.shuffle,
+    "self_mix": steps.self_mix,
+    "corrupt": steps.corrupt,
+}
 SERIES: Mapping[str, Callable] = {
     "permutation": series.permutation,
     "negation": series.negation,
@@ -16,6 +24,7 @@ SERIES: Mapping[str, Callable] = {
     "channel_shuffle": series.channel_shuffle,
     "rotation": series.rotation,
     "time_shift": series.time_shift,
+    **_STEPS,
 }
 TRIADS = ("rotation",)  # those for channels that are vectors in space
 SPECTROGRAM: Mapping[str, Callable] = {
@@ -47,6 +56,7 @@ VECTOR: Mapping[str, Callable] = {
 SEQUENCE: Mapping[str, Callable] = {
     "jitter": sequence.jitter,
     "token_dropout": sequence.token_dropout,
+    **_STEPS,
 }
 
 # The pool of FOCAL, of its contrastive baselines and of InfoMAE.
@@ -79,5 +89,5 @@ KINDS = {
         IMAGE, ("random_resized_crop", "horizontal_flip", "brightness_contrast", "jitter"), 4
     ),
     "vector": Kind(VECTOR, tuple(VECTOR), 2),
-    "sequence": Kind(SEQUENCE, tuple(SEQUENCE), 3),
+    "sequence": Kind(SEQUENCE, ("jitter", "token_dropout"), 3),
 }
