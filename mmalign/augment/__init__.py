@@ -1,8 +1,9 @@
 """Augmentations: pure, jittable, one key per example.
 
-`series`, `warps` (of series), `spectrogram`, `image`, `simclr` (of images), `vector`, `sequence` and
-`steps` (of series and sequences) hold `f(key, x, *, knobs) -> x` on one example; `policy` draws from a pool of them for a batch of several
-modalities; `mix` is mixup and CutMix. `latent` draws which latents of which modality a view keeps.
+`series`, `warps` (of series), `spectrogram`, `image`, `simclr` (of images), `vector`, `sequence`
+and `steps` (of series and sequences) hold `f(key, x, *, knobs) -> x` on one example; `policy` draws
+from a pool of them for a batch of several modalities; `mix` is mixup and CutMix. `latent` draws
+which latents of which modality a view keeps.
 """
 
 from mmalign.augment import image as image
