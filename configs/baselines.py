@@ -8,7 +8,8 @@ python -m mmalign --config=baselines:gmc,smoke                    # GMC, two ste
 
 Data: those of `common.DATA`; methods: those of METHODS, or a function of your own.
 Label efficiency at CroSSL's shares: `--config.evaluation.fractions="(0.01,0.05,0.1,0.5,1.0)"`.
-DeepConvLSTM learns from labels, too: `--config.rows="('chance','deep_conv_lstm','train')"`.
+More rows learn from labels, too: `--config.rows="('deep_conv_lstm','supcon','train')"`; and
+'fine_tuned' and 'supcon_tuned' from where the method ends.
 """
 
 from mmalign.configs import common
@@ -27,6 +28,8 @@ METHODS = {
     "comm": dict(label="CoMM", method={}),
     "cross": dict(label="Cross", method=dict(augment=None)),
     "cross_self": dict(label="Cross and self", method={}),
+    "factorcl": dict(label="FactorCL", method={}),
+    "gram": dict(label="GRAM", method=dict(augment=None)),
     "infmasking": dict(label="InfMasking", method={}),
     "cpc": dict(
         label="CPC",
@@ -38,6 +41,7 @@ METHODS = {
         method=dict(augment=None, fusion=(128, 64)),
     ),
     "simsiam": dict(label="SimSiam", method=dict(projector=_PROJECTOR, bottleneck=16)),
+    "symile": dict(label="Symile", method=dict(augment=None)),
 }
 
 
@@ -49,6 +53,9 @@ def get_config(arg=""):
     cfg.rows = (*common.REFERENCES, "train")
     cfg.train = block(name)
     lstm = dict(name="deep_conv_lstm", filters=(16, 16, 16, 16), dim=64)
+    cfg.supcon = common.training("SupCon", 2e-3, method=dict(name="supcon"))
+    cfg.fine_tuned = common.head("Fine-tuned", "train")
+    cfg.supcon_tuned = common.tuned("Fine-tuned by SupCon", "train", name="supcon_tuned")
     cfg.deep_conv_lstm = common.supervised("DeepConvLSTM", encoder=lstm)
     if smoke:
         common.smoke(cfg)

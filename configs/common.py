@@ -130,16 +130,17 @@ def head(label, base, freeze=()):
     freeze: () trains all of it, ("base",) the head alone. `sampler.missing` hides sensors
       meanwhile: kind="subsets" a random set of them.
     """
-    block = training(
-        label,
-        1e-3,
-        method=dict(name="classifier", base=base, reads="joint", hidden=128, dropout=0.1),
-        source=base,
-        warm_start=(r"([^/]+) -> base/\1",),
-        sampler=dict(missing={}),
-    )
+    block = tuned(label, base, name="classifier", reads="joint", hidden=128, dropout=0.1)
     block["optim"]["freeze"] = freeze
     return block
+
+
+def tuned(label, base, **method):
+    """Block of a training by labels from where the block `base` ends; `method` are its options."""
+    return training(
+        label, 1e-3, method=dict(base=base, **method), source=base,
+        warm_start=(r"([^/]+) -> base/\1",), sampler=dict(missing={}),
+    )  # fmt: skip
 
 
 def smoke(cfg):

@@ -142,13 +142,15 @@ def _rows(config, dataset, data, stages):
                 found["missing"] = _evaluation(name, "missing", config, z, missing=missing)
             rows.append(Row(name, BUILT_IN[name], None, z, found))
             continue
-        for stage in _trainings(name, stages):
+        trainings = _trainings(name, stages)
+        for stage in trainings:
             subset = "test" if stage.answers else "all"
             z = Node("embedding", stage.name, {"windows": subset}, (stage.node, data))
-            found = _evaluations(stage.name, config, z)
+            of_labels = (stage.fraction,) if stage.labelled else None
+            found = _evaluations(stage.name, config, z, of_labels)
             if stage.name in tried or name == headline:
                 found["missing"] = _evaluation(stage.name, "missing", config, z, missing=missing)
-            if not stage.answers:
+            if not stage.answers and stage is _fullest(trainings):
                 for what in ("label_free", *several):
                     found[what] = _evaluation(stage.name, what, config, z)
             if stage.method.common is not None:
@@ -159,8 +161,8 @@ def _rows(config, dataset, data, stages):
     return tuple(rows)
 
 
-def _evaluations(name, config, source):
-    fractions = config["evaluation"]["fractions"]
+def _evaluations(name, config, source, fractions=None):
+    fractions = fractions or config["evaluation"]["fractions"]
     return {"probe": _evaluation(name, "probe", config, source, fractions=fractions)}
 
 
@@ -182,5 +184,10 @@ def _tried_without_sensors(names, config, stages):
     out = set()
     for name in names:
         if found := _trainings(name, stages):
-            out.add(max(found, key=lambda stage: stage.fraction if stage.answers else 0).name)
+            out.add(_fullest(found).name)
     return out
+
+
+def _fullest(trainings):
+    """The one of a block's trainings with the largest share of labels."""
+    return max(trainings, key=lambda stage: stage.fraction if stage.labelled else 0)

@@ -40,9 +40,14 @@ class Stage(NamedTuple):
     node: Node
 
     @property
-    def answers(self) -> bool:
-        """Whether it learns from labels, and so answers itself: its embedding holds "logits"."""
+    def labelled(self) -> bool:
+        """Whether it learns from labels, and so is one for each share of them."""
         return "labels" in self.method.needs
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answers itself: its embedding holds "logits"."""
+        return self.method.answers
 
     @property
     def fraction(self) -> float:

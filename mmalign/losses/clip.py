@@ -41,21 +41,27 @@ def clip(
     References: Radford et al. 2021, arXiv:2103.00020, section 2.4; the authors' code bounds the
       parameter itself, after each update.
     """
-    check_scalar("log_scale", log_scale)
-    if not isinstance(max_scale, int | float) or not max_scale >= 1:
-        raise ValueError(f"max_scale must be at least 1, got {max_scale}")
-    if isinstance(log_scale, int | float):
-        temperature = math.exp(-min(max(log_scale, 0.0), math.log(max_scale)))
-    else:
-        (log_scale,) = widen(log_scale)
-        bounded = jnp.clip(log_scale, 0, math.log(max_scale))
-        temperature = jnp.exp(-(log_scale + lax.stop_gradient(bounded - log_scale)))
     return info_nce(
         z_a,
         z_b,
-        temperature=temperature,
+        temperature=learned_temperature(log_scale, max_scale),
         normalise=normalise,
         tile=tile,
         where=where,
         axis_name=axis_name,
     )
+
+
+def learned_temperature(log_scale: Scalar, max_scale: float = 100.0) -> Scalar:
+    """The temperature that a learned scale stands for, as `clip` bounds it.
+
+    Raises: ValueError for a max_scale below 1.
+    """
+    check_scalar("log_scale", log_scale)
+    if not isinstance(max_scale, int | float) or not max_scale >= 1:
+        raise ValueError(f"max_scale must be at least 1, got {max_scale}")
+    if isinstance(log_scale, int | float):
+        return math.exp(-min(max(log_scale, 0.0), math.log(max_scale)))
+    (log_scale,) = widen(log_scale)
+    bounded = jnp.clip(log_scale, 0, math.log(max_scale))
+    return jnp.exp(-(log_scale + lax.stop_gradient(bounded - log_scale)))

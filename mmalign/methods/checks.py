@@ -100,6 +100,11 @@ def _check_embed(trial):
             f"embed must return float32 [windows, width], {part!r} is {z.dtype} {[*z.shape]}",
         )
     require(_finite(parts), "embed returns values that are not finite")
+    require(
+        trial.method.answers == ("logits" in parts),
+        f"answers is {trial.method.answers}, and embed returns {sorted(parts)}: a method answers "
+        "itself if it has logits",
+    )
     for m in trial.names:
         present = trial.batch["present"][m]
         require(not parts[m][~present].any(), f"embed: {m!r} is not zeros where it is absent")

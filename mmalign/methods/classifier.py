@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from mmalign import options
+from mmalign.methods.base import base_method, of_base, without_means
 from mmalign.methods.contract import JOINT, Method, Modality, Target
 from mmalign.methods.encoders import augmented
 from mmalign.methods.labels import accuracy, class_count, cross_entropy, labelled_mean
-from mmalign.methods.registry import create as create_method
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.models import Classifier, apply, init_params
 
@@ -50,28 +50,25 @@ def create(
     """
     classes = class_count(targets, target)
     options.one_of("method.reads", reads, READS)
-    given = {"encoder": encoder, "augment": augment, **base}
-    below = create_method(given, modalities, targets=targets)
-    if "labels" in below.needs:
-        raise ValueError(f"method.base is {given['name']!r}, which has a head of its own")
+    given, below = base_method(base, modalities, encoder=encoder, augment=augment, targets=targets)
     front = sensors({"encoder": given["encoder"], "augment": augment}, modalities)
     head = _Head(Classifier(hidden, classes, dropout), reads, tuple(modalities))
 
     def init(key, batch):
         drawn = below.init(named_key(key, "base"), batch)
-        parts = jax.eval_shape(below.embed, _without_means(drawn), batch)
+        parts = jax.eval_shape(below.embed, without_means(drawn), batch)
         params = {"base": drawn["params"], "head": head.init(named_key(key, "head"), parts)}
-        return _without_means(drawn) | {"params": params}
+        return without_means(drawn) | {"params": params}
 
     def loss(variables, batch, key):
         label, params = batch["targets"][target], variables["params"]
-        parts = below.embed(_of_base(variables), augmented(front, named_key(key, "view"), batch))
+        parts = below.embed(of_base(variables), augmented(front, named_key(key, "view"), batch))
         logits = head.logits(params["head"], parts, named_key(key, "dropout"))
         cost = labelled_mean(cross_entropy(logits, label), label)
         kept = {name: value for name, value in variables.items() if name == "state"}
         return cost, {"metrics": {"accuracy": accuracy(logits, label)}} | kept
 
-    return Method(init, loss, *_answers(below, head), needs=frozenset({"labels"}))
+    return Method(init, loss, *_answers(below, head), needs=frozenset({"labels"}), answers=True)
 
 
 class _Head(NamedTuple):
@@ -100,22 +97,12 @@ def _answers(below, head):
     """(embed, fuse or None): what the method below answers, and the logits."""
 
     def embed(variables, batch):
-        return answered(variables, below.embed(_of_base(variables), batch))
+        return answered(variables, below.embed(of_base(variables), batch))
 
     def fuse(variables, parts, present):
-        return answered(variables, below.fuse(_of_base(variables), parts, present))
+        return answered(variables, below.fuse(of_base(variables), parts, present))
 
     def answered(variables, parts):
         return parts | {"logits": head.logits(variables["params"]["head"], parts)}
 
     return embed, None if below.fuse is None else fuse
-
-
-def _of_base(variables):
-    """The variables of the method below."""
-    return _without_means(variables) | {"params": variables["params"]["base"]}
-
-
-def _without_means(variables):
-    """Parameters and state, which stays as it is: the head learns with zeros for what is absent."""
-    return {name: value for name, value in variables.items() if name in ("params", "state")}

@@ -10,17 +10,20 @@ from jax import lax
 from mmalign import options
 from mmalign.losses import comm
 from mmalign.losses.numerics import unit_norm
-from mmalign.methods.comm_network import Network, Tokens, network
+from mmalign.methods.comm_linear import LinearNetwork
+from mmalign.methods.comm_network import Network, network
 from mmalign.methods.contract import JOINT, Method, Modality, where_present
 from mmalign.methods.diagnostics import spread
 from mmalign.methods.encoders import need_augmentation, need_two, plain, views_in_a_row
 from mmalign.methods.sensors import named_key, sensors
+from mmalign.models import Linear, ProjectionHead
 
 # the released code's form and the paper's, which differ
 FORMS = {
     "code": dict(reduce="mean", alone="augmented", contrast="nt_xent", hidden="left_out"),
     "paper": dict(reduce="sum", alone="clean", contrast="info_nce", hidden="token"),
 }
+FUSIONS = ("transformer", "linear")
 _CHOICES = {
     "reduce": ("mean", "sum"),
     "alone": ("augmented", "clean"),
@@ -35,7 +38,7 @@ def create(
     converter: Mapping[str, Any] | None = None, head: Sequence[int] = (512, 512, 256),
     temperature: float = 0.1, weight: Sequence[float] | None = None, form: str = "code",
     reduce: str | None = None, alone: str | None = None, contrast: str | None = None,
-    hidden: str | None = None,
+    hidden: str | None = None, fusion: str = "transformer",
 ) -> Method:  # fmt: skip
     """CoMM (Dufumier et al. 2025, arXiv:2409.07402), for any number of modalities from two on.
 
@@ -62,6 +65,9 @@ def create(
         the negatives of the other side alone. In the paper's equation 6 the sum below the fraction
         does not hold the positive; here it does, as in the code.
       hidden: tokens of other modalities are "left_out" (code), or replaced by a learned "token".
+      fusion: "transformer"; or "linear", a map of the embeddings side by side and one of each
+        alone, without tokens: the paper's ablation, of which depth, heads, converter and hidden say
+        nothing.
     `embed`: modality -> its embedding alone, "joint": of all that is present. There is no `fuse`:
       a subset is fused from its tokens.
     A term is learned from the windows that have its modality. Batch statistics of the head are of
@@ -76,11 +82,14 @@ def create(
     if weight is not None and len(weight) != count:
         raise ValueError(f"method.weight must be {count} numbers, one a modality and one for all, "
                          f"got {tuple(weight)}")  # fmt: skip
-    replaced = chosen["hidden"] == "token"
-    net = network(
-        front, modalities, width=width, depth=depth, heads=heads, converter=converter,
-        head=tuple(head), replaced=replaced, token=replaced,
-    )  # fmt: skip
+    if options.one_of("method.fusion", fusion, FUSIONS) == "linear":
+        net = LinearNetwork(front, Linear(width), ProjectionHead(tuple(head)))
+    else:
+        replaced = chosen["hidden"] == "token"
+        net = network(
+            front, modalities, width=width, depth=depth, heads=heads, converter=converter,
+            head=tuple(head), replaced=replaced, token=replaced,
+        )  # fmt: skip
     factor = count if chosen["reduce"] == "sum" else 1
     knobs = {"temperature": temperature, "weight": weight, "contrast": chosen["contrast"]}
 
@@ -102,7 +111,7 @@ def _chosen(form, **given):
     return {name: of_form[name] if value is None else value for name, value in given.items()}
 
 
-def method(net: Network, loss: Callable) -> Method:
+def method(net: Network | LinearNetwork, loss: Callable) -> Method:
     """The Method of a loss on CoMM's networks."""
 
     def embed(variables, batch):
@@ -119,20 +128,26 @@ def method(net: Network, loss: Callable) -> Method:
 
 
 class Copies(NamedTuple):
-    """Two augmented copies of a batch, one after the other as tokens.
+    """Two augmented copies of a batch, one after the other.
 
-    z: [masks, copies, b, width], of each modality alone and of all. compared: what the loss reads
-    of them. there: bool [masks, b], windows that have the modality, and any.
+    tokens: as `Network.tokens` gives them. z: [masks, copies, b, width], of each modality alone and
+    of all. compared: what the loss reads of them. there: bool [masks, b], windows that have the
+    modality, and any.
     """
 
-    tokens: Tokens
+    tokens: Any
     z: jax.Array
     compared: jax.Array
     there: jax.Array
 
 
 def copies(
-    net: Network, params: Mapping, batch: Mapping, key: jax.Array, *, clean: bool = False
+    net: Network | LinearNetwork,
+    params: Mapping,
+    batch: Mapping,
+    key: jax.Array,
+    *,
+    clean: bool = False,
 ) -> Copies:
     """Each modality encoded once a copy, all masks fused in one call.
 

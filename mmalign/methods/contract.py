@@ -76,6 +76,7 @@ class Method(NamedTuple):
     common: (variables, batch) -> {modality: [b, d]} of one width, the space in which the method
       brings modalities together, so that one can be looked for among another's; zeros where one is
       absent. None where it has no such space.
+    answers: whether it answers itself: `embed` has "logits", of the classes of "label".
 
     Of the variables, "state" is neither a parameter nor derived from one, such as running
     statistics: a loss returns the next. "target", averaged parameters, is there for the loss of a
@@ -91,6 +92,7 @@ class Method(NamedTuple):
     needs: frozenset[str] = frozenset()
     watches: tuple[Watch, ...] = ()
     common: Callable | None = None
+    answers: bool = False
 
 
 def check_modalities(modalities: Mapping[str, Modality]) -> None:

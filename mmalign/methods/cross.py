@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -45,11 +45,31 @@ def create(
     in that comparison, where the probe reads them side by side. See `fuse_side_by_side` for a
     missing modality.
     """
-    need_two(modalities, "cross")
+    pairs = [*itertools.combinations(modalities, 2)]
+
+    def cost(z, present, log_scale, key):
+        del key
+        of = lambda a, b: clip(z[a], z[b], log_scale, where=present[a] & present[b])
+        return sum(of(*pair).mean() for pair in pairs) / len(pairs)
+
+    return projected("cross", modalities, cost, encoder=encoder, augment=augment, out=out)
+
+
+def projected(
+    name: str, modalities: Mapping[str, Modality], cost: Callable, *, encoder: Mapping[str, Any],
+    augment: Mapping[str, Any] | None, out: int,
+) -> Method:  # fmt: skip
+    """A contrast of linear projections of all modalities, with a scale that is learned.
+
+    Args:
+      name: of the method. modalities, encoder, augment, out: as in `create`.
+      cost: ({modality: [b, out]}, {modality: bool [b]}, logarithm of the scale, key) -> scalar.
+    """
+    need_two(modalities, name)
     front = sensors({"encoder": encoder, "augment": augment}, modalities)
     project, fuse = Projection(out), fuse_side_by_side(modalities)
 
-    def projected(params, seen, present, key=None):
+    def projections(params, seen, present, key=None):
         parts = embeddings(front, params, seen, present, key)
         return {m: apply(project, params[m]["projector"], z) for m, z in parts.items()}
 
@@ -65,14 +85,12 @@ def create(
     def loss(variables, batch, key):
         params, present = variables["params"], batch["present"]
         seen = view(front, named_key(key, "view"), batch)
-        z = projected(params["sensors"], seen, present, named_key(key, "dropout"))
-        pairs = [*itertools.combinations(modalities, 2)]
-        of = lambda a, b: clip(z[a], z[b], params["log_scale"], where=present[a] & present[b])
-        cost = sum(of(*pair).mean() for pair in pairs) / len(pairs)
-        return cost, {"metrics": {"contrast": cost, "log_scale": params["log_scale"]}}
+        z = projections(params["sensors"], seen, present, named_key(key, "dropout"))
+        value = cost(z, present, params["log_scale"], named_key(key, "contrast"))
+        return value, {"metrics": {"contrast": value, "log_scale": params["log_scale"]}}
 
     def parts(variables, batch):
-        return projected(variables["params"]["sensors"], plain(front, batch), batch["present"])
+        return projections(variables["params"]["sensors"], plain(front, batch), batch["present"])
 
     def embed(variables, batch):
         return fuse(variables, parts(variables, batch), batch["present"])

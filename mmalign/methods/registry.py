@@ -30,13 +30,18 @@ METHODS = {
     "cross": f"{_HOME}.cross:create",
     "cross_self": f"{_HOME}.cross:create_self",
     "crossl": f"{_HOME}.crossl:create",
+    "factorcl": f"{_HOME}.factorcl:create",
     "gmc": f"{_HOME}.multiview:create_gmc",
+    "gram": f"{_HOME}.joint_contrast:create_gram",
     "infmasking": f"{_HOME}.infmasking:create",
     "infomae": f"{_HOME}.infomae:create",
     "joint_autoencoder": f"{_HOME}.joint_autoencoder:create",
     "mae": f"{_HOME}.mae:create",
     "simclr": f"{_HOME}.simclr:create",
     "simsiam": f"{_HOME}.simsiam:create",
+    "symile": f"{_HOME}.joint_contrast:create_symile",
+    "supcon": f"{_HOME}.supcon:create",
+    "supcon_tuned": f"{_HOME}.supcon:create_tuned",
     "supervised": f"{_HOME}.supervised:create",
 }
 

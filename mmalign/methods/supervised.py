@@ -69,7 +69,7 @@ def create(
     def answered(variables, parts):
         return parts | {"logits": apply(head, variables["params"]["head"], parts[JOINT])}
 
-    return Method(init, loss, embed, fuse, needs=frozenset({"labels"}))
+    return Method(init, loss, embed, fuse, needs=frozenset({"labels"}), answers=True)
 
 
 def _mixed(options, key, batch, label):

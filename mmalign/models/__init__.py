@@ -5,7 +5,7 @@ from mmalign.models.backbone import Backbone, backbone, default_dim
 from mmalign.models.batch_statistics import standardised
 from mmalign.models.contract import Encoded, apply, init_params
 from mmalign.models.converters import CONVERTERS, Converter
-from mmalign.models.critics import Critic, Stem
+from mmalign.models.critics import Critic, PairCritic, Stem
 from mmalign.models.fusion import FusionTransformer
 from mmalign.models.heads import (
     Classifier,
@@ -30,6 +30,7 @@ __all__ = [
     "Expander",
     "FusionTransformer",
     "Linear",
+    "PairCritic",
     "Patching",
     "Projection",
     "ProjectionHead",

@@ -4,6 +4,7 @@ InfoMAE (eq. 6 and appendix D) publishes the layout, not the widths. No BatchNor
 statistics of positives and negatives would give the answer away.
 """
 
+import functools
 import math
 
 import jax
@@ -12,6 +13,7 @@ from flax import linen as nn
 
 from mmalign.models.dropout import Dropout
 from mmalign.models.pooling import largest
+from mmalign.models.torch_init import dense
 
 
 class Stem(nn.Module):
@@ -99,3 +101,28 @@ class Critic(nn.Module):
         zeros = nn.initializers.zeros
         x = nn.Dense(1, kernel_init=zeros, name="logit")(x.astype(jnp.float32))
         return x[..., 0]
+
+
+class PairCritic(nn.Module):
+    """Scores of all pairs of rows: [n, d], [m, d'] -> [n, m] float32.
+
+    A perceptron of the concatenation with `depth` hidden layers and ReLUs, of which the first layer
+    is computed for each row alone. Layers start as PyTorch's do.
+
+    References: the concatenating critic of FactorCL (Liang et al. 2023, arXiv:2306.05268).
+    """
+
+    hidden: int
+    depth: int = 2
+
+    @nn.compact
+    def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        fan_in = x.shape[-1] + y.shape[-1]
+        limit = fan_in**-0.5
+        start = lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -limit, limit)
+        layer = functools.partial(nn.Dense, self.hidden, kernel_init=start, bias_init=start)
+        of_x, of_y = layer(name="x")(x), layer(use_bias=False, name="y")(y)
+        h = nn.relu(of_x[:, None] + of_y[None])
+        for i in range(1, self.depth):
+            h = nn.relu(dense(self.hidden, h, name=f"hidden_{i}"))
+        return dense(1, h, name="score")[..., 0].astype(jnp.float32)

@@ -58,6 +58,18 @@ def test_stages_come_in_order_and_supervision_once_for_each_fraction(tiny, datas
     assert stages["align"].source == "pretrain" and stages["joint_pretrain"].source is None
 
 
+def test_what_learns_from_labels_and_is_probed_is_probed_at_the_share_it_learnt_from(tiny, dataset):
+    config = tiny.config({"rows": ("supcon", "supervised")})
+    with config.unlocked():
+        config.supcon = config.supervised.copy_and_resolve_references()
+        config.supcon.update(label="SupCon", method=dict(name="supcon"))
+    rows = {row.name: row.evaluations for row in plan.plan(config, dataset).rows}
+    probed = {name: found["probe"].spec["fractions"] for name, found in rows.items()}
+    assert probed["supcon_10"] == (0.1,) and probed["supcon_100"] == (1.0,)
+    free = [name for name, found in rows.items() if "label_free" in found]
+    assert free == ["supcon_100", "align"]  # networks that answer have no embeddings of all
+
+
 def test_the_supervised_reference_learns_from_the_windows_that_probes_learn_from(
     tiny, dataset, stages
 ):
@@ -185,7 +197,7 @@ ONE = {"stages": ("pretrain",)}
             "finetune.method.base": "nope", "rows": ("finetune",)}),
         ("'finetune': method.reads must be one of joint, latents, got 'both'", {
             "finetune.method.reads": "both", "rows": ("finetune",)}),
-        ("'finetune': method.base is 'supervised', which has a head of its own", {
+        ("'finetune': method.base is 'supervised', which learns from labels itself", {
             "finetune.method.base": "supervised", "rows": ("finetune",)}),
         ("'finetune' learns from labels, which is for rows only", {"stages": ("finetune",)}),
         ("'align': pattern 'nothing'.*", {"align.optim.groups": {"nothing": {"lr": 1.0}}}),

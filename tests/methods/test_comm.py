@@ -6,6 +6,7 @@ import pytest
 
 from mmalign import losses, methods
 from mmalign.methods import JOINT
+from mmalign.methods.checks import check_method
 
 KEY = jax.random.key(3)
 STILL = {"dropout": 0.0}
@@ -97,10 +98,28 @@ def test_any_subset_is_fused_from_its_own_tokens(small):
     np.testing.assert_array_equal(pair["emg"], 0)
 
 
+def test_fused_by_a_linear_map_it_is_one_of_embeddings(small):
+    made = small.compiled("comm", fusion="linear")
+    check_method(
+        made.method, small.modalities(2), targets=small.targets, batch=made.batch,
+        variables=made.variables,
+    )  # fmt: skip
+    whole = made.batch | {"present": {m: np.ones(32, bool) for m in ("acc", "emg")}}
+    z = made.embed(made.params, whole)
+    gone = whole | {"present": whole["present"] | {"emg": np.zeros(32, bool)}}
+    alone, bias = made.embed(made.params, gone)[JOINT], made.params["fusion"]["out"]["bias"]
+    other = whole | {"present": whole["present"] | {"acc": np.zeros(32, bool)}}
+    np.testing.assert_allclose(
+        alone + made.embed(made.params, other)[JOINT] - bias[None], z[JOINT], atol=1e-4
+    )  # of a sum, nothing says what only both together say
+    assert z[JOINT].shape == z["acc"].shape == (32, 8)
+
+
 @pytest.mark.parametrize(
     ("message", "changes"),
     [
         ("form", {"form": "talk"}),
+        ("method.fusion", {"fusion": "product"}),
         ("contrast", {"contrast": "clip"}),
         ("weight must be 3 numbers", {"weight": (1.0, 2.0)}),
         ("multiple of 4 and of 2 heads, got 6", {"width": 6}),
