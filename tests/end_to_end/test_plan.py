@@ -62,7 +62,9 @@ def test_what_learns_from_labels_and_is_probed_is_probed_at_the_share_it_learnt_
     config = tiny.config({"rows": ("supcon", "supervised")})
     with config.unlocked():
         config.supcon = config.supervised.copy_and_resolve_references()
-        config.supcon.update(label="SupCon", method=dict(name="supcon"))
+        config.supcon.label = "SupCon"
+        del config.supcon["method"]
+        config.supcon.method = dict(name="supcon")
     rows = {row.name: row.evaluations for row in plan.plan(config, dataset).rows}
     probed = {name: found["probe"].spec["fractions"] for name, found in rows.items()}
     assert probed["supcon_10"] == (0.1,) and probed["supcon_100"] == (1.0,)
