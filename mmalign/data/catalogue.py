@@ -20,6 +20,7 @@ SOURCES = {
     "emg_imu_lis": "mmalign.data.emg_imu_lis:load",
     "pamap2": "mmalign.data.pamap2:load",
     "wesad": "mmalign.data.wesad:load",
+    "multibench": "mmalign.data.multibench:load",
     "npz": "mmalign.data.npz:load",
 }
 AUTO = "auto"  # the user's own windows where there is a `path`, else the embedded data

@@ -1,4 +1,4 @@
-"""Pickles of plain containers and arrays of numbers, read without running anything they name.
+"""Pickles of plain containers and arrays, read without running anything they name.
 
 A pickle is a program: it may call whatever it can import. Here it can import nothing. The few names
 by which NumPy stores an array lead to stand-ins of this module, which take a type code, a shape and
@@ -15,9 +15,10 @@ import numpy as np
 
 
 def loads(content: bytes) -> Any:
-    """What a pickle of dicts, lists, tuples, numbers, strings, None and arrays of numbers holds.
+    """What a pickle of dicts, lists, tuples, numbers, strings, None and arrays of them holds.
 
-    Strings that Python 2 wrote are taken as latin-1, as its arrays need.
+    Strings that Python 2 wrote are taken as latin-1, as its arrays need. An array of objects comes
+    back as a flat list of them.
 
     Args:
       content: bytes of the pickle.
@@ -27,7 +28,7 @@ def loads(content: bytes) -> Any:
         return _filled_in(_Unpickler(io.BytesIO(content), encoding="latin-1").load())
     except Exception as error:  # a damaged pickle may fail in any way
         raise ValueError(
-            f"not a pickle of plain containers and arrays of numbers "
+            f"not a pickle of plain containers and arrays of numbers or strings "
             f"({type(error).__name__}: {error})"
         ) from error
 
@@ -39,6 +40,8 @@ class _Unpickler(pickle.Unpickler):
             ("numpy", "dtype"): _Name("dtype", _Type),
             ("numpy.core.multiarray", "_reconstruct"): _Name("array", _Array),
             ("numpy._core.multiarray", "_reconstruct"): _Name("array", _Array),
+            ("numpy.core.multiarray", "scalar"): _Name("scalar", _scalar),
+            ("numpy._core.multiarray", "scalar"): _Name("scalar", _scalar),
             # bytes, as Python 3 writes them in protocols 0 to 2
             ("_codecs", "encode"): _Name("encode", _encode),
             ("__builtin__", "bytes"): _Name("bytes", _no_bytes),
@@ -68,7 +71,7 @@ class _Type:
 
     def __init__(self, code, align=False, copy=False):
         del align, copy
-        if not re.fullmatch(r"[biuf]\d{1,2}", code):
+        if not re.fullmatch(r"[biuf]\d{1,2}|[SU]\d{1,9}|O8", code):
             raise pickle.UnpicklingError(f"it holds an array of type {code!r}, not of numbers")
         self.code, self.order = code, "="
 
@@ -89,11 +92,26 @@ class _Array:
         _, shape, dtype, fortran, raw = state
         if not isinstance(dtype, _Type) or not all(type(n) is int and n >= 0 for n in shape):
             raise pickle.UnpicklingError(f"it holds an array of shape {shape!r}, type {dtype!r}")
-        raw = raw.encode("latin-1") if isinstance(raw, str) else raw
-        dtype = np.dtype(dtype.order + dtype.code)
-        if not isinstance(raw, bytes) or len(raw) != math.prod(shape) * dtype.itemsize:
-            raise pickle.UnpicklingError(f"it holds an array of shape {shape} with other contents")
-        self.value = np.frombuffer(raw, dtype).reshape(shape, order="F" if fortran else "C")
+        if dtype.code == "O8":
+            if type(raw) is not list or len(raw) != math.prod(shape):
+                raise pickle.UnpicklingError(f"it holds {shape} objects with other contents")
+            self.value = raw
+            return
+        self.value = _numbers(raw, dtype, shape).reshape(shape, order="F" if fortran else "C")
+
+
+def _numbers(raw, dtype, shape):
+    raw = raw.encode("latin-1") if isinstance(raw, str) else raw
+    dtype = np.dtype(dtype.order + dtype.code)
+    if not isinstance(raw, bytes) or len(raw) != math.prod(shape) * dtype.itemsize:
+        raise pickle.UnpicklingError(f"it holds an array of shape {shape} with other contents")
+    return np.frombuffer(raw, dtype)
+
+
+def _scalar(dtype, raw):
+    if not isinstance(dtype, _Type) or dtype.code == "O8":
+        raise pickle.UnpicklingError("it holds a number of no known type")
+    return _numbers(raw, dtype, ()).item(0)
 
 
 def _encode(text, encoding):
@@ -109,7 +127,7 @@ def _no_bytes():
 def _filled_in(tree):
     """The tree with arrays where their stand-ins are; nothing but plain containers around them."""
     if isinstance(tree, _Array) and tree.value is not None:
-        return tree.value
+        return _filled_in(tree.value) if isinstance(tree.value, list) else tree.value
     if isinstance(tree, dict):
         return {_filled_in(key): _filled_in(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):

@@ -1,0 +1,111 @@
+"""Vision & Touch: a robot's camera, force and arm while it puts a peg into a hole."""
+
+import pathlib
+
+import numpy as np
+
+from mmalign.data.dataset import TEST, TRAIN, Dataset, Description, Task
+
+_SIDE = 128  # pixels of a stored image each way
+_READINGS = 32  # of the force, the last of a step
+_SEED, _TESTED = 42, 5  # one episode in so many is tested
+_KEYS = {"image": "image", "force": "ee_forces_continuous", "proprio": "proprio"}
+_KIND = {"image": "image", "force": "sequence", "proprio": "vector"}
+_CHANNELS = {
+    "image": ("red", "green", "blue"),
+    "force": ("fx", "fy", "fz", "tx", "ty", "tz"),
+    "proprio": tuple(map(str, range(8))),
+}
+
+
+def read_episodes(
+    path: pathlib.Path, names: tuple[str, ...], *, size: int = _SIDE, most: int | None = None
+) -> Dataset:
+    """Steps of all episodes of a folder, and what the next step brings.
+
+    image [size, size, 3] of 0 to 1; force, a sequence of the last 32 readings of a step [32, 6], of
+    which tanh is taken; proprio [8]. Label: whether there is contact in the next step. Target
+    "pose", real [4]: the first four numbers of proprio then. Of an episode of 50 steps 49 have a
+    next one; group is the episode, one in five is tested.
+
+    Args:
+      path: folder with one .h5 for each episode.
+      names: of the modalities.
+      size: a whole fraction of 128; smaller images are means over areas.
+      most: episodes to read, the first in order of their names; None for all.
+    Raises: ImportError without h5py; FileNotFoundError without episodes; ValueError for another
+      size, or files that hold something else.
+    References: Lee et al. 2019, arXiv:1810.10191. CoMM (Dufumier et al. 2025, arXiv:2409.07402)
+      chooses by the episodes that it tests on; here they are for the test alone.
+    """
+    if size < 1 or _SIDE % size:
+        raise ValueError(f"data.options.size must be a whole fraction of {_SIDE}, got {size}")
+    files = sorted(path.glob("*.h5"))[:most]
+    if len(files) < 2:
+        raise FileNotFoundError(f"there are {len(files)} .h5 files in {path}: --config.data.dir is "
+                                "to be the folder of all episodes, two or more")  # fmt: skip
+    columns = {m: [] for m in names}
+    contact, pose, group, position = [], [], [], []
+    for number, file in enumerate(files):
+        episode = _episode(file, names)
+        count = len(episode["proprio"]) - 1
+        for m in names:
+            columns[m].append(_prepared(m, episode[m][:count], size))
+        contact.append(episode["contact"][1:].reshape(count, -1).any(axis=1))
+        pose.append(episode["proprio"][1:, :4])
+        group.append(np.full(count, number))
+        position.append(np.arange(count))
+    group, position = (np.concatenate(x).astype(np.int32) for x in (group, position))
+    order = np.random.default_rng(_SEED).permutation(len(files))
+    tested = np.isin(group, order[: max(len(files) // _TESTED, 1)])
+    return Dataset(
+        inputs={m: np.concatenate(x) for m, x in columns.items()},
+        present=dict.fromkeys(names, np.ones(len(group), bool)),
+        targets={
+            "label": np.concatenate(contact).astype(np.int32),
+            "pose": np.concatenate(pose).astype(np.float32),
+        },
+        group=group,
+        split=np.where(tested, TEST, TRAIN).astype(np.int8),
+        recording=group,
+        position=position,
+        description=Description(
+            name="vision_touch",
+            rate_hz={},
+            unit=dict.fromkeys(names, "1"),
+            channels={m: _CHANNELS[m] for m in names},
+            class_names=("free", "contact"),
+            citation="Lee et al. 2019, Making Sense of Vision and Touch, arXiv:1810.10191",
+            kind={m: _KIND[m] for m in names},
+            targets={"pose": Task("real", 4, ("x", "y", "z", "yaw"))},
+        ),
+    )
+
+
+def _episode(file, names):
+    """{name: array} of one file."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError("Vision & Touch needs h5py: pip install 'mmalign[multibench]'") from error
+    wanted = dict.fromkeys((*names, "proprio"))
+    keys = {**{m: _KEYS[m] for m in wanted}, "contact": "contact"}
+    try:
+        with h5py.File(file) as content:
+            lacking = [key for key in keys.values() if key not in content]
+            if lacking:
+                raise ValueError(f"{file} lacks {', '.join(lacking)}; it holds {[*content]}")
+            return {m: content[key][()] for m, key in keys.items()}
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read as HDF5: {error}") from error
+
+
+def _prepared(m, x, size):
+    if m == "image":
+        step = x.shape[1] // size
+        x = x.reshape(len(x), size, step, size, step, 3).mean(axis=(2, 4)) / 255
+    elif m == "force":
+        x = np.tanh(x[:, -_READINGS:])
+    else:
+        x = x[:, :8]
+    return x.astype(np.float32)
