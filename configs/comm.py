@@ -4,6 +4,7 @@ python -m mmalign --config=comm                                   # Trifeature, 
 python -m mmalign --config=comm:trifeature224                     # pictures and pairs as published
 python -m mmalign --config=comm:uci_har --config.data.dir=FOLDER
 python -m mmalign --config=comm:npz --config.data.path=windows.npz
+python -m mmalign --config=comm:mosi --config.data.dir=FOLDER      # or another of MultiBench's
 python -m mmalign --config=comm:infmasking                        # its successor, beside it
 python -m mmalign --config=comm:smoke                             # two steps
 
@@ -12,7 +13,11 @@ they share (shape) and what is of one alone (texture_1, texture_2) is read; and 
 alone, from which it is read whether others do (match): what both say only together. The table of
 targets has all of it, and the rows named "matching pairs" are of the second training. More rows:
 `--config.rows="('cross_self_match','cross_self','comm_match','comm')"`.
-`--config.comm.method.form=paper` is the paper's form where the released code differs.
+`--config.comm.method.form=paper` is the paper's form where the released code differs, and
+`--config.comm.method.fusion=linear` its ablation without attention.
+
+On MultiBench's tasks encoders, widths and rates are those published; what the modalities are says
+`--config.data.options.modalities`.
 """
 
 from mmalign.configs import baselines, common
@@ -21,22 +26,56 @@ METHODS = ("comm", "infmasking")
 PUBLISHED = "trifeature224"
 COMPARED = ("cross", "cross_self", *METHODS)
 UNBIASED, BIASED = 0, 1  # sources of pairs
+_AFFECT = dict(
+    per_kind=dict(sequence=dict(name="transformer", preset="affect", dim=40)),
+    width=40,
+    converter=dict(sequence="tokens"),
+    lr=1e-3,
+)
+MULTIBENCH = {
+    "mosi": _AFFECT,
+    "ur_funny": _AFFECT,
+    "mustard": _AFFECT,
+    "mimic": dict(
+        per_kind=dict(
+            vector=dict(name="mlp", preset="mimic"),
+            sequence=dict(name="gru", preset="mimic", dim=512),
+        ),
+        width=512,
+        converter=dict(vector="features", sequence="tokens"),
+        lr=1e-3,
+    ),
+    "vision_touch": dict(
+        per_kind=dict(
+            image=dict(name="resnet", preset="resnet18"),
+            vector=dict(name="mlp", preset="proprio"),
+            sequence=dict(name="causal_conv", preset="force"),
+        ),
+        width=512,
+        converter=dict(image="patches", vector="singleton", sequence="singleton"),
+        lr=1e-4,
+    ),
+}
 
 
 def get_config(arg=""):
     """Config of a run; `arg` names a data set and a method, see `common.arguments`."""
     data, method, smoke = common.arguments(
-        arg, data=("trifeature", PUBLISHED, *(d for d in common.DATA if d != "trifeature")),
+        arg, data=("trifeature", PUBLISHED, *(d for d in common.DATA if d != "trifeature"),
+                   *MULTIBENCH),
         method=METHODS,
     )  # fmt: skip
     pictures = data in ("trifeature", PUBLISHED)
-    cfg = common.config("trifeature" if pictures else data)
+    named = {PUBLISHED: "trifeature", **dict.fromkeys(MULTIBENCH, "multibench")}
+    cfg = common.config(named.get(data, data))
     for name in COMPARED:
         cfg[name] = baselines.block(name)
     cfg.stages = (method,)
     cfg.rows = (*common.REFERENCES, "cross", "cross_self", *dict.fromkeys(("comm", method)))
     if pictures:
         _trifeature(cfg, method, published=data == PUBLISHED)
+    if data in MULTIBENCH:
+        _multibench(cfg, data, **MULTIBENCH[data])
     if smoke:
         common.smoke(cfg)
         if pictures:
@@ -44,16 +83,45 @@ def get_config(arg=""):
     return cfg
 
 
+def _multibench(cfg, task, per_kind, width, converter, lr):
+    """A task of MultiBench as published, for CoMM and what it is compared with."""
+    cfg.data.options = dict(task=task)
+    cfg.encoder.per_kind = per_kind
+    cfg.augment.per_kind = dict(
+        image=dict(pool=("simclr",), probability=1.0),
+        sequence=dict(pool=("corrupt",), probability=1.0),
+        vector=dict(pool=("jitter",), probability=0.5),
+    )
+    for name in COMPARED:
+        cfg[name].batch_size = 64
+        cfg[name].optim = _constant(lr, 0.01)
+    for name in METHODS:
+        cfg[name].method.update(width=width, converter=converter)
+
+
+def _constant(lr, weight_decay):
+    """Optimiser of a constant rate, and gradients as they are."""
+    return dict(lr=lr, warmup_steps=0, floor=1.0, weight_decay=weight_decay)
+
+
 def _trifeature(cfg, method, published):
     """Both trainings of every method, on pictures."""
     cfg.data.options = dict(size=224, pairs=10_000, test_pairs=4_094) if published else {}
-    cfg.encoder.per_kind = dict(image=dict(width=32))
+    small = dict(name="small_conv2d", width=32)
+    cfg.encoder.per_kind = dict(image=dict(name="alexnet", dim=256) if published else small)
+    if published:
+        for name in METHODS:
+            cfg[name].method.width = 512
+        cfg.cross.method.out = 512
     cfg.augment.per_kind = dict(image=dict(pool=("simclr",), probability=1.0))
     cfg.evaluation.fractions = (1.0,)
     cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
     for name in COMPARED:
         cfg[name].sampler.source = UNBIASED
         cfg[name].update(batch_size=64, steps=1500)
+        if published:
+            cfg[name].steps = 15_600  # a hundred times through the pairs
+            cfg[name].optim = _constant(3e-4, 1e-4)
         twin = cfg[name].copy_and_resolve_references()
         twin.label, twin.sampler.source = f"{twin.label}, matching pairs", BIASED
         cfg[f"{name}_match"] = twin

@@ -15,7 +15,7 @@ from ml_collections import config_dict
 from mmalign import defaults
 
 REAL = ("uci_har", "sp_sw_har", "stress_predict", "ipol_gait", "emg_imu_lis", "pamap2", "wesad")
-DATA = ("synthetic", "trifeature", *REAL, "npz")
+DATA = ("synthetic", "trifeature", *REAL, "multibench", "npz")
 TOY = "synthetic"
 SLOW = {"stress_predict": ("eda", "temp"), "wesad": ("eda",)}  # they change within seconds
 OWN = ("data", "method")  # kinds that also take "package.module:function"

@@ -30,8 +30,11 @@ def encoder_options(
         checks.known("modality of encoder.per_modality", m, modalities)
     of_kind = {"series": encoder}
     for kind in {modality.kind for modality in modalities.values()} - {"series"}:
-        dim = encoder.get("dim") or default_dim(encoder["name"], preset=encoder.get("preset"))
-        of_kind[kind] = {"name": ENCODERS[kind], "dim": dim, **dict(per_kind.get(kind, {}))}
+        given = {"name": ENCODERS[kind], **dict(per_kind.get(kind, {}))}
+        if not given.get("preset"):  # which has a width of its own
+            dim = encoder.get("dim") or default_dim(encoder["name"], preset=encoder.get("preset"))
+            given = {"dim": dim, **given}
+        of_kind[kind] = given
     return {m: _changed(of_kind[modality.kind], dict(per_modality.get(m, {})))
             for m, modality in modalities.items()}  # fmt: skip
 

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from mmalign import losses, methods
+from mmalign.configs.comm import get_config
 from mmalign.methods import JOINT
 from mmalign.methods.checks import check_method
+from mmalign.stages import method_options
 
 KEY = jax.random.key(3)
 STILL = {"dropout": 0.0}
@@ -145,3 +147,26 @@ def test_converters_go_by_modality_then_by_kind(small):
     assert set(made["acc"]["converter"]) == {"feature_weight", "feature_bias"}
     assert set(made["emg"]["converter"]) == {"singleton"}
     assert "comm" in methods.METHODS
+
+
+@pytest.mark.parametrize(
+    ("data", "modalities", "count", "unread"),
+    [  # section of the paper: sizes of its encoders; `unread` are maps to embeddings
+        ("trifeature224", {"a": ("image", (224, 224, 3)), "b": ("image", (224, 224, 3))},
+         9_015_168, 2 * (9216 * 256 + 256)),
+        ("mosi", {"vision": ("sequence", (50, 20)), "text": ("sequence", (50, 300))},
+         864_040 + 875_240 + 19_840 + 417_024, 2 * (40 * 40 + 40)),
+        ("mimic", {"tabular": ("vector", (5,)), "series": ("sequence", (24, 12))},
+         170 + 2 * 10 * 512 + 806_912 + 3_153_920 + 658_688, 512 * 512 + 512),
+        ("vision_touch", {"image": ("image", (128, 128, 3)), "force": ("sequence", (32, 6)),
+                          "proprio": ("vector", (8,))}, 15_482_064, 512 * 512 + 512),
+    ],
+)  # fmt: skip
+def test_published_networks_have_their_sizes(data, modalities, count, unread):
+    config = get_config(data).to_dict()
+    sensors = {m: methods.Modality(*of) for m, of in modalities.items()}
+    made = methods.create(method_options(config["comm"], config), sensors)
+    batch = {"inputs": {m: jax.ShapeDtypeStruct((2, *of.shape), "float32")
+                        for m, of in sensors.items()}}  # fmt: skip
+    shapes = jax.eval_shape(made.init, jax.eval_shape(lambda: KEY), batch)
+    assert sum(x.size for x in jax.tree.leaves(shapes)) == count + unread
