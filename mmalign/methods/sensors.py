@@ -117,8 +117,9 @@ def sensors(config: Mapping[str, Any], modalities: Mapping[str, Modality]) -> Se
           least), kernels_s (the kernels of "conv", in seconds at stride 1), options of the backbone
           ...} for series; `per_kind` {"image", "vector" or "sequence": {name, options of the
           backbone ...}} for the others, by default those of ENCODERS, as wide as the series'
-          encoder unless there is a preset; and `per_modality` {modality: options}, which win over both (with
-          another `name`, only `dim` stays of them). Capitals are those of `encoder_options`.
+          encoder unless there is a preset; and `per_modality` {modality: options}, which win over
+          both (with another `name`, only `dim` stays of them). Capitals are those of
+          `encoder_options`.
         augment: attributes of `Policy` other than `kinds`; None, or an empty `pool`, for no
           augmentation of anything.
       modalities: {name: Modality}.

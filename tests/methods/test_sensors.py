@@ -126,10 +126,16 @@ def test_encoders_go_by_kind_and_may_differ_between_modalities():
     assert {m: b.dim for m, b in backbones.items()} == dict.fromkeys(names, 96) | {
         "age": 4, "odd": 8
     }  # fmt: skip
-    assert backbones["facts"].encoder.width == backbones["age"].encoder.width == 16
+    assert backbones["facts"].encoder.widths == backbones["age"].encoder.widths == (16, 16)
     assert backbones["odd"].encoder.kernels == (4, 2, 1)
     only = front_of({"photo": MODALITIES["photo"]}, {"name": "compact", "dim": 20}).backbones
     assert only["photo"].dim == 20
+    published = {
+        "name": "compact",
+        "dim": 20,
+        "per_kind": {"image": {"name": "resnet", "preset": "resnet18"}},
+    }
+    assert front_of({"photo": MODALITIES["photo"]}, published).backbones["photo"].dim == 512
 
 
 def test_a_pool_that_is_empty_augments_nothing_and_one_of_a_modality_nothing_else():
