@@ -24,7 +24,7 @@ from mmalign.configs import baselines, common
 
 METHODS = ("comm", "infmasking")
 PUBLISHED = "trifeature224"
-COMPARED = ("cross", "cross_self", *METHODS)
+COMPARED = ("cross", "cross_self", "factorcl", *METHODS)
 UNBIASED, BIASED = 0, 1  # sources of pairs
 _AFFECT = dict(
     per_kind=dict(sequence=dict(name="transformer", preset="affect", dim=40)),
@@ -117,16 +117,21 @@ def _trifeature(cfg, method, published):
     cfg.evaluation.fractions = (1.0,)
     cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
     for name in COMPARED:
-        cfg[name].sampler.source = UNBIASED
         cfg[name].update(batch_size=64, steps=1500)
         if published:
             cfg[name].steps = 15_600  # a hundred times through the pairs
             cfg[name].optim = _constant(3e-4, 1e-4)
-        twin = cfg[name].copy_and_resolve_references()
-        twin.label, twin.sampler.source = f"{twin.label}, matching pairs", BIASED
-        cfg[f"{name}_match"] = twin
+        both_pairs(cfg, name)
     # raw pixels are too many for a probe, and a supervised network learns one target
     first = ("chance", "window_statistics", "random_forest", "random_encoder")
     shown = dict.fromkeys(("cross", "comm", method))
     rows = [row for name in shown for row in (f"{name}_match", name)]
     cfg.rows = (*first, *rows)
+
+
+def both_pairs(cfg, name):
+    """Makes a block one of any pairs of pictures, and `<name>_match` one of those that match."""
+    cfg[name].sampler.source = UNBIASED
+    twin = cfg[name].copy_and_resolve_references()
+    twin.label, twin.sampler.source = f"{twin.label}, matching pairs", BIASED
+    cfg[f"{name}_match"] = twin
