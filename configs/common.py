@@ -140,6 +140,9 @@ def tuned(label, base, **method):
     return training(
         label, 1e-3, method=dict(base=base, **method), source=base,
         warm_start=(r"([^/]+) -> base/\1",), sampler=dict(missing={}),
+        # with steps between looks it ends after `patience` of them that were no better, at a share
+        # of the training people whose labels it does not learn from; its best weights stay
+        stop=dict(every=config_dict.placeholder(int), patience=5, share=0.2),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from mmalign.data import feed
 from mmalign.data.dataset import TRAIN, Dataset
 from mmalign.files import read_arrays, write_arrays, write_text
 from mmalign.methods import Method
-from mmalign.online import knn_look
+from mmalign.online import held_out_look, knn_look
 from mmalign.stages import Stage, first_batch, variable_shapes
 
 CHECKPOINTS, MEANS, SPENT = "checkpoints", "means.npz", "spent.json"
@@ -133,18 +133,28 @@ def _train(folder, stage, use, source, checkpoints, spent):
     made, steps = _prepared(stage, use, source), stage.block["steps"]
     if not steps:
         return made[0]()
+    look, look_every, stopping = _looks(folder, stage, use)
     with training.make_writer(folder, stage.name, wandb=use.wandb) as writer:
         record = training.Record(
             stage.name, steps, log_every=use.log_every, write=writer,
             progress=training.progress_bar, watches=stage.method.watches,
-            look=knn_look(stage, use) if use.online else None, look_every=use.online or 1,
+            look=look, look_every=look_every,
         )  # fmt: skip
         try:
             return training.train(
-                *made, steps, mesh=use.mesh, record=record, checkpoints=checkpoints
-            )
+                *made, steps, mesh=use.mesh, record=record, checkpoints=checkpoints,
+                stopping=stopping,
+            )  # fmt: skip
         finally:
             spent["memory"] = record.memory or spent["memory"]
+
+
+def _looks(folder, stage, use):
+    """(what looks at a training while it runs or None, every so many steps, what may end it)."""
+    if stop := stage.block.get("stop"):
+        stopping = training.EarlyStopping(folder, "held_out_accuracy", stop["patience"])
+        return held_out_look(stage, use), stop["every"], stopping
+    return knn_look(stage, use) if use.online else None, use.online or 1, None
 
 
 def _prepared(stage, use, source) -> tuple[Any, Any, Any, Any]:

@@ -14,7 +14,8 @@ from mmalign.data.dataset import Dataset
 from mmalign.graph import Node
 
 NEEDS = ("label", "method", "sampler", "batch_size", "steps", "optim")
-KEYS = (*NEEDS, "ema", "source", "warm_start")
+KEYS = (*NEEDS, "ema", "source", "warm_start", "stop")
+STOP = ("every", "patience", "share")
 
 
 class Stage(NamedTuple):
@@ -100,19 +101,36 @@ def expanded(
     block = budget.block(config[name], dataset)
     modalities, targets = modalities_of(dataset), targets_of(dataset)
     try:
+        block = _stopping(block)
         options.check("stage", block, KEYS, [key for key in NEEDS if key != "sampler"])
         method = make_method(block, config, modalities, targets)
         if "labels" not in method.needs:
             options.check("stage", block, KEYS, NEEDS)
+            if "stop" in block:
+                raise ValueError("stop is for what learns from labels")
     except (ValueError, TypeError) as error:
         raise ValueError(f"stage {name!r}: {error}") from error
     if "labels" not in method.needs:
         yield name, block, method
         return
     sampler = {**block.get("sampler", {}), "kind": "labelled"}
+    if "stop" in block:
+        sampler["held_out"] = block["stop"]["share"]
     named = sampler.get("fraction")
     for share in config["evaluation"]["fractions"] if named is None else (named,):
         yield f"{name}_{100 * share:g}", {**block, "sampler": sampler | {"fraction": share}}, method
+
+
+def _stopping(block):
+    """The block, its `stop` checked, or without one that has no `every`."""
+    stop = dict(block.get("stop") or {})
+    rest = {key: value for key, value in block.items() if key != "stop"}
+    if stop.get("every") is None:
+        return rest
+    options.check("stage.stop", stop, STOP, STOP)
+    if min(stop["every"], stop["patience"]) < 1:
+        raise ValueError(f"stage.stop: every and patience must be 1 or more, got {stop}")
+    return rest | {"stop": stop}
 
 
 def make_stage(

@@ -18,7 +18,7 @@ from mmalign.data.dataset import TRAIN, Dataset
 from mmalign.data.missingness import simulate
 from mmalign.data.movement import levels
 from mmalign.data.runs import sequences
-from mmalign.data.subsets import labelled_subset, nested, of_people
+from mmalign.data.subsets import labels_divided, nested, of_people
 
 FEW = 256  # windows: two batches of pairs
 
@@ -128,15 +128,17 @@ def labelled(
     *,
     fraction: float = 1.0,
     missing: Mapping | None = None,
+    held_out: float | None = None,
 ) -> Sampler:
     """The same windows for all modalities, all of them labelled: a share of each class, nested.
 
     Args:
       fraction: of each class, see `labelled_subset`.
       missing: a pattern of `missingness.simulate`; what it hides has row -1.
+      held_out: share of the people of these windows that are kept to choose by, see
+        `labels_divided`; None for nobody.
     """
-    train = np.flatnonzero(dataset.split == TRAIN)
-    units = labelled_subset(dataset.label, train, _share(fraction), seed)[:, None]
+    units = labels_divided(dataset, _share(fraction), held_out, seed)[0][:, None]
     walk = lambda step: _sample(units, batch_size, seed, "labelled", step)
     rows = _shown(dataset, walk, missing, seed)
     return Sampler(rows, batch_size, len(units), frozenset({"pairs", "labels"}))

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mmalign.data.dataset import UNKNOWN
+from mmalign.data.dataset import TRAIN, UNKNOWN, VALIDATION, Dataset
 
 # streams of random numbers apart from those of the classes
-_PAIRS, _PEOPLE = 1 << 31, (1 << 31) + 1
+_PAIRS, _PEOPLE, _HELD_OUT = 1 << 31, (1 << 31) + 1, (1 << 31) + 2
 
 
 def of_people(units: np.ndarray, group: np.ndarray, people: int, seed: int) -> np.ndarray:
@@ -60,3 +60,44 @@ def labelled_subset(
         order = np.random.default_rng([seed, int(c)]).permutation(members)
         rows.append(order[: max(1, round(fraction * len(members)))])
     return np.sort(np.concatenate(rows)).astype(np.int32)
+
+
+def labels_divided(
+    dataset: Dataset, fraction: float, held_out: float | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a share of the training labels: those to learn from, and those to choose by.
+
+    The latter are of the data's own validation windows, where there are labelled ones; else of a
+    share of the people, or of the windows of each class where fewer than two people are known.
+
+    Args:
+      dataset: whose label.
+      fraction: of each class, see `labelled_subset`.
+      held_out: share of the people, one at least; None for nobody.
+      seed: of both draws.
+    Raises: ValueError for a share that leaves nobody, or too few windows to choose by.
+    """
+    rows = labelled_subset(dataset.label, dataset.split == TRAIN, fraction, seed)
+    if held_out is None:
+        return rows, rows[:0]
+    if not 0 < held_out < 1:
+        raise ValueError(f"a share of people to choose by must lie in (0, 1), got {held_out}")
+    own = np.flatnonzero((dataset.split == VALIDATION) & (dataset.label >= 0))
+    if len(own):
+        return rows, own.astype(np.int32)
+    rng, group = np.random.default_rng((seed, _HELD_OUT)), dataset.group[rows]
+    people = rng.permutation(np.unique(group[group != UNKNOWN]))
+    if len(people) > 1:
+        count = min(max(1, round(held_out * len(people))), len(people) - 1)
+        asked = np.isin(group, people[:count])
+    else:
+        asked, label = np.zeros(len(rows), bool), dataset.label[rows]
+        for c in np.unique(label):
+            members = rng.permutation(np.flatnonzero(label == c))
+            asked[members[: round(held_out * len(members))]] = True
+    if asked.all() or not asked.any():
+        raise ValueError(
+            f"{len(rows)} labelled windows are too few to hold out a share of {held_out:g} of them"
+            ": give more labels, or no stage.stop"
+        )
+    return rows[~asked], rows[asked]

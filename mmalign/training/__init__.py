@@ -13,10 +13,12 @@ from mmalign.training.progress import progress_bar
 from mmalign.training.record import Record
 from mmalign.training.state import TrainState, init_state, stream_key, with_key
 from mmalign.training.step import make_train_step
+from mmalign.training.stopping import EarlyStopping
 from mmalign.training.writers import make_writer
 
 __all__ = [
     "Checkpoints",
+    "EarlyStopping",
     "Preempted",
     "Record",
     "TrainState",

@@ -17,12 +17,13 @@ from mmalign.training.program import compile_step, memory
 from mmalign.training.record import Record
 from mmalign.training.state import TrainState
 from mmalign.training.step import TrainStep
+from mmalign.training.stopping import EarlyStopping
 
 
 def train(
     init_state: Callable[[], TrainState], train_step: TrainStep, data: Any,
     batches: Callable[[int], Iterator], num_steps: int, *, mesh: Mesh, record: Record,
-    checkpoints: Checkpoints | None = None,
+    checkpoints: Checkpoints | None = None, stopping: EarlyStopping | None = None,
 ) -> TrainState:  # fmt: skip
     """Trains a stage to `num_steps` updates, from its latest checkpoint if it has one.
 
@@ -33,6 +34,8 @@ def train(
       What `replicate` placed before is not copied.
     batches: start -> iterator of what each step sees from that step on, see `drawn`, `streamed`.
     record: Record, which is told of every step.
+    stopping: ends the training by what the record's looks see; the final state has the best
+      weights, and the number of steps of a training that came to its end.
     Returns: the final TrainState. The last save may still run: `checkpoints.close()` finishes it.
     Raises: FloatingPointError, naming the step, if a loss or gradient is not finite; Preempted
       after SIGTERM; ValueError if the batch cannot be split over the mesh.
@@ -43,21 +46,29 @@ def train(
     if start >= num_steps:
         return state
     record.start(start)
+    if stopping is not None:
+        stopping.start(start)
     try:
         with stop_requests() as asked:
             steps = _steps(state, train_step, data, batches, num_steps, mesh, record)
             for state, done in steps:
-                stop = asked(done)
-                record.look(done, state)
-                if checkpoints and (stop or done == num_steps or checkpoints.due(done)):
+                stop, seen = asked(done), record.look(done, state)
+                last = done == num_steps
+                if stopping is not None and seen:
+                    last |= stopping.ends(done, state, seen)
+                    if last:
+                        state = _ended(stopping.best(state), num_steps)
+                if checkpoints and (stop or last or checkpoints.due(done)):
                     record.read()  # what is on disk of the record reaches the checkpoint's step
                     _check_finite(state, record.name)
-                    checkpoints.save(done, state, force=True)
+                    checkpoints.save(num_steps if last else done, state, force=True)
                 if stop:
                     record.read()
                     if checkpoints:
                         checkpoints.wait()
                     raise Preempted(record.name, done)
+                if last:
+                    break
             record.read()
     finally:
         record.close()
@@ -110,6 +121,11 @@ def _watched(train_step, state, first_bad, data, batch):
     state, metrics = train_step(state, data, batch)
     finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
     return state, jnp.where((first_bad == 0) & ~finite, state.step, first_bad), metrics
+
+
+def _ended(state, num_steps):
+    """The state as if all steps were done, as one is that is found finished."""
+    return state.replace(step=jax.device_put(np.int32(num_steps), state.step.sharding))
 
 
 def _first_state(init_state, checkpoints, sharding):

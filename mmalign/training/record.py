@@ -65,14 +65,15 @@ class Record:
         if self._bar is not None:
             self._bar.advance()
 
-    def look(self, step: int, state: Any) -> None:
-        """Asks what there is to see of the state after a step, if that is due."""
+    def look(self, step: int, state: Any) -> Mapping[str, float] | None:
+        """What there is to see of the state after a step, if that is due."""
         if self._look is None or (step % self._look_every and step != self.num_steps):
-            return
+            return None
         self.read()
         self._seen = self._look(state)
         if self._write is not None:
             self._write.scalars(step, {f"{self.name}/{k}": v for k, v in self._seen.items()})
+        return self._seen
 
     def read(self) -> None:
         """Reads all steps so far: writes those that are due, stops at one that is not finite."""

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mmalign.data import samplers
-from mmalign.data.dataset import TEST, TRAIN, Dataset, Description
+from mmalign.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Description
 from mmalign.data.runs import sequences, usual_run
-from mmalign.data.subsets import labelled_subset
+from mmalign.data.subsets import labelled_subset, labels_divided
 
 SUBJECTS, CLASSES = 8, 3
 LENGTHS = (9, 6, 8, 1)  # windows of a subject's recordings
@@ -242,6 +242,30 @@ def test_labelled_takes_a_share_of_each_class_nested_and_one_window_at_least(dat
         before = set(rows)
     half, other = (labelled_subset(dataset.label, train, 0.5, seed) for seed in (0, 1))
     assert set(half) != set(other)
+
+
+def test_people_to_choose_by_are_of_the_labels_that_there_are_and_are_not_learnt_from(dataset):
+    some = create(dataset, kind="labelled", fraction=0.5, held_out=0.4)
+    learnt, asked = labels_divided(dataset, 0.5, 0.4, seed=0)
+    assert some.windows == len(learnt)
+    whole = labelled_subset(dataset.label, dataset.split == TRAIN, 0.5, seed=0)
+    assert sorted([*learnt, *asked]) == whole.tolist()
+    people = set(dataset.group[asked])
+    assert len(people) == round(0.4 * (SUBJECTS - 2)) and not people & set(dataset.group[learnt])
+    assert set(labels_divided(dataset, 0.5, 0.4, seed=1)[1]) != set(asked)
+    assert not len(labels_divided(dataset, 0.5, None, seed=0)[1])
+    alone = dataclasses.replace(dataset, group=np.full(N, -1, np.int32))
+    learnt, asked = labels_divided(alone, 1.0, 0.4, seed=0)  # of nobody known: of each class
+    count = lambda rows: np.bincount(dataset.label[rows], minlength=CLASSES)
+    np.testing.assert_array_equal(count(asked), np.round(0.4 * (count(asked) + count(learnt))))
+    split = np.where(dataset.group == 0, VALIDATION, dataset.split)  # the data's own come first
+    own = dataclasses.replace(dataset, split=split.astype(np.int8))
+    learnt, asked = labels_divided(own, 1.0, 0.4, seed=0)
+    np.testing.assert_array_equal(asked, np.flatnonzero(dataset.group == 0))
+    with pytest.raises(ValueError, match=r"must lie in \(0, 1\), got 1.0"):
+        labels_divided(dataset, 0.5, 1.0, seed=0)
+    with pytest.raises(ValueError, match=r"too few to hold out a share of 0\.4"):
+        labels_divided(alone, 1e-6, 0.4, seed=0)
 
 
 def test_windows_without_a_label_are_never_labelled_ones(dataset):

@@ -1,5 +1,7 @@
 """configs/crossl.py from the command line: flags change what they name, bad input ends in a line."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -106,8 +108,12 @@ def test_frozen_heads_leave_the_network_and_fine_tuned_ones_change_all_of_it(dev
     config.evaluation.missing.update(references=False, patterns=())
     config.encoder.update(dim=8, width=4)
     config.crossl.method.head_input = "global"  # the head then reads what the aggregator makes
+    config.finetune.stop.update(every=1, patience=1)
     results = mmalign.run(config, tmp_path / "run")
     assert {"Frozen CroSSL", "Fine-tuned CroSSL"} < {r["row"] for r in results["records"]}
+    (looks,) = (tmp_path / "run").rglob("looks.json")
+    assert 1 <= len(json.loads(looks.read_text())) <= 2
+    assert '"finetune_100/held_out_accuracy": ' in (tmp_path / "run" / "metrics.jsonl").read_text()
     trained = lambda name: mmalign.load(tmp_path / "run", name).variables["params"]
     for name, moved in (("frozen_100", False), ("finetune_100", True)):
         changed = jax.tree.map_with_path(

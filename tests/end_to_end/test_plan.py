@@ -202,6 +202,12 @@ ONE = {"stages": ("pretrain",)}
         ("'finetune': method.base is 'supervised', which learns from labels itself", {
             "finetune.method.base": "supervised", "rows": ("finetune",)}),
         ("'finetune' learns from labels, which is for rows only", {"stages": ("finetune",)}),
+        ("no option of stage.stop is called 'evry'.*; there is every, patience, share", {
+            "finetune.stop": {"every": 1, "patience": 1, "share": 0.2, "evry": 1}, "rows": ("finetune",)}),
+        ("'finetune': stage.stop: every and patience must be 1 or more", {
+            "finetune.stop.every": 0, "rows": ("finetune",)}),
+        ("'align': stop is for what learns from labels", {
+            "align.stop": {"every": 1, "patience": 1, "share": 0.2}}),
         ("'align': pattern 'nothing'.*", {"align.optim.groups": {"nothing": {"lr": 1.0}}}),
     ],
 )  # fmt: skip
