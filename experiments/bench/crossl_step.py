@@ -1,4 +1,4 @@
-"""The step that `experiments.bench.crossl` times, ours and PyTorch's, from one set of weights."""
+"""The step of CroSSL that `bench.step` times, ours and PyTorch's, from one set of weights."""
 
 import jax
 import numpy as np
@@ -63,7 +63,7 @@ def _parts(case):
         **dict.fromkeys(PRESETS["fixed"]), "name": "crossl", "preset": "fixed", "augment": None,
         "encoder": {"name": "conv", "preset": "crossl"}, "mask": _mask(case),
     }  # fmt: skip
-    method = methods.create(config, dict.fromkeys(names, methods.Modality(shape, 100.0)))
+    method = methods.create(config, dict.fromkeys(names, methods.Modality("series", shape, 100.0)))
     rng, there = np.random.default_rng(0), np.ones(case["batch"], bool)
     inputs = {m: rng.standard_normal((case["batch"], *shape), np.float32) for m in names}
 

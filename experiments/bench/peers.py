@@ -109,9 +109,9 @@ class CrosslBlock(nn.Module):
         self.slope = nn.PReLU(width)
         # of an even kernel's padding the odd element is at the end
         self.padding = ((size - 1) // 2, size // 2)
-        _fill(self.conv, p["conv"]["kernel"].transpose(2, 1, 0), p["conv"]["bias"])
-        _fill(self.norm, p["norm"]["scale"], p["norm"]["bias"])
-        _fill(self.slope, p["slope"])
+        fill(self.conv, p["conv"]["kernel"].transpose(2, 1, 0), p["conv"]["bias"])
+        fill(self.norm, p["norm"]["scale"], p["norm"]["bias"])
+        fill(self.slope, p["slope"])
 
     def forward(self, x):
         x = self.conv(functional.pad(x, self.padding))
@@ -130,9 +130,9 @@ class Crossl(nn.Module):
         p = params["aggregator"]
         layers = [nn.Linear(*p[name]["kernel"].shape) for name in ("hidden_0", "hidden_1", "out")]
         for layer, name in zip(layers, ("hidden_0", "hidden_1", "out")):
-            _fill(layer, p[name]["kernel"].T, p[name]["bias"])
+            fill(layer, p[name]["kernel"].T, p[name]["bias"])
         norm = nn.LayerNorm(layers[-1].out_features, eps=1e-3)
-        _fill(norm, p["final_norm"]["scale"], p["final_norm"]["bias"])
+        fill(norm, p["final_norm"]["scale"], p["final_norm"]["bias"])
         first, second, last = layers
         self.aggregator = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last, norm)
 
@@ -165,7 +165,7 @@ def crossl_step(params, inputs, keep, *, lr, threads=None):
     return run
 
 
-def _fill(module, weight, bias=None):
+def fill(module, weight, bias=None):
     """Sets a module's weights to arrays."""
     with torch.no_grad():
         module.weight.copy_(torch.from_numpy(np.array(weight, order="C")))

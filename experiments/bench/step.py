@@ -1,20 +1,25 @@
-"""One training step of CroSSL beside the same step in eager PyTorch: time, memory, and agreement.
+"""One training step of a method beside the same step in eager PyTorch: time, memory, agreement.
 
     pip install -e '.[bench]'
-    python -m experiments.bench.crossl              # the published encoder, six sensors, batch 256
-    python -m experiments.bench.crossl --quick      # batch 32, in files of its own
+    python -m experiments.bench.step crossl         # the published encoder, six sensors, batch 256
+    python -m experiments.bench.step comm           # two feature sequences as MOSI's, batch 64, 256
+    python -m experiments.bench.step comm --quick   # batch 32, in files of its own
 
-A step is: encoders of all modalities, two spatially masked views, aggregator, VICReg, the kernels'
-penalty, gradients, Adam. Ours is the method as a run trains it, diagnostics included; PyTorch's is
-built layer by layer as one would write it. Both start from the same weights and see the same masks,
-and losses of the first steps that differ end the run with an error. Each form runs in a process of
-its own, the forms in turn, several times; with all cores, and with one. Where others use the
-machine PyTorch's threads spin for cores that they do not get, to ten times the time: --passive lets
-them sleep, and processor time can be compared. Writes crossl-<device>.json and .md to --out.
+A step of CroSSL is: encoders of all modalities, two spatially masked views, aggregator, VICReg, the
+kernels' penalty, gradients, Adam; one of CoMM: encoders of both modalities for both copies, the
+fusion of each alone and of both, the head, the terms of its loss, gradients, AdamW; there is no
+augmentation and no dropout. Ours is the method as a run trains it, diagnostics included; PyTorch's
+is built layer by layer as one would write it. Both start from the same weights and see the same
+masks, and losses of the first steps that differ end the run with an error. Each form runs in a
+process of its own, the forms in turn, several times; with all cores, and with one. Where others use
+the machine PyTorch's threads spin for cores that they do not get, to ten times the time: --passive
+lets them sleep, and processor time can be compared. Writes <method>-<device>.json and .md to --out.
 """
 
 import argparse
 import datetime
+import importlib
+import itertools
 import json
 import os
 import pathlib
@@ -26,16 +31,24 @@ from experiments.bench import report
 from experiments.bench.losses import ROOT, busy, run_apart
 
 FORMS = ("ours", "pytorch")
-CASE = {
-    "modalities": 6, "channels": 3, "samples": 512, "batch": 256, "keep_prob": 0.7, "lr": 1e-4,
-    "passive": False,
+CASES = {
+    "crossl": {"modalities": 6, "channels": 3, "samples": 512, "batch": (256,), "keep_prob": 0.7,
+               "lr": 1e-4},
+    "comm": {"features": (20, 300), "tokens": 50, "batch": (64, 256), "lr": 1e-3},
 }  # fmt: skip
+ABOUT = {
+    "crossl": "{modalities} modalities of {samples} x {channels}, the published encoder, spatial "
+    "masks at keep {keep_prob}, VICReg, Adam",
+    "comm": "Two sequences of {tokens} tokens with {features[0]} and {features[1]} features, the "
+    "published encoders, fusion and head, AdamW",
+}
 COMPARED = 3  # steps whose losses have to agree: gradients and optimiser show from the second on
 
 
 def main(args=None):
     """Measures all forms in turn, writes and prints what was found; or measures one form."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("method", choices=CASES)
     parser.add_argument("--quick", action="store_true", help="batch 32, in files of its own")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each form")
     parser.add_argument("--steps", type=int, default=3, help="timed steps of a process")
@@ -47,52 +60,50 @@ def main(args=None):
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args(args)
     if args.form:
-        print(json.dumps(measure(args.case, args.form)))
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.case["cores"]])
+        print(json.dumps(measure(args.method, args.case, args.form)))
         return ""
     hardware = run_apart("--about")
     if hardware["torch"] is None:
         parser.error("PyTorch is missing: pip install -e '.[bench]'")
     if args.passive:
         os.environ.update(OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="0")
-    case = CASE | {
-        "passive": args.passive,
-        "steps": args.steps,
-        "batch": 32 if args.quick else CASE["batch"],
-    }
+    case = CASES[args.method] | {"passive": args.passive, "steps": args.steps}
+    batches = (32,) if args.quick else case["batch"]
     rows, load = [], busy()
-    for cores in dict.fromkeys((hardware["cores"], 1)):
-        row = {"case": case | {"cores": cores}, "load": load, "date": f"{datetime.date.today()}"}
-        row["rounds"] = [one_round(row["case"], i) for i in range(args.rounds)]
+    for batch, cores in itertools.product(batches, dict.fromkeys((hardware["cores"], 1))):
+        one = case | {"batch": batch, "cores": cores}
+        row = {"case": one, "load": load, "date": f"{datetime.date.today()}"}
+        row["rounds"] = [one_round(args.method, one, i) for i in range(args.rounds)]
         if different := disagreement(row):
             sys.exit(different)
         rows.append(row)
         print(*lines([row]), sep="\n", flush=True)
-    path = args.out / f"crossl-{report.slug(hardware['device'])}{'-quick' * args.quick}"
+    path = args.out / f"{args.method}-{report.slug(hardware['device'])}{'-quick' * args.quick}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = {"hardware": hardware, "rows": rows}
+    found = {"method": args.method, "hardware": hardware, "rows": rows}
     path.with_name(path.name + ".json").write_text(json.dumps(found, indent=1) + "\n")
     path.with_name(path.name + ".md").write_text(markdown(found))
     return ""
 
 
-def one_round(case, number):
+def one_round(method, case, number):
     """{form: what `measure` found}; every other round starts with the other form."""
     forms = FORMS if number % 2 == 0 else FORMS[::-1]
     start = lambda form: run_apart(
-        f"--form={form}", f"--case={json.dumps(case)}", module="experiments.bench.crossl"
+        method, f"--form={form}", f"--case={json.dumps(case)}", module="experiments.bench.step"
     )
     return {form: start(form) for form in forms}
 
 
-def measure(case, form):
+def measure(method, case, form):
     """Seconds of a step, and the losses of the first ones, which tell whether forms agree."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: case["cores"]])
     from experiments.bench import measure as tools
-    from experiments.bench.crossl_step import ours, pytorch
 
+    steps = importlib.import_module(f"experiments.bench.{method}_step")
     before = tools.resident_mib(reset=True)
-    step = {"ours": ours, "pytorch": pytorch}[form](case)
+    step = getattr(steps, form)(case)
     losses = [step() for _ in range(COMPARED)]
     seconds, processor = [], []
     for _ in range(case["steps"]):
@@ -135,17 +146,16 @@ def markdown(found):
     """The page."""
     about = found["hardware"]
     case, load = found["rows"][0]["case"], max(row["load"] for row in found["rows"])
+    name = {"crossl": "CroSSL", "comm": "CoMM"}[found["method"]]
     return "\n".join([
-        f"# A training step of CroSSL on {about['device']}",
+        f"# A training step of {name} on {about['device']}",
         "",
         f"{about['cores']} cores; Python {about['python']}, jax {about['jax']}, PyTorch "
         f"{about['torch']}; {found['rows'][0]['date']}.",
         *["", f"**The machine was busy before a start: load {load:.1f} for each core.**"]
         * (load > report.QUIET),
         "",
-        f"{case['modalities']} modalities of {case['samples']} x {case['channels']}, the published "
-        f"encoder, batch {case['batch']}, spatial masks at keep {case['keep_prob']}, VICReg, Adam, "
-        "float32. PyTorch is eager"
+        f"{ABOUT[found['method']].format(**case)}, float32. PyTorch is eager"
         + ", its threads sleep as they wait" * case["passive"]
         + ". Medians over all steps; throughput is PyTorch's time over "
         "ours, with the range of the rounds. Processor time is that of all threads, waiting "
@@ -158,16 +168,18 @@ def markdown(found):
 
 def lines(rows):
     """A table: a line for each number of cores and kind of time."""
-    out = ["| cores | time | ours, s | PyTorch, s | throughput of ours | rounds | memory, MiB |",
-           "| ---: | --- | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
+    head = ("batch", "cores", "time", "ours, s", "PyTorch, s", "throughput of ours", "rounds",
+            "memory, MiB")  # fmt: skip
+    out = [f"| {' | '.join(head)} |", "| ---: | ---: | --- |" + " ---: |" * 5]
     for row in rows:
         memory = [
             max((found[form]["memory_mib"] or 0) for found in row["rounds"]) for form in FORMS
         ]
         for key, name in (("seconds", "wall"), ("processor_seconds", "processor")):
             whole, ratio, each = summary(row, key)
+            case = row["case"]
             out.append(
-                f"| {row['case']['cores']} | {name} | {whole['ours']:.2f} | "
+                f"| {case['batch']} | {case['cores']} | {name} | {whole['ours']:.2f} | "
                 f"{whole['pytorch']:.2f} | **{ratio:.2f}** | {min(each):.2f} to {max(each):.2f} | "
                 f"{memory[0]:.0f} / {memory[1]:.0f} |"
             )
