@@ -71,7 +71,7 @@ def _parts(case):
         del rows  # the same batch at every step, by other masks
         return {"inputs": inputs, "present": dict.fromkeys(inputs, there)}
 
-    tx = training.make_optimizer({"lr": case["lr"], "floor": 1.0}, SCHEDULE)
+    tx = training.make_optimizer({"lr": case["lr"], "floor": 1.0, "warmup_steps": 0}, SCHEDULE)
     batch = jax.eval_shape(prepare, inputs, None)
     state = training.init_state(method.init, tx, jax.random.key(0), batch)
     step = training.make_train_step(method.loss, tx, prepare, num_steps=SCHEDULE)
