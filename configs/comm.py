@@ -1,6 +1,6 @@
 """CoMM: the fused views of a window agree, and those of each sensor with them.
 
-python -m mmalign --config=comm                                   # Trifeature, 32 pixels
+python -m mmalign --config=comm                                   # Trifeature, 64 pixels
 python -m mmalign --config=comm:trifeature224                     # pictures and pairs as published
 python -m mmalign --config=comm:uci_har --config.data.dir=FOLDER
 python -m mmalign --config=comm:npz --config.data.path=windows.npz
@@ -106,12 +106,13 @@ def _constant(lr, weight_decay):
 
 def _trifeature(cfg, method, published):
     """Both trainings of every method, on pictures."""
-    cfg.data.options = dict(size=224, pairs=10_000, test_pairs=4_094) if published else {}
-    small = dict(name="small_conv2d", width=32)
-    cfg.encoder.per_kind = dict(image=dict(name="alexnet", dim=256) if published else small)
+    sizes = (224, 10_000, 4_094) if published else (64, 4_000, 2_000)
+    cfg.data.options = dict(zip(("size", "pairs", "test_pairs"), sizes))
+    encoder = dict(dim=256) if published else dict(preset="small")
+    cfg.encoder.per_kind = dict(image=dict(name="alexnet", **encoder))
+    for name in METHODS:
+        cfg[name].method.width = 512 if published else 256
     if published:
-        for name in METHODS:
-            cfg[name].method.width = 512
         cfg.cross.method.out = 512
     cfg.augment.per_kind = dict(image=dict(pool=("simclr",), probability=1.0))
     cfg.evaluation.fractions = (1.0,)
