@@ -8,10 +8,12 @@ python -m mmalign --config=comm:mosi --config.data.dir=FOLDER      # or another 
 python -m mmalign --config=comm:infmasking                        # its successor, beside it
 python -m mmalign --config=comm:smoke                             # two steps
 
-On Trifeature every method is trained twice, as published: on pairs of any pictures, from which what
-they share (shape) and what is of one alone (texture_1, texture_2) is read; and on pairs that match
-alone, from which it is read whether others do (match): what both say only together. The table of
-targets has all of it, and the rows named "matching pairs" are of the second training. More rows:
+On Trifeature the table of targets tells what is kept: what both pictures share (shape), what is of
+one alone (texture_1, texture_2), and what both say only together (match): whether texture and
+colour fit, which is learnt from pairs that do. Published are two trainings of every method: on such
+pairs, from which the match is read, and on pairs of any pictures, for the rest. The default is the
+first alone, which two cores do in ten minutes; as all its pairs match, the texture of one picture
+is shared there, too. Both, and other methods, are rows:
 `--config.rows="('cross_self_match','cross_self','comm_match','comm')"`.
 `--config.comm.method.form=paper` is the paper's form where the released code differs, and
 `--config.comm.method.fusion=linear` its ablation without attention.
@@ -105,7 +107,7 @@ def _constant(lr, weight_decay):
 
 
 def _trifeature(cfg, method, published):
-    """Both trainings of every method, on pictures."""
+    """Trainings on pictures, of pairs of both kinds for every method."""
     sizes = (224, 10_000, 4_094) if published else (64, 4_000, 2_000)
     cfg.data.options = dict(zip(("size", "pairs", "test_pairs"), sizes))
     encoder = dict(dim=256) if published else dict(preset="small")
@@ -125,9 +127,10 @@ def _trifeature(cfg, method, published):
         both_pairs(cfg, name)
     # raw pixels are too many for a probe, and a supervised network learns one target
     first = ("chance", "window_statistics", "random_forest", "random_encoder")
+    kinds = ("_match", "") if published else ("_match",)
     shown = dict.fromkeys(("cross", "comm", method))
-    rows = [row for name in shown for row in (f"{name}_match", name)]
-    cfg.rows = (*first, *rows)
+    cfg.rows = (*first, *(name + kind for name in shown for kind in kinds))
+    cfg.stages = cfg.rows[-1:]
 
 
 def both_pairs(cfg, name):

@@ -126,7 +126,7 @@ def test_heads_train_all_or_the_head_alone_of_what_a_stage_trained():
 
 @every_config
 def test_missing_sensors_and_wandb_are_off_and_set_by_a_dict(module):
-    config = module.get_config().lock()
+    config = module.get_config("npz").lock()
     assert not config.wandb and not config.data.missing and not config.data.options
     config.data.missing = {"kind": "burst", "rate": 0.3}
     config.wandb = {"project": "x"}
