@@ -11,7 +11,7 @@ from mmalign import options
 from mmalign.losses import comm
 from mmalign.losses.numerics import unit_norm
 from mmalign.methods.comm_linear import LinearNetwork
-from mmalign.methods.comm_network import Network, network
+from mmalign.methods.comm_network import network
 from mmalign.methods.contract import JOINT, Method, Modality, where_present
 from mmalign.methods.diagnostics import spread
 from mmalign.methods.encoders import need_augmentation, need_two, plain, views_in_a_row
@@ -111,8 +111,8 @@ def _chosen(form, **given):
     return {name: of_form[name] if value is None else value for name, value in given.items()}
 
 
-def method(net: Network | LinearNetwork, loss: Callable) -> Method:
-    """The Method of a loss on CoMM's networks."""
+def method(net: Any, loss: Callable) -> Method:
+    """The Method of a loss on CoMM's networks, `Network` or `LinearNetwork`."""
 
     def embed(variables, batch):
         parts, joint = _parts(net, variables["params"], batch)
@@ -142,7 +142,7 @@ class Copies(NamedTuple):
 
 
 def copies(
-    net: Network | LinearNetwork,
+    net: Any,
     params: Mapping,
     batch: Mapping,
     key: jax.Array,

@@ -61,7 +61,7 @@ def create(
         seen = plain(front, batch), view(front, named_key(key, "view"), batch)
         e, copy = (embeddings(front, params["sensors"], x, present, named_key(key, name))
                    for x, name in zip(seen, ("dropout", "dropout_of_copy")))  # fmt: skip
-        metrics = dict.fromkeys(("kept", "lowered", "critics"), 0.0)
+        metrics: dict[str, Any] = dict.fromkeys(("kept", "lowered", "critics"), 0.0)
         for term in net.terms:
             x, y = net.projected(params, term, e, copy)
             where = present[term.first] & present[term.second]

@@ -108,15 +108,19 @@ def create_tuned(
         kept = {name: value for name, value in variables.items() if name == "state"}
         return cost, {"metrics": {"contrast": cost}} | kept
 
+    return Method(init, loss, *_answers(below), needs=frozenset({"labels"}))
+
+
+def _answers(below):
+    """(embed, fuse or None) of the method below."""
+
     def embed(variables, batch):
         return below.embed(_inside(variables), batch)
 
     def fuse(variables, parts, present):
         return below.fuse(_inside(variables), parts, present)
 
-    return Method(
-        init, loss, embed, None if below.fuse is None else fuse, needs=frozenset({"labels"})
-    )
+    return embed, None if below.fuse is None else fuse
 
 
 def _inside(variables):

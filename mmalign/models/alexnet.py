@@ -103,8 +103,8 @@ class AlexNet(nn.Module):
                 x = max_pool(x, self.pool)
         b, *grid, width = x.shape
         tokens = x.astype(jnp.float32).reshape(b, -1, width)
-        stride = (self.stride * 2 ** len(self.pooled),) * 2
-        mask, keep = grid_mask(valid, b, self.patching.size, stride, pair(grid))
+        stride = self.stride * 2 ** len(self.pooled)
+        mask, keep = grid_mask(valid, b, self.patching.size, (stride, stride), pair(grid))
         means = region_means(tokens, keep, pair(grid), self.regions)
         return {"tokens": tokens, "mask": mask, "pooled": nn.Dense(self.dim, name="out")(means)}
 

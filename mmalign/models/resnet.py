@@ -61,7 +61,8 @@ class ResNet(nn.Module):
         x = shown(self, self.patching, x, masked, valid, maskable=self.maskable)
         x = _conv(self, self.width, 7, 2, "stem")(x.astype(self.dtype))
         x = nn.relu(_norm(self, self.width, "stem_norm")(x))
-        x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # no value is below zero
+        x = nn.max_pool(x, (3, 3), (2, 2))
         for stage, count in enumerate(self.blocks):
             for i in range(count):
                 stride = 2 if stage > 0 and i == 0 else 1
@@ -69,8 +70,8 @@ class ResNet(nn.Module):
                 x = _Block(width, stride, self.dtype, name=name)(x)
         b, *grid, width = x.shape
         tokens = x.astype(jnp.float32).reshape(b, -1, width)
-        stride = (4 << len(self.blocks) - 1,) * 2
-        mask, keep = grid_mask(valid, b, self.patching.size, stride, pair(grid))
+        stride = 4 << len(self.blocks) - 1
+        mask, keep = grid_mask(valid, b, self.patching.size, (stride, stride), pair(grid))
         pooled = nn.Dense(self.dim, name="out")(masked_mean(tokens, keep))
         return {"tokens": tokens, "mask": mask, "pooled": pooled}
 

@@ -1,7 +1,9 @@
 """Early stopping: a training ends where held-out windows say so, and its best weights stay."""
 
+import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -33,7 +35,7 @@ class EarlyStopping:
         found = json.loads(self._looks.read_text()) if self._looks.exists() else []
         self._seen = [(at, value) for at, value in found if at <= step]
 
-    def ends(self, step: int, state: TrainState, seen: dict[str, float]) -> bool:
+    def ends(self, step: int, state: TrainState, seen: Mapping[str, float]) -> bool:
         """Takes a look, and says whether the training is to end here."""
         value = seen[self._metric]
         better = not self._seen or value > max(known for _, known in self._seen)
@@ -53,7 +55,7 @@ class EarlyStopping:
             jax.device_put(arrays[name], x.sharding)
             for name, x in zip(_names(state), jax.tree.leaves(weights))
         ]
-        return state.replace(**jax.tree.unflatten(jax.tree.structure(weights), leaves))
+        return dataclasses.replace(state, **jax.tree.unflatten(jax.tree.structure(weights), leaves))
 
 
 def _weights(state):
