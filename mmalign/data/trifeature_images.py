@@ -37,20 +37,21 @@ def render(
     """
     scale = max(1.0, _LEAST_PERIOD / _PERIOD * PUBLISHED / size)
     masks, area = _shapes(), _areas(size)
-    palette = np.array([*COLOURS.values()], np.float32)
+    palette = np.array([*COLOURS.values()])
     rng, out = np.random.default_rng(seed), []
     for s, t, c in zip(shape, texture, colour):
         drawn = _placed(masks[SHAPES[s]], rng) * _textured(TEXTURES[t], scale, rng)
         if size != PUBLISHED:
             drawn = area @ drawn @ area.T
-        picture = _GREY + drawn[..., None] * (palette[c] - _GREY)
-        out.append(np.rint(255 * picture).astype(np.uint8))
+        picture = 255 * (_GREY + drawn[..., None] * (palette[c] - _GREY))
+        # halves, as grey is, go one way however many threads a sum was computed by
+        out.append(np.rint(picture.round(6)).astype(np.uint8))
     return np.stack(out)
 
 
 @functools.cache
 def _shapes():
-    """{name: float32 [128, 128]}, 1 inside."""
+    """{name: float64 [128, 128]}, 1 inside."""
     s, c = _SHAPE, _SHAPE // 2
     i, j = np.mgrid[:s, :s]
     across = abs(j - c)
@@ -73,15 +74,15 @@ def _shapes():
         "fivesquare": ~(middle_row ^ middle_col),
         "trapezoid": inset(i // 3.1),
     }
-    return {name: mask.astype(np.float32) for name, mask in inside.items()}
+    return {name: mask.astype(float) for name, mask in inside.items()}
 
 
 def _placed(mask, rng):
-    """Float32 [224, 224]: the shape turned by up to 45 degrees, somewhere in the picture."""
+    """Float64 [224, 224]: the shape turned by up to 45 degrees, somewhere in the picture."""
     from scipy.ndimage import rotate
 
     turned = rotate(mask, rng.integers(-45, 45), order=1)
-    out = np.zeros((PUBLISHED, PUBLISHED), np.float32)
+    out = np.zeros((PUBLISHED, PUBLISHED))
     rows, cols = len(turned), len(turned[0])
     top, left = (rng.integers(0, PUBLISHED - n + 1) for n in (rows, cols))
     out[top : top + rows, left : left + cols] = turned
@@ -89,7 +90,7 @@ def _placed(mask, rng):
 
 
 def _textured(name, scale, rng):
-    """Float32 [224, 224] of 0 and 1: the middle of a sheet of the texture that is turned."""
+    """Float64 [224, 224] of 0 and 1: the middle of a sheet of the texture that is turned."""
     angle = np.deg2rad(rng.integers(-45, 45))
     place = np.arange(PUBLISHED) - (PUBLISHED - 1) / 2
     i, j = np.meshgrid(place, place, indexing="ij")
@@ -98,7 +99,7 @@ def _textured(name, scale, rng):
     col = at(np.sin(angle) * i + np.cos(angle) * j)
     row, col = (np.floor(x / scale).astype(int) for x in (row, col))
     start = rng.integers(0, _PERIOD, 2)
-    return _TEXTURES[name](row + start[0], col + start[1], rng).astype(np.float32)
+    return _TEXTURES[name](row + start[0], col + start[1], rng).astype(float)
 
 
 def _noise(y, x, rng):
@@ -148,9 +149,9 @@ _TEXTURES = {
 
 
 def _areas(size):
-    """Float32 [size, 224]: what a pixel of a smaller picture takes of those at full size."""
+    """Float64 [size, 224]: what a pixel of a smaller picture takes of those at full size."""
     edge = np.arange(size + 1) * PUBLISHED / size
     pixel = np.arange(PUBLISHED)
     low, high = edge[:-1, None], edge[1:, None]
     share = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None)
-    return (share * size / PUBLISHED).astype(np.float32)
+    return share * size / PUBLISHED

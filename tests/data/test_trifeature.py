@@ -53,6 +53,18 @@ def test_pairs_share_a_shape_and_match_only_where_they_are_biased(dataset, monke
     assert other.description.class_names == ("does not match", "matches")
 
 
+def test_pictures_do_not_depend_on_how_many_threads_add_them_up():
+    from threadpoolctl import threadpool_limits
+
+    given = np.stack(np.unravel_index(np.arange(0, 1000, 9), (10, 10, 10)))
+    made = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            made.append(images.render(*given, size=56, seed=1))
+    np.testing.assert_array_equal(*made)
+    assert (made[0][:, 0, 0] == 128).all()  # a half goes to the even number, everywhere
+
+
 def test_a_picture_is_grey_around_its_colour(dataset):
     for x in dataset.inputs.values():
         assert x.shape[1:] == (32, 32, 3) and x.dtype == np.float32
