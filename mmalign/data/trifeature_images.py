@@ -43,10 +43,13 @@ def render(
         drawn = _placed(masks[SHAPES[s]], rng) * _textured(TEXTURES[t], scale, rng)
         if size != PUBLISHED:
             drawn = area @ drawn @ area.T
-        picture = 255 * (_GREY + drawn[..., None] * (palette[c] - _GREY))
-        # halves, as grey is, go one way however many threads a sum was computed by
-        out.append(np.rint(picture.round(6)).astype(np.uint8))
+        out.append(_to_bytes(_GREY + drawn[..., None] * (palette[c] - _GREY)))
     return np.stack(out)
+
+
+def _to_bytes(picture):
+    """Uint8 of 0 to 1. Halves, as grey is, go one way, whatever order a sum was computed in."""
+    return np.rint((255 * picture).round(6)).astype(np.uint8)
 
 
 @functools.cache
