@@ -17,7 +17,8 @@ SENSORS = {"acc": (32, 3), "emg": (48, 2), "ecg": (20, 1)}
 PROJECTOR = {"hidden": 8, "out": 8}
 HEADS = ("trained on complete",)
 OPTIONS = {
-    "classifier": {"base": "mae", "hidden": 8},
+    "classifier": {"base": "mae", "hidden": 8}, "supcon_tuned": {"base": "mae"},
+    "supcon": {"projector": PROJECTOR}, "factorcl": {"out": 6, "hidden": 8},
     "cmc": {"projector": PROJECTOR}, "cocoa": {"projector": PROJECTOR},
     "gmc": {"projector": PROJECTOR}, "simclr": {"projector": PROJECTOR},
     "simsiam": {"projector": PROJECTOR, "bottleneck": 4},
@@ -25,6 +26,8 @@ OPTIONS = {
     "infomae": {"negatives": 2, "stem": {"features": (8,), "out": 8},
                 "critic": {"hidden": 8, "depth": 1}},
 }  # fmt: skip
+
+LABELLED = ("classifier", "supcon", "supcon_tuned", "supervised")
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +74,7 @@ def run(tiny, run_small, tmp_path_factory):
             block = {
                 "label": name,
                 "method": {"name": name, **OPTIONS.get(name, {})},
-                "sampler": {} if name in ("classifier", "supervised") else {"kind": "paired"},
+                "sampler": {} if name in LABELLED else {"kind": "paired"},
                 "steps": 1, "batch_size": 32, "optim": {"lr": 1e-3},
             }  # fmt: skip
             config[name] = config_dict.ConfigDict(block)
