@@ -52,7 +52,8 @@ def test_orbax_is_imported_in_one_file():
 
 @pytest.mark.parametrize("name", ["tensorflow", "tensorflow_probability", "torch", "keras"])
 def test_no_other_framework_is_imported(name):
-    measured = {"experiments/bench/peers.py"} if name == "torch" else set()
+    peers = {"experiments/bench/peers.py", "experiments/bench/comm_peer.py"}
+    measured = peers if name == "torch" else set()
     assert importers(name, "mmalign", "configs", "experiments", "colabs") == measured
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.bench import losses, measure, report, step
+from experiments.bench import losses, measure, report
 
 ABOUT = {
     "gpu": False, "device": "A (R) Test CPU", "cores": 2, "free_gib": 16.0, "python": "3",
@@ -58,24 +58,6 @@ def test_pytorch_computes_the_same_loss_and_gradients(name):
     assert theirs.item() == pytest.approx(float(value), rel=1e-5)
     for ours, other in zip(gradients, slopes):
         np.testing.assert_allclose(ours, other.numpy(), rtol=1e-3, atol=1e-6)
-
-
-STEPS = {
-    "crossl": {"modalities": 2, "channels": 2, "samples": 64, "keep_prob": 0.7, "lr": 1e-3},
-    "comm": {"features": (5, 7), "tokens": 6, "lr": 1e-3},
-}
-
-
-@pytest.mark.parametrize("method", STEPS)
-def test_a_step_of_a_method_is_pytorch_s(method):
-    case = STEPS[method] | {"batch": 8, "cores": 1, "steps": 2, "passive": False}
-    found = step.measure(method, case, "ours")
-    losses_ = found["losses"]
-    assert len(losses_) == step.COMPARED and np.isfinite(losses_).all()
-    assert len(set(losses_)) == step.COMPARED and len(found["seconds"]) == 2
-    pytest.importorskip("torch", reason="PyTorch comes with the extra bench")
-    rounds = [{"ours": found, "pytorch": step.measure(method, case, "pytorch")}]
-    assert step.disagreement({"rounds": rounds}) == ""
 
 
 def test_every_case_has_inputs_and_a_loss_of_its_own_name():

@@ -1,8 +1,8 @@
 """Losses and CroSSL's step in eager PyTorch, built as official codes are: what ours compare with.
 
-Only this file imports torch. Each form takes what `measure.inputs` gives and returns a scalar.
-NT-Xent picks its logits by boolean masks, as the common SimCLR codes do; a form that fills the
-diagonal instead needs about half of that memory.
+Only this file and comm_peer import torch. Each form takes what `measure.inputs` gives and returns a
+scalar. NT-Xent picks its logits by boolean masks, as the common SimCLR codes do; a form that fills
+the diagonal instead needs about half of that memory.
 """
 
 import time

@@ -75,7 +75,7 @@ def test_what_it_cannot_be_is_named(small):
     create = lambda **changes: small.create("classifier", **changes)
     with pytest.raises(ValueError, match="reads must be one of joint, latents, got 'acc'"):
         create(reads="acc")
-    with pytest.raises(ValueError, match="base is 'classifier', which has a head of its own"):
+    with pytest.raises(ValueError, match="base is 'classifier', which learns from labels itself"):
         create(base=small.options("classifier"))
     with pytest.raises(ValueError, match="no method is called 'nope'"):
         create(base={"name": "nope"})
