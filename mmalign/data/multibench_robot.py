@@ -95,7 +95,7 @@ def _episode(file, names):
             lacking = [key for key in keys.values() if key not in content]
             if lacking:
                 raise ValueError(f"{file} lacks {', '.join(lacking)}; it holds {[*content]}")
-            return {m: content[key][()] for m, key in keys.items()}
+            return {m: np.asarray(content[key]) for m, key in keys.items()}
     except OSError as error:
         raise ValueError(f"{file} cannot be read as HDF5: {error}") from error
 
