@@ -12,8 +12,8 @@ On Trifeature the table of targets tells what is kept: what both pictures share 
 one alone (texture_1, texture_2), and what both say only together (match): whether texture and
 colour fit, which is learnt from pairs that do. Published are two trainings of every method: on such
 pairs, from which the match is read, and on pairs of any pictures, for the rest. The default is the
-first alone, about twelve minutes on two cores; as all its pairs match, the texture of one picture
-is shared there, too. Both, and other methods, are rows:
+first alone, half the time; as all its pairs match, the texture of one picture is shared there, too.
+Both, and other methods, are rows:
 `--config.rows="('cross_self_match','cross_self','comm_match','comm')"`.
 `--config.comm.method.form=paper` is the paper's form where the released code differs, and
 `--config.comm.method.fusion=linear` its ablation without attention.

@@ -29,10 +29,7 @@ def knn_look(stage: Stage, use: Any) -> Callable[[TrainState], dict[str, float]]
 
     def look(state):
         z = embed(state)
-        votes, label = z[JOINT], dataset.label[rows]
-        cut = len(known)
-        found = evaluation.knn_probe(votes[:cut], label[:cut], votes[cut:], label[cut:])
-        return {"knn_accuracy": found["accuracy"]}
+        return {"knn_accuracy": _neighbours(z[JOINT], dataset.label[rows], len(known))}
 
     return look
 
@@ -52,11 +49,14 @@ def held_out_look(stage: Stage, use: Any) -> Callable[[TrainState], dict[str, fl
         z = embed(state)
         if method.answers:
             return {"held_out_accuracy": float((z["logits"].argmax(axis=1) == label).mean())}
-        cut, votes = len(known), z[JOINT]
-        found = evaluation.knn_probe(votes[:cut], label[:cut], votes[cut:], label[cut:])
-        return {"held_out_accuracy": found["accuracy"]}
+        return {"held_out_accuracy": _neighbours(z[JOINT], label, len(known))}
 
     return look
+
+
+def _neighbours(z, label, cut):
+    """Accuracy of the rows from `cut` on, told by their neighbours among those before."""
+    return evaluation.knn_probe(z[:cut], label[:cut], z[cut:], label[cut:])["accuracy"]
 
 
 def _embedder(stage, use, rows):

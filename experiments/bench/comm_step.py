@@ -11,32 +11,18 @@ WEIGHT_DECAY = 0.01
 _STILL = {"per_kind": {"sequence": {"pool": ("jitter",), "probability": 0.0}}}
 
 
-def ours(case):
-    """A function () -> loss of the next step."""
-    state, data, step = _parts(case)
-    data = jax.device_put(data)
-    step = training.compile_step(jax.jit(step, donate_argnums=0), state, data, None)
-
-    def run():
-        nonlocal state
-        state, metrics = step(state, data, None)
-        return float(metrics["loss"])
-
-    return run
-
-
 def pytorch(case):
     """The same in eager PyTorch."""
     from experiments.bench.comm_peer import comm_step
 
-    state, data, _ = _parts(case)
+    state, data, _ = parts(case)
     return comm_step(
         jax.tree.map(np.asarray, state.params), [*data["data"].values()], lr=case["lr"],
         weight_decay=WEIGHT_DECAY, threads=case["cores"],
     )  # fmt: skip
 
 
-def _parts(case):
+def parts(case):
     """The first state of a training, all data, and its step."""
     names = {f"sequence_{i}": (case["tokens"], width) for i, width in enumerate(case["features"])}
     encoder = {"name": "transformer", "preset": "affect", "dim": 40, "dropout": 0.0}

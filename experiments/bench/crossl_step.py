@@ -11,25 +11,11 @@ from mmalign.methods.sensors import named_key
 SCHEDULE = 1000  # steps of a stage whose learning rate is constant
 
 
-def ours(case):
-    """A function () -> loss of the next step."""
-    state, data, step = _parts(case)
-    data = jax.device_put(data)
-    step = training.compile_step(jax.jit(step, donate_argnums=0), state, data, None)
-
-    def run():
-        nonlocal state
-        state, metrics = step(state, data, None)
-        return float(metrics["loss"])
-
-    return run
-
-
 def pytorch(case):
     """The same in eager PyTorch; its masks are drawn beforehand."""
     from experiments.bench import peers
 
-    state, data, _ = _parts(case)
+    state, data, _ = parts(case)
     mask = latent_mask(_names(case), **_mask(case))
     there = np.ones((case["batch"], case["modalities"]), bool)
 
@@ -56,7 +42,7 @@ def _mask(case):
     return {"strategy": "spatial", "keep_prob": case["keep_prob"], "min_keep": 0}
 
 
-def _parts(case):
+def parts(case):
     """The first state of a training, all data, and its step."""
     names, shape = _names(case), (case["samples"], case["channels"])
     config = {

@@ -104,7 +104,7 @@ def measure(method, case, form):
 
     steps = importlib.import_module(f"experiments.bench.{method}_step")
     before = tools.resident_mib(reset=True)
-    step = getattr(steps, form)(case)
+    step = ours(*steps.parts(case)) if form == "ours" else steps.pytorch(case)
     losses = [step() for _ in range(COMPARED)]
     seconds, processor = [], []
     for _ in range(case["steps"]):
@@ -118,6 +118,23 @@ def measure(method, case, form):
         "memory_mib": before and tools.resident_mib(peak=True) - before,
         "losses": losses,
     }
+
+
+def ours(state, data, step):
+    """A function () -> loss of the next step of a training, from its first state."""
+    import jax
+
+    from mmalign import training
+
+    data = jax.device_put(data)
+    step = training.compile_step(jax.jit(step, donate_argnums=0), state, data, None)
+
+    def run():
+        nonlocal state
+        state, metrics = step(state, data, None)
+        return float(metrics["loss"])
+
+    return run
 
 
 def disagreement(row):

@@ -22,8 +22,8 @@ def simclr(
     """A crop, then colour jitter, grey, blur and a flip, each with a probability of its own.
 
     All of them are linear, so that crop, blur and flip are one product a side, and what happens to
-    colours is one matrix: a third of the time that the steps take one after the other. Contrast
-    works around the mean of what is blurred already.
+    colours is one matrix, which is quicker than one after the other. Contrast works around the mean
+    of what is blurred already.
 
     Args:
       area: of the crop, a share of the image.

@@ -86,8 +86,8 @@ def load(
     if task == "vision_touch":
         return read_episodes(path, names, size=size, most=episodes)
     content = pickled.loads(_file(path, source.file).read_bytes())
-    read = _stays if task == "mimic" else _clips
-    inputs, label, targets, split = read(content, names, steps=steps, code=code)
+    read = _stays(content, names, code) if task == "mimic" else _clips(content, names, steps)
+    inputs, label, targets, split = read
     count = len(label)
     return Dataset(
         inputs=inputs,
@@ -119,9 +119,8 @@ def _file(path, usual):
     return file
 
 
-def _clips(content, names, *, steps, code):
+def _clips(content, names, steps):
     """(inputs, label, targets, split) of features along video, text and sound."""
-    del code
     _check_keys(content, ("train", "valid", "test"), dict)
     inputs, value, split = {m: [] for m in names}, [], []
     for part, role in zip(("train", "valid", "test"), ("train", "validation", "test")):
@@ -150,9 +149,8 @@ def _cut(x, start, steps):
     return np.pad(x, ((0, steps - len(x)), (0, 0)))
 
 
-def _stays(content, names, *, steps, code):
+def _stays(content, names, code):
     """(inputs, label, targets, split) of stays in intensive care."""
-    del steps
     _check_keys(content, _HEADINGS)
     series, tabular, diagnoses = (np.asarray(content[name]) for name in _HEADINGS)
     if not 0 <= code < diagnoses.shape[1]:

@@ -81,7 +81,9 @@ def labels_divided(
     if held_out is None:
         return rows, rows[:0]
     if not 0 < held_out < 1:
-        raise ValueError(f"a share of people to choose by must lie in (0, 1), got {held_out}")
+        raise ValueError(
+            f"stage.stop.share, of people to choose by, must lie in (0, 1), got {held_out}"
+        )
     own = np.flatnonzero((dataset.split == VALIDATION) & (dataset.label >= 0))
     if len(own):
         return rows, own.astype(np.int32)
