@@ -48,6 +48,18 @@ jax.config.update("jax_num_cpu_devices", 8)  # before anything touches a device
 jax.config.update("jax_numpy_rank_promotion", "raise")  # [n] + [n, 1] is the classic loss bug
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _programs_have_room():
+    """Drops compiled programs once they are many: each is mapped into memory in several pieces.
+
+    Linux gives a process 65,530 of these, which all tests together exceed, and XLA dies of it.
+    """
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > 15_000:
+        jax.clear_caches()
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

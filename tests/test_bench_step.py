@@ -9,7 +9,7 @@ from experiments.bench import report, step
 
 SMALL = {
     "crossl": {"modalities": 2, "channels": 2, "samples": 64, "keep_prob": 0.7, "lr": 1e-3},
-    "comm": {"features": (5, 7), "tokens": 6, "lr": 1e-3},
+    "comm": {"features": (5, 7), "tokens": 6, "dropout": 0.0, "lr": 1e-3},
 }
 CASE = step.CASES["comm"] | {"passive": False, "batch": 64, "cores": 2}
 ABOUT = {"gpu": False, "device": "A (R) Test CPU", "cores": 2, "python": "3", "jax": "0",
@@ -34,14 +34,14 @@ def test_a_step_of_a_method_is_pytorch_s(method):
     assert len(set(ours["losses"])) == step.COMPARED and len(ours["seconds"]) == 2
     pytest.importorskip("torch", reason="PyTorch comes with the extra bench")
     theirs = step.measure(method, case, "pytorch")
-    assert step.disagreement({"rounds": [{"ours": ours, "pytorch": theirs}]}) == ""
+    assert step.disagreement({"ours": ours, "pytorch": theirs}) == ""
 
 
 def test_forms_that_differ_are_an_error():
     same = found([0.1])
-    assert not step.disagreement(row(ours=same, pytorch=found([0.3], (2.001, 1.0))))
+    assert not step.disagreement({"ours": same, "pytorch": found([0.3], (2.001, 1.0))})
     for losses in ((2.1, 1.0), (2.0, float("nan"))):
-        said = step.disagreement(row(ours=same, pytorch=found([0.3], losses)))
+        said = step.disagreement({"ours": same, "pytorch": found([0.3], losses)})
         assert said.startswith("loss of step")
 
 
@@ -70,8 +70,10 @@ def test_a_run_measures_every_form_apart_and_writes_what_it_found(
 
     monkeypatch.setattr(step, "run_apart", apart)
     assert step.main([method, "--quick", "--rounds=2", f"--out={tmp_path}"]) == ""
-    turns = ["--form=ours", "--form=pytorch", "--form=pytorch", "--form=ours"]
-    assert [args[1] for args in started[1:]] == [*turns, *turns]
+    turns = ["--form=ours", "--form=pytorch"]  # compared first, without dropout
+    assert [args[1] for args in started[1:]] == 2 * [*turns, *turns, *turns[::-1]]
+    without = [json.loads(args[2].removeprefix("--case=")).get("dropout") == 0 for args in started[1:]]
+    assert without[:2] == without[6:8] == [True, True]
     assert {args[0] for args in started[1:]} == {method}
     stored = json.loads((tmp_path / f"{method}-a-test-cpu-quick.json").read_text())
     assert [r["case"]["cores"] for r in stored["rows"]] == [2, 1]

@@ -13,7 +13,7 @@ from experiments.bench.peers import fill, nt_xent
 class Encoder(nn.Module):
     """Features of a sequence through five pre-norm layers."""
 
-    def __init__(self, p):
+    def __init__(self, p, dropout):
         super().__init__()
         features, width = p["embed"]["kernel"].shape
         self.embed = nn.Conv1d(features, width, 1, bias=False)
@@ -22,7 +22,7 @@ class Encoder(nn.Module):
         depth, _, hidden = blocks["mlp_in"]["kernel"].shape
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                width, 5, hidden, dropout=0.0, batch_first=True, norm_first=True,
+                width, 5, hidden, dropout=dropout, batch_first=True, norm_first=True,
                 layer_norm_eps=1e-6,
             )
             for _ in range(depth)
@@ -78,10 +78,10 @@ class Fusion(nn.Module):
 class Comm(nn.Module):
     """All networks, from the parameters of `mmalign`'s method."""
 
-    def __init__(self, params, heads=8):
+    def __init__(self, params, dropout, heads=8):
         super().__init__()
         sensors = params["sensors"].values()
-        self.encoders = nn.ModuleList(Encoder(sensor["encoder"]) for sensor in sensors)
+        self.encoders = nn.ModuleList(Encoder(sensor["encoder"], dropout) for sensor in sensors)
         self.fusion = Fusion(params["fusion"], heads)
         p, layers = params["head"], []
         for i in range(2):
@@ -106,12 +106,12 @@ class Comm(nn.Module):
         return sum(terms) / len(terms)
 
 
-def comm_step(params, inputs, *, lr, weight_decay, threads=None):
+def comm_step(params, inputs, *, lr, weight_decay, dropout, threads=None):
     """A function () -> loss of the next step."""
     if threads is not None:
         torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = Comm(params).to(device)
+    model = Comm(params, dropout).to(device)
     inputs = [torch.from_numpy(x).to(device) for x in inputs]
     named = dict(model.named_parameters())
     plain = [p for name, p in named.items() if p.ndim < 2]

@@ -18,14 +18,15 @@ def pytorch(case):
     state, data, _ = parts(case)
     return comm_step(
         jax.tree.map(np.asarray, state.params), [*data["data"].values()], lr=case["lr"],
-        weight_decay=WEIGHT_DECAY, threads=case["cores"],
+        weight_decay=WEIGHT_DECAY, dropout=case["dropout"], threads=case["cores"],
     )  # fmt: skip
 
 
 def parts(case):
     """The first state of a training, all data, and its step."""
     names = {f"sequence_{i}": (case["tokens"], width) for i, width in enumerate(case["features"])}
-    encoder = {"name": "transformer", "preset": "affect", "dim": 40, "dropout": 0.0}
+    dropout = dict.fromkeys(("dropout", "inner_dropout"), case["dropout"])
+    encoder = {"name": "transformer", "preset": "affect", "dim": 40, **dropout}
     config = {
         "name": "comm", "augment": _STILL, "width": 40, "converter": {"sequence": "tokens"},
         "encoder": {"name": "compact", "per_kind": {"sequence": encoder}},
