@@ -149,7 +149,7 @@ def tuned(label, base, **method):
 def smoke(cfg):
     """Makes every training two steps long, and generated data small."""
     if cfg.data.name == "synthetic":
-        cfg.data.options = dict(subjects=8, windows=32, test_subjects=2)
+        cfg.data.options.update(subjects=8, windows=32, test_subjects=2)
     for block in cfg.values():
         if hasattr(block, "steps"):
             block.update(steps=2, batch_size=48)

@@ -1,24 +1,20 @@
 """From a config to the graph of a run: everything checked, shapes known, nothing computed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
 from mmalign import budget, evaluation
+from mmalign.bound import Bound, binding_of, make_bound
 from mmalign.data import feed
 from mmalign.data.dataset import Dataset
 from mmalign.data.fingerprint import fingerprint
 from mmalign.graph import Node
+from mmalign.order import wanted
 from mmalign.run_checks import BUILT_IN, ON_STATISTICS, check_run
-from mmalign.stages import (
-    Stage,
-    expanded,
-    make_stage,
-    rehearse,
-    untrained,
-)
+from mmalign.stages import Stage, expanded, make_stage, rehearse, untrained
 
 RANDOM_STREAM = "Random encoder"  # seeds the weights of the untrained network
 
@@ -42,6 +38,7 @@ class Plan(NamedTuple):
     """The graph of a run.
 
     config: resolved, in plain Python. stages: {name: Stage}, each after those that it starts from.
+    bindings: {name of a block: Bound}, of which stages learn.
     rows: in the order of the table; `headline` is the method's own, the last of config.stages.
     report: the node that everything leads to.
     """
@@ -50,6 +47,7 @@ class Plan(NamedTuple):
     dataset: Dataset
     statistics: Mapping
     stages: Mapping[str, Stage]
+    bindings: Mapping[str, Bound]
     rows: tuple[Row, ...]
     headline: Row
     report: Node
@@ -69,40 +67,19 @@ def plan(config: ConfigDict, dataset: Dataset) -> Plan:
     given["encoder"] = budget.encoder(given["encoder"], given["budget"])
     data = Node("data", dataset.description.name, {"fingerprint": fingerprint(dataset)})
     statistics = feed.statistics(dataset)
-    stages = _stages(given, dataset, data, feed.arrays(dataset, statistics))
-    rows = _rows(given, dataset, data, stages)
+    stages, bindings = _stages(given, dataset, data, feed.arrays(dataset, statistics))
+    rows = _rows(given, dataset, data, stages, bindings)
     last = given["stages"][-1]
     headline = next(row for row in rows if row.name == last)
     inputs = [node for row in rows for node in row.evaluations.values()]
     spec = {"config": json.loads(config.to_json()), "rows": [(r.name, r.label) for r in rows]}
     report = Node("report", last, spec, (headline.embedding, *inputs))
-    return Plan(given, dataset, statistics, stages, rows, headline, report)
-
-
-def wanted(config: Mapping) -> Iterator[str]:
-    """Names of all blocks that have to be trained, each after those that it starts from."""
-    done = {}
-
-    def visit(name, path):
-        if name in path:
-            raise ValueError(f"stages start from each other: {' <- '.join((*path, name))}")
-        if name not in done:
-            block = config.get(name)
-            if not isinstance(block, Mapping) or "method" not in block:
-                asked = f", which stage {path[-1]!r} starts from" if path else ""
-                raise ValueError(f"config.{name}{asked} is missing, or without a method")
-            if block.get("source") is not None:
-                visit(block["source"], (*path, name))
-            done[name] = None
-
-    for name in (*config["stages"], *(row for row in config["rows"] if row not in BUILT_IN)):
-        visit(name, ())
-    return iter(done)
+    return Plan(given, dataset, statistics, stages, bindings, rows, headline, report)
 
 
 def _stages(config, dataset, data, arrays):
-    """{name: Stage} of all trainings, the untrained network among them if it has a row."""
-    stages, params = {}, {}
+    """All trainings, {name: Stage}, the untrained network among them if it has a row; bindings."""
+    stages, bindings, params = {}, {}, {}
     for block_name in wanted(config):
         for name, block, method in expanded(block_name, config, dataset):
             if block_name in config["stages"] and "labels" in method.needs:
@@ -110,7 +87,13 @@ def _stages(config, dataset, data, arrays):
                     f"config.stages: {block_name!r} learns from labels, which is for rows only"
                 )
             try:
-                stage = make_stage(name, block_name, block, method, config, data, dataset, stages)
+                named = binding_of(block)
+                if named is not None and named not in bindings:
+                    nodes = {other: made.node for other, made in stages.items()}
+                    bindings[named] = make_bound(named, config, dataset, data, nodes)
+                stage = make_stage(
+                    name, block_name, block, method, config, data, dataset, stages, bindings
+                )
                 params[name] = rehearse(stage, arrays, params.get(stage.source))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"stage {name!r}: {error}") from error
@@ -120,10 +103,10 @@ def _stages(config, dataset, data, arrays):
         stages["random_encoder"] = untrained(
             "random_encoder", BUILT_IN["random_encoder"], RANDOM_STREAM, config, dataset, first
         )
-    return stages
+    return stages, bindings
 
 
-def _rows(config, dataset, data, stages):
+def _rows(config, dataset, data, stages, bindings):
     names = dict.fromkeys((*config["rows"], config["stages"][-1]))
     missing = evaluation.missing_options(config["evaluation"].get("missing"), dataset.modalities)
     tried = _tried_without_sensors(names, config, stages) if missing["references"] else set()
@@ -153,6 +136,9 @@ def _rows(config, dataset, data, stages):
             if not stage.answers and stage is _fullest(trainings):
                 for what in ("label_free", *several):
                     found[what] = _evaluation(stage.name, what, config, z)
+            if stage.binding is not None:
+                pairs = bindings[stage.binding].node
+                found["binding"] = _evaluation(stage.name, "binding", config, pairs)
             if stage.method.common is not None:
                 found["across"] = _evaluation(stage.name, "across", config, z)
             if dataset.factors and name == headline:

@@ -35,7 +35,7 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         **{what: records for _, what, records in found if what == "information"},
         **{
             what: {row.label: records for row, records in of(what)}
-            for what in ("targets", "label_free", "across")
+            for what in ("targets", "label_free", "across", "binding")
         },
         "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
         "evaluation_seconds": evaluation_seconds,

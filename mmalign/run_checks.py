@@ -25,7 +25,8 @@ ON_STATISTICS = ("window_statistics", "random_forest")  # of them
 def check_run(config: Mapping, dataset: Dataset) -> None:
     """What concerns no single stage, and would otherwise fail when the training is over."""
     blocks = {k for k, block in config.items() if isinstance(block, Mapping) and "method" in block}
-    options.check("config", set(config) - blocks, KEYS, NEEDS)
+    bindings = {k for k, block in config.items() if isinstance(block, Mapping) and "bind" in block}
+    options.check("config", set(config) - blocks - bindings, KEYS, NEEDS)
     if taken := sorted(blocks & set(BUILT_IN)):
         raise ValueError(f"config.{taken[0]} has the name of a row that is built in: rename it")
     if not config["stages"]:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from mmalign import evaluation
+from mmalign import binding, evaluation
 from mmalign.data.dataset import TEST, TRAIN, Dataset
+from mmalign.data.pairs import Pairs
 from mmalign.files import read_arrays, write_arrays, write_text
 from mmalign.fit import Resources
 from mmalign.methods import JOINT
@@ -17,7 +18,7 @@ from mmalign.plan import Row
 from mmalign.report import plain
 from mmalign.stages import Stage
 
-ARRAYS, FOUND = "embedding.npz", "found.json"
+ARRAYS, FOUND, PAIRS = "embedding.npz", "found.json", "pairs.npz"
 
 
 def embed(folder: pathlib.Path, stage: Stage, variables: Mapping, use: Resources) -> None:
@@ -39,10 +40,24 @@ def load_embedding(folder: pathlib.Path) -> dict[str, np.ndarray]:
     return read_arrays(folder / ARRAYS)
 
 
+def bind(
+    folder: pathlib.Path, made: binding.Binding, parts: Mapping | None, use: Resources, seed: int
+) -> None:
+    """The pairs of a binding; parts: embeddings of all windows, where they are compared."""
+    pairs = binding.bind(made, parts, use.dataset, seed=seed, mesh=use.mesh)
+    write_arrays(folder / PAIRS, pairs._asdict())
+
+
+def load_pairs(folder: pathlib.Path) -> Pairs:
+    """What `bind` left."""
+    return Pairs(**read_arrays(folder / PAIRS))
+
+
 def evaluate(folder: pathlib.Path, node, row: Row, parts, variables, use: Resources) -> None:
     """One evaluation of a row.
 
-    node: what to find out, and how. parts: () -> embeddings. variables: () -> those of the stage.
+    node: what to find out, and how. parts: () -> embeddings, or the pairs that are looked at.
+    variables: () -> those of the stage.
     """
     found = EVALUATIONS[node.spec["what"]](node.spec, row, parts, variables, use)
     write_text(folder / FOUND, json.dumps(plain(found)) + "\n")
@@ -85,8 +100,12 @@ def _answered(row, logits, dataset, seed):
 def _missing(spec, row, parts, variables, use):
     """What the row still knows when sensors are missing."""
     options, dataset = spec["missing"], use.dataset
+    names = evaluation.tested_modalities(dataset)
     sets = evaluation.sensor_sets(
-        dataset.modalities, devices=options["devices"], limit=options["limit"], seed=spec["seed"]
+        names,
+        devices=options["devices"],
+        limit=options["limit"],
+        seed=spec["seed"],
     )
     if row.stage is None:
         answer = lambda present: evaluation.filled(parts(), dataset, present)[JOINT]
@@ -158,6 +177,12 @@ def _targets(spec, row, parts, variables, use):
     return evaluation.probe_targets(z[JOINT], use.dataset, spec["seed"])
 
 
+def _binding(spec, row, parts, variables, use):
+    """How good the pairs are that it learnt from."""
+    del spec, row, variables
+    return [*evaluation.binding_quality(use.dataset, parts())]
+
+
 EVALUATIONS = {
     "probe": _probe,
     "missing": _missing,
@@ -165,6 +190,7 @@ EVALUATIONS = {
     "label_free": _label_free,
     "across": _across,
     "targets": _targets,
+    "binding": _binding,
 }
 
 

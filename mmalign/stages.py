@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mmalign import budget, methods, options, training
+from mmalign import binding, budget, methods, options, training
+from mmalign.bound import Bound, binding_of
 from mmalign.data import feed, samplers
 from mmalign.data.dataset import Dataset
+from mmalign.data.pairs import Pairs
 from mmalign.graph import Node
 
 NEEDS = ("label", "method", "sampler", "batch_size", "steps", "optim")
@@ -27,6 +29,8 @@ class Stage(NamedTuple):
     block: of the config, resolved. method, sampler, tx: what it names, made.
     source, patterns: the earlier stage that it starts from, and the parameters it takes.
     node: of the graph.
+    binding: the block whose pseudo-pairs it learns from; until they are found its sampler has as
+      many that stand for them.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Stage(NamedTuple):
     source: str | None
     patterns: tuple[str, ...]
     node: Node
+    binding: str | None = None
 
     @property
     def labelled(self) -> bool:
@@ -135,10 +140,11 @@ def _stopping(block):
 
 def make_stage(
     name: str, block_name: str, block: Mapping, method: methods.Method, config: Mapping, data: Node,
-    dataset: Dataset, earlier: Mapping[str, Stage],
+    dataset: Dataset, earlier: Mapping[str, Stage], bindings: Mapping[str, Bound],
 ) -> Stage:  # fmt: skip
     """The stage of a resolved block.
 
+    bindings: those that its sampler may name.
     Raises: ValueError, naming the key, for what does not fit.
     """
     for key in ("steps", "batch_size"):
@@ -152,8 +158,10 @@ def make_stage(
             f"source is {source!r}, warm_start {patterns!r}; a warm start needs patterns and one "
             f"of the stages before it: {options.listed(earlier, sort=False)}"
         )
+    named = binding_of(block)
+    found = None if named is None else binding.expected(bindings[named].binding)
     sampler = samplers.create(
-        block["sampler"], dataset, batch_size=block["batch_size"], seed=config["seed"]
+        block["sampler"], dataset, batch_size=block["batch_size"], seed=config["seed"], found=found
     )
     steps = budget.steps(block["steps"], sampler, config["budget"])
     resolved: dict[str, Any] = {**block, "batch_size": sampler.batch_size, "steps": steps}
@@ -164,12 +172,29 @@ def make_stage(
             f"{options.listed(sampler.gives)}"
         )
     inputs = (data,) if source is None else (data, earlier[source].node)
+    inputs += () if named is None else (bindings[named].node,)
     spec = {key: value for key, value in resolved.items() if key not in ("label", "source")}
     spec |= {"method": method_options(resolved, config), "seed": config["seed"], "stream": name}
+    if named is not None:  # its node is an input
+        spec["sampler"] = {k: v for k, v in resolved["sampler"].items() if k != "pairs"}
     tx = training.make_optimizer(resolved["optim"], steps)
     node = Node("training", name, spec, inputs)
     return Stage(name, block_name, resolved["label"], resolved, method, sampler, tx, source,
-                 tuple(patterns), node)  # fmt: skip
+                 tuple(patterns), node, named)  # fmt: skip
+
+
+def bound_stage(stage: Stage, pairs: Pairs, dataset: Dataset) -> Stage:
+    """The stage with the pairs that were found, in place of those that stood for them."""
+    sampler = samplers.create(
+        stage.block["sampler"], dataset, batch_size=stage.block["batch_size"],
+        seed=stage.node.spec["seed"], found=pairs,
+    )  # fmt: skip
+    if sampler.batch_size != stage.block["batch_size"]:
+        raise ValueError(
+            f"stage {stage.name!r}: binding {stage.binding!r} leaves {sampler.windows} examples,"
+            f" and a batch has {stage.block['batch_size']}: lower batch_size or bind.threshold"
+        )
+    return stage._replace(sampler=sampler)
 
 
 def untrained(

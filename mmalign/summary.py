@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmalign.data.concerns import concerns
-from mmalign.data.dataset import SPLITS, UNKNOWN
+from mmalign.data.dataset import COMPLETE, SPLITS, UNKNOWN
 from mmalign.plan import Plan
 
 
@@ -22,7 +22,7 @@ def summary(planned: Plan) -> str:
 
 def _data(dataset):
     parts = []
-    for name, split in SPLITS.items():
+    for name, split in (SPLITS | {"complete copies": COMPLETE}).items():
         rows = dataset.split == split
         people = set(dataset.group[rows].tolist()) - {UNKNOWN}
         if rows.any():

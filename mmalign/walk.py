@@ -10,11 +10,12 @@ import jax
 
 from mmalign import fit, plan, report, score, training
 from mmalign.data import catalogue
+from mmalign.data.pairs import Pairs
 from mmalign.described import describe_run
 from mmalign.graph import Store
 from mmalign.pace import Pace
 from mmalign.published import publish, write_report
-from mmalign.stages import first_batch
+from mmalign.stages import bound_stage, first_batch
 from mmalign.summary import summary
 from mmalign.workdir import claim
 
@@ -66,9 +67,24 @@ class Walk:
 
         def make(folder):
             source = None if stage.source is None else self.variables(stage.source)
-            return fit.fit(folder, stage, self.use, source)
+            learning = stage
+            if stage.binding is not None:
+                learning = bound_stage(stage, self.pairs(stage.binding), self.use.dataset)
+            return fit.fit(folder, learning, self.use, source)
 
         return self._store.get(stage.node, make)
+
+    def pairs(self, name: str) -> Pairs:
+        """What a binding found."""
+        bound = self._plan.bindings[name]
+
+        def make(folder):
+            parts = None
+            if bound.embedding is not None:
+                parts = self._embedding(self._plan.stages[bound.binding.features], bound.embedding)
+            score.bind(folder, bound.binding, parts, self.use, bound.node.spec["seed"])
+
+        return score.load_pairs(self._store.get(bound.node, make))
 
     def report(self, folder: pathlib.Path) -> None:
         """Everything else first, then results.json, report.html and metrics.jsonl in the folder."""
@@ -104,16 +120,22 @@ class Walk:
         row, node = next(
             (row, row.embedding) for row in self._plan.rows if row.name == name and row.embedding
         )
+        return self._embedding(row.stage, node)
+
+    def _embedding(self, stage, node):
+        """Embeddings by a stage, None for window statistics."""
 
         def make(folder):
-            if row.stage is None:
+            if stage is None:
                 return score.describe_windows(folder, self.use)
-            return score.embed(folder, row.stage, self.variables(name), self.use)
+            return score.embed(folder, stage, self.variables(stage.name), self.use)
 
         return score.load_embedding(self._store.get(node, make))
 
     def _evaluation(self, row, node):
         parts, variables = (functools.partial(f, row.name) for f in (self.parts, self.variables))
+        if node.spec["what"] == "binding":
+            parts = functools.partial(self.pairs, row.stage.binding)
 
         def make(folder):
             start = time.perf_counter()

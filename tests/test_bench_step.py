@@ -72,7 +72,8 @@ def test_a_run_measures_every_form_apart_and_writes_what_it_found(
     assert step.main([method, "--quick", "--rounds=2", f"--out={tmp_path}"]) == ""
     turns = ["--form=ours", "--form=pytorch"]  # compared first, without dropout
     assert [args[1] for args in started[1:]] == 2 * [*turns, *turns, *turns[::-1]]
-    without = [json.loads(args[2].removeprefix("--case=")).get("dropout") == 0 for args in started[1:]]
+    cases = [json.loads(args[2].removeprefix("--case=")) for args in started[1:]]
+    without = [case.get("dropout") == 0 for case in cases]
     assert without[:2] == without[6:8] == [True, True]
     assert {args[0] for args in started[1:]} == {method}
     stored = json.loads((tmp_path / f"{method}-a-test-cpu-quick.json").read_text())

@@ -8,6 +8,7 @@ from mmalign import options
 from mmalign.data import folds, standardise
 from mmalign.data.dataset import Dataset, check
 from mmalign.data.incomplete import incomplete
+from mmalign.data.parties import dealt
 
 # name -> module:function; imported when asked for
 SOURCES = {
@@ -41,6 +42,8 @@ def load(config: Mapping) -> Dataset:
       and for any data set
         `folds`, `fold`, `fold_seed`, `folds_of`: as `folds.hold_out` takes them; no folds: its own
         split.
+        `parties`, `test_modalities`, `parties_seed`: as `parties.dealt` takes them; none: windows
+        as they are.
         `missing`: as `incomplete` takes it, or None.
         `standardise`: "training", channels by the training windows' statistics, in the step; or
         "subject", by each subject's own before that (`standardise.by_subject`).
@@ -57,6 +60,13 @@ def load(config: Mapping) -> Dataset:
             config.get("fold", 0),
             seed=config.get("fold_seed", 0),
             of=config.get("folds_of", "all"),
+        )
+    if config.get("parties"):
+        dataset = dealt(
+            dataset,
+            config["parties"],
+            test=config.get("test_modalities"),
+            seed=config.get("parties_seed", 0),
         )
     if config.get("missing"):
         dataset = incomplete(dataset, config["missing"])

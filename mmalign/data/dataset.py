@@ -1,12 +1,12 @@
 """What a data set is: aligned windows per modality, what is known of each, a description."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-TRAIN, TEST, VALIDATION = 0, 1, 2  # values of `split`
+TRAIN, TEST, VALIDATION, COMPLETE = 0, 1, 2, 3  # values of `split`
 SPLITS = {"train": TRAIN, "test": TEST, "validation": VALIDATION}
 UNKNOWN = -1  # of `group` and of targets but real ones; also the row of an absent window
 LABEL = "label"  # the task that is meant where none is named
@@ -35,6 +35,7 @@ class Description:
     class_names: of the target "label".
     kind: {modality: one of RANKS}, those left out are series.
     targets: {task: Task} of the targets beside "label".
+    sources: names of the data sets that windows came from, of `Dataset.source`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Description:
     licence: str = ""
     kind: Mapping[str, str] = dataclasses.field(default_factory=dict)
     targets: Mapping[str, Task] = dataclasses.field(default_factory=dict)
+    sources: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,12 +60,15 @@ class Dataset:
     present: {modality: bool [n]}; where False the input is zeros and must not be read.
     targets: {task: [n, ...]}, as `Task` says; "label" is the default one.
     group: int32 [n], the subject; splits never cut through one. -1 = unknown.
-    split: int8 [n], TRAIN, TEST or VALIDATION.
+    split: int8 [n], TRAIN, TEST, VALIDATION, or COMPLETE: copies of training windows with sensors
+      that those lack, see `parties.dealt`.
     recording, position: int32 [n], the recording a window was cut from and its place in time there;
       consecutive windows of one recording are neighbours.
     valid: {modality: bool [n, time]} of series with gaps inside their windows; where False the
       sample is zeros and must not be read. False throughout where the modality is absent.
-    source: int32 [n], which data set a window came from; None: all from one.
+    source: int32 [n], which data set a window came from, -1 = none; None: all from one.
+    untold: int32 [n], labels that are kept from trainings and probes, -1 elsewhere: what is found
+      without labels is judged by them. None: there are none.
     factors: {name: float32 [n, k]}, the generating factors where they are known (synthetic data).
     """
 
@@ -77,6 +82,7 @@ class Dataset:
     description: Description
     valid: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     source: np.ndarray | None = None
+    untold: np.ndarray | None = None
     factors: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -112,6 +118,26 @@ class Dataset:
             for task in self.targets
         }
 
+    def source_numbers(self) -> np.ndarray:
+        """Int32 [n], `source`, zeros where all windows are from one."""
+        return np.zeros(len(self), np.int32) if self.source is None else self.source
+
+    def sources(self, named: str | int | Sequence[str | int]) -> list[int]:
+        """Numbers of sources that are given by name or number, one or several.
+
+        Raises: ValueError for one without a training window.
+        """
+        names, there = self.description.sources, self.source_numbers()[self.split == TRAIN]
+        found = [n for n in np.unique(there).tolist() if n != UNKNOWN]
+        out = []
+        for name in [named] if isinstance(named, str | int) else named:
+            number = names.index(name) if name in names else name
+            if number not in found:
+                shown = [names[n] if names else n for n in found]
+                raise ValueError(f"sampler.source must be one of {shown}, got {name!r}")
+            out.append(number)
+        return out
+
     def select(self, rows: np.ndarray) -> "Dataset":
         """The data set of some rows alone, in their order; `rows`: ints [k] or bool [n]."""
         columns = {}
@@ -122,6 +148,22 @@ class Dataset:
             elif isinstance(column, np.ndarray):
                 columns[field.name] = column[rows]
         return dataclasses.replace(self, **columns)
+
+
+def concatenated(datasets: Sequence[Dataset]) -> Dataset:
+    """The windows of data sets with the same modalities and targets, and the first's description.
+
+    People and recordings are not renumbered: the same number is the same person in all of them.
+    """
+    first = datasets[0]
+    columns = {}
+    for field in dataclasses.fields(first):
+        of = [getattr(dataset, field.name) for dataset in datasets]
+        if isinstance(of[0], Mapping):
+            columns[field.name] = {key: np.concatenate([x[key] for x in of]) for key in of[0]}
+        elif isinstance(of[0], np.ndarray):
+            columns[field.name] = np.concatenate(of)
+    return dataclasses.replace(first, **columns)
 
 
 def check(dataset: Dataset) -> Dataset:

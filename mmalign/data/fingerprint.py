@@ -38,7 +38,7 @@ def _arrays(dataset):
     for field in ("inputs", "present", "valid", "targets", "factors"):
         for name, x in sorted(getattr(dataset, field).items()):
             yield f"{field}/{name}", np.asarray(x)
-    for field in ("group", "split", "recording", "position", "source"):
+    for field in ("group", "split", "recording", "position", "source", "untold"):
         column = getattr(dataset, field)
         if column is not None:
             yield field, np.asarray(column)

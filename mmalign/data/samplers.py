@@ -14,9 +14,10 @@ import numpy as np
 
 from mmalign import options
 from mmalign.data import missing_patterns
-from mmalign.data.dataset import TRAIN, Dataset
+from mmalign.data.dataset import COMPLETE, TRAIN, Dataset
 from mmalign.data.missingness import simulate
 from mmalign.data.movement import levels
+from mmalign.data.pairs import Pairs, examples
 from mmalign.data.runs import sequences
 from mmalign.data.subsets import labels_divided, nested, of_people
 
@@ -45,7 +46,9 @@ class Sampler(NamedTuple):
         return seen if self.weights is None else seen | {"weight": self.weights(step)}
 
 
-def create(config: Mapping, dataset: Dataset, *, batch_size: int, seed: int) -> Sampler:
+def create(
+    config: Mapping, dataset: Dataset, *, batch_size: int, seed: int, found: Pairs | None = None
+) -> Sampler:
     """The sampler that a config describes.
 
     Args:
@@ -53,18 +56,27 @@ def create(config: Mapping, dataset: Dataset, *, batch_size: int, seed: int) -> 
       dataset: only its training windows are used.
       batch_size: most windows of a step, a multiple of `length`.
       seed: chooses the subset and the order.
+      found: pseudo-pairs, of the binding that `config["pairs"]` names.
     Raises: ValueError naming the option, when there are no two windows to draw, or a pattern of
       missing sensors cannot be drawn.
     """
     given = dict(config)
     kind = given.pop("kind", None)
     options.known("sampler", kind, KINDS)
+    if kind == "bound":
+        given.pop("pairs", None)  # the name of the binding that found them
+        return options.call("sampler 'bound'", bound, given, dataset, batch_size, seed, found=found)
     return options.call(f"sampler {kind!r}", KINDS[kind], given, dataset, batch_size, seed)
 
 
-def unpaired(dataset: Dataset, batch_size: int, seed: int, *, length: int = 1) -> Sampler:
-    """Each modality drawn on its own, in runs of `length` consecutive windows."""
-    train = dataset.split == TRAIN
+def unpaired(
+    dataset: Dataset, batch_size: int, seed: int, *, length: int = 1, source: Any = None
+) -> Sampler:
+    """Each modality drawn on its own, in runs of `length` consecutive windows.
+
+    source: as of `paired`.
+    """
+    train = _trained_on(dataset, source)
     units = {m: sequences(dataset, train & dataset.present[m], length) for m in dataset.modalities}
     take = _units_of(batch_size, length, min(map(len, units.values())), "training windows")
     return Sampler(
@@ -84,7 +96,8 @@ def paired(
     people: int | None = None,
     length: int = 1,
     missing: Mapping | None = None,
-    source: int | None = None,
+    source: Any = None,
+    complete: bool = False,
 ) -> Sampler:
     """The same windows for all modalities, those in which two or more are present.
 
@@ -95,12 +108,12 @@ def paired(
         k + 1; None: from everyone. Not together with a fraction.
       length: consecutive windows of a run.
       missing: a pattern of `missingness.simulate`; what it hides has row -1.
-      source: only windows of this one of the data's sources; None: all.
+      source: only windows of this one of the data's sources, or of several, by name or number;
+        None: all.
+      complete: see the windows of parties with all their sensors, as none of them has them.
     """
     together = sum(dataset.present.values()) >= 2
-    if source is not None:
-        together &= _of_source(dataset, source)
-    units = sequences(dataset, (dataset.split == TRAIN) & together, length)
+    units = sequences(dataset, _trained_on(dataset, source, complete) & together, length)
     chosen = "pairs"
     if people is not None:
         if fraction not in (None, 1):
@@ -144,16 +157,45 @@ def labelled(
     return Sampler(rows, batch_size, len(units), frozenset({"pairs", "labels"}))
 
 
-KINDS = {"unpaired": unpaired, "paired": paired, "labelled": labelled}
+def bound(
+    dataset: Dataset, batch_size: int, seed: int, *, found: Pairs, originals: bool = True,
+    shared_slot: str = "zero", weight: str = "log", natural_weight: float = 1.0,
+    normalise: bool = False,
+) -> Sampler:  # fmt: skip
+    """Pseudo-pairs of a binding, and the windows of its sources as they are, with weights.
+
+    Args:
+      found: the pairs; a config names their binding as `pairs`.
+      originals, shared_slot, weight, natural_weight: as `pairs.examples` takes them.
+      normalise: whether the weights of a batch have the mean 1.
+    """
+    made = examples(
+        dataset, found, originals=originals, shared_slot=shared_slot, weight=weight,
+        natural_weight=natural_weight,
+    )  # fmt: skip
+    units = np.arange(len(made.weight), dtype=np.int32)[:, None]
+    take = _units_of(batch_size, 1, len(units), "examples of a binding")
+    at = lambda step: _sample(units, take, seed, "bound", step)
+
+    def weights(step):
+        w = made.weight[at(step)]
+        return w / max(w.mean(), 1e-6) if normalise else w
+
+    rows = lambda step: {m: row[at(step)] for m, row in made.rows.items()}
+    return Sampler(rows, take, len(units), frozenset({"pairs", "weights"}), weights)
 
 
-def _of_source(dataset, source):
-    """Bool [n]: windows of a source. ValueError where there are none to train on."""
-    of = np.zeros(len(dataset), int) if dataset.source is None else dataset.source
-    found = np.unique(of[dataset.split == TRAIN]).tolist()
-    if source not in found:
-        raise ValueError(f"sampler.source must be one of {found}, got {source}")
-    return of == source
+KINDS = {"unpaired": unpaired, "paired": paired, "labelled": labelled, "bound": bound}
+
+
+def _trained_on(dataset, source, complete=False):
+    """Bool [n]: windows to train on, of some sources or of all."""
+    if complete and not (dataset.split == COMPLETE).any():
+        raise ValueError("sampler.complete: the data have no windows of parties, see data.parties")
+    rows = dataset.split == (COMPLETE if complete else TRAIN)
+    if source is not None:
+        rows &= np.isin(dataset.source_numbers(), dataset.sources(source))
+    return rows
 
 
 def _shown(dataset, walk, pattern, seed):

@@ -1,5 +1,6 @@
 """Embeddings in, numbers out: probes, what needs no labels, reference rows, missing sensors."""
 
+from mmalign.evaluation.bound import binding_quality
 from mmalign.evaluation.embedding import embed_all
 from mmalign.evaluation.factors import factor_r2
 from mmalign.evaluation.features import filled, window_statistics
@@ -18,6 +19,7 @@ from mmalign.evaluation.protocols import (
     labelled_rows,
     record,
     test_rows,
+    tested_modalities,
 )
 from mmalign.evaluation.reference import majority, raw_features
 from mmalign.evaluation.retrieval import retrieval, transfer
@@ -35,6 +37,7 @@ __all__ = [
     "across_sensors",
     "alignment",
     "alpha_req",
+    "binding_quality",
     "chance",
     "default_cells",
     "embed_all",
@@ -62,6 +65,7 @@ __all__ = [
     "sensor_sets",
     "summarise",
     "test_rows",
+    "tested_modalities",
     "transfer",
     "uniformity",
     "window_statistics",

@@ -54,7 +54,8 @@ def evaluate(
     Args:
       rows: {row name: {part: [n, d]}}, row i of an array embeds window i of the data set.
       dataset: Dataset; its `label`, `group` and `split` are read, its inputs are not.
-      cells: which Cells to compute; those whose part a row lacks are skipped. None: default_cells.
+      cells: which Cells to compute; those whose part a row lacks are skipped. None: default_cells
+        of the modalities that some test window has.
       fractions: of the labels, for the default cells.
       seed: of the labelled subsets and of the folds.
       progress: called with each record as it is ready, or None.
@@ -68,7 +69,7 @@ def evaluate(
                 f"row {row!r}, part {part!r}: {len(z)} embeddings for {len(dataset)} windows"
             )
     if cells is None:
-        cells = default_cells(dataset.modalities, fractions)
+        cells = default_cells(tested_modalities(dataset), fractions)
     cells = [Cell._make(cell) for cell in cells]
     test = test_rows(dataset)
     subsets = {
@@ -111,6 +112,12 @@ def test_rows(dataset: Dataset) -> np.ndarray:
     if not len(rows):
         raise ValueError(f"data set {dataset.description.name!r} has no labelled test window")
     return rows
+
+
+def tested_modalities(dataset: Dataset) -> list[str]:
+    """Modalities that some labelled test window has."""
+    test = test_rows(dataset)
+    return [m for m in dataset.modalities if dataset.present[m][test].any()]
 
 
 test_rows.__test__ = False  # a function of this package, not a test to collect

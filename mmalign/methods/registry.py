@@ -37,6 +37,7 @@ METHODS = {
     "infomae": f"{_HOME}.infomae:create",
     "joint_autoencoder": f"{_HOME}.joint_autoencoder:create",
     "mae": f"{_HOME}.mae:create",
+    "mmbind": f"{_HOME}.mmbind:create",
     "simclr": f"{_HOME}.simclr:create",
     "simsiam": f"{_HOME}.simsiam:create",
     "symile": f"{_HOME}.joint_contrast:create_symile",

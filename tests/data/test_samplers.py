@@ -325,8 +325,8 @@ def test_a_sampler_says_what_it_gives(dataset, kind, gives):
 
 def test_what_does_not_fit_is_refused(dataset):
     for config, said in [
-        ({"kind": "pared"}, r"'pared' .did you mean 'paired'.*; there is labelled, paired, unp"),
-        ({}, "no sampler is called None; there is labelled, paired, unpaired"),
+        ({"kind": "pared"}, r"'pared' .did you mean 'paired'.*; there is bound, labelled, p"),
+        ({}, "no sampler is called None; there is bound, labelled, p"),
         (
             {"kind": "unpaired", "fraction": 0.1},
             "sampler 'unpaired' is called 'fraction'; .* length",

@@ -16,6 +16,7 @@ import pytest
 
 from mmalign import main as program
 from mmalign import training, walk
+from mmalign.evaluation import penalty
 
 ROOT = pathlib.Path(__file__).parents[2]
 _data_mesh = training.data_mesh
@@ -170,6 +171,19 @@ def devices(monkeypatch):
     return lambda count: use_devices(monkeypatch, count)
 
 
+def _choose_quickly(monkeypatch):
+    """A probe's strength is chosen on one draw of two folds: no test here is about the choice."""
+    monkeypatch.setattr(penalty, "_MOST_DRAWS", 1)
+    monkeypatch.setattr(penalty, "FOLDS", 2)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_choices():
+    with pytest.MonkeyPatch.context() as patch:
+        _choose_quickly(patch)
+        yield
+
+
 def artifacts(folder):
     """{kind-name: folder} of all artifacts of a workdir."""
     found = sorted((folder / "artifacts").iterdir())
@@ -183,6 +197,7 @@ def run_small():
     def run(config, folder):
         with pytest.MonkeyPatch.context() as patch:
             use_devices(patch, 1)
+            _choose_quickly(patch)  # a fixture of the session comes before those of a module
             return walk.run(config, folder)
 
     return run

@@ -21,6 +21,7 @@ OPTIONS = {
     "supcon": {"projector": PROJECTOR}, "factorcl": {"out": 6, "hidden": 8},
     "cmc": {"projector": PROJECTOR}, "cocoa": {"projector": PROJECTOR},
     "gmc": {"projector": PROJECTOR}, "simclr": {"projector": PROJECTOR},
+    "mmbind": {"head": (12, 10)},
     "simsiam": {"projector": PROJECTOR, "bottleneck": 4},
     "cpc": {"pieces": 4, "horizon": 2, "context": 8},
     "infomae": {"negatives": 2, "stem": {"features": (8,), "out": 8},

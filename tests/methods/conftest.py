@@ -36,6 +36,7 @@ CONFIGS = {
     "cross_self": {"head": (12, 10)},
     "factorcl": {"out": 6, "hidden": 8},
     "gram": {"out": 6},
+    "mmbind": {"head": (12, 10)},
     "symile": {"out": 6},
     "supcon": {"projector": PROJECTOR},
     "supcon_tuned": {"base": {"name": "mae", "mask_ratio": 0.5, "shared": 4, "private": 6}},

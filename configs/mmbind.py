@@ -1,0 +1,110 @@
+"""MMBind: one model from people who have one pair of sensors and others who have another pair.
+
+python -m mmalign --config=mmbind                                 # embedded data
+python -m mmalign --config=mmbind:uci_har --config.data.dir=FOLDER
+python -m mmalign --config=mmbind:sp_sw_har --config.data.dir=FOLDER
+python -m mmalign --config=mmbind:npz --config.data.path=windows.npz \
+    --config.data.parties.first.modalities="('acc','gyro')" ...
+python -m mmalign --config=mmbind:smoke                           # two steps
+
+The training people are dealt out: `first` have sensors a and c, `second` b and c, and nobody has
+labels; `labelled`, a few others, have a and b with labels, as the test people have. An autoencoder
+of c finds for each window of the first the most similar one of the second, and the other way round
+(`binding`); MMBind learns from these pseudo-pairs and from the windows as they are.
+
+The table: a network from the few labels alone (lower bound), autoencoders of each sensor, masked
+multimodal learning from the windows as they are (MIM), dual contrast with c (DCM), partners drawn
+at random, MMBind, and the same from windows with all sensors (upper bound). More rows on demand:
+'mpm', 'imagebind', 'unweighted', 'reference_slot', 'present', 'fine_tuned'. What is shared says
+`--config.binding.bind.shared`; how pairs are found `--config.binding.bind.by`, `.k`, `.mutual`,
+`.threshold`.
+"""
+
+from ml_collections import config_dict
+
+from mmalign.configs import common
+
+# (c, which both have; a; b)
+SENSORS = {
+    "synthetic": ("acc", "emg", "gyro"),
+    "uci_har": ("total_acc", "body_acc", "gyro"),
+    "sp_sw_har": ("phone_acc", "phone_gyro", "watch_acc"),
+    "npz": None,
+}
+_SHARES = {"first": 0.4, "second": 0.4, "labelled": 0.2}  # of the training people
+_UNLABELLED = ("first", "second")
+
+
+def get_config(arg=""):
+    """Config of a run; `arg` names a data set, see `common.arguments`."""
+    data, smoke = common.arguments(arg, data=tuple(SENSORS))
+    cfg = common.config(data)
+    _parties(cfg, SENSORS[data])
+    if data == common.TOY:
+        cfg.data.options.sensors = SENSORS[data]
+    cfg.evaluation.fractions = (0.02, 0.1, 0.3, 1.0)
+    cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
+    cfg.supervised.label = "Lower bound"
+    cfg.autoencoder = common.training(
+        "Unimodal autoencoders", 1e-3, method=dict(name="autoencoder", augment=None),
+        sampler=dict(kind="unpaired", source=_UNLABELLED),
+    )  # fmt: skip
+    cfg.binding = dict(bind=_bind(by="features", features="autoencoder"))
+    cfg.random_pairs = dict(bind=_bind(by="random"))
+    paired = dict(kind="paired", source=_UNLABELLED)
+    cfg.mim = _contrast("MIM", paired)
+    cfg.mpm = _contrast("MPM", paired, prompt=True)
+    shared = config_dict.placeholder(str) if SENSORS[data] is None else SENSORS[data][0]
+    cfg.dcm = _contrast("DCM", paired, views="two", anchor=shared)
+    cfg.imagebind = common.training(
+        "ImageBind-like", 1e-3, method=dict(name="cross"), sampler=paired, source="autoencoder",
+        warm_start=(rf"sensors/{shared}/encoder",),
+    )  # fmt: skip
+    cfg.imagebind.optim.freeze = (f"sensors/{shared}/encoder",)
+    cfg.random_binding = _contrast("Random binding", _bound("random_pairs"))
+    cfg.unweighted = _contrast("MMBind, unweighted", _bound("binding", weight="one"))
+    cfg.reference_slot = _contrast(
+        "MMBind, the reference's own c", _bound("binding", shared_slot="reference")
+    )
+    cfg.present = _contrast("MMBind, what is present", _bound("binding"), views="present")
+    cfg.mmbind = _contrast("MMBind", _bound("binding"))
+    cfg.upper = _contrast("Upper bound", dict(kind="paired", complete=True, source=_UNLABELLED))
+    cfg.fine_tuned = common.head("MMBind, fine-tuned", "mmbind")
+    cfg.stages = ("mmbind",)
+    cfg.rows = ("chance", "window_statistics", "random_encoder", "supervised", "autoencoder", "mim",
+                "dcm", "random_binding", "upper", "mmbind")  # fmt: skip
+    if smoke:
+        common.smoke(cfg)
+    return cfg
+
+
+def _parties(cfg, sensors):
+    """Who has what of the data."""
+    c, a, b = sensors or (None, None, None)
+    of = {"first": (a, c), "second": (b, c), "labelled": (a, b)} if sensors else {}
+    cfg.data.parties = {
+        name: dict(modalities=of.get(name, ()), people=share, labels=name == "labelled")
+        for name, share in _SHARES.items()
+    }
+    cfg.data.test_modalities = (a, b) if sensors else ()
+    cfg.data.parties_seed = 0
+
+
+def _bind(**options):
+    """A binding, all of its options to be changed."""
+    number = config_dict.placeholder(float)
+    text, whole = config_dict.placeholder(str), config_dict.placeholder(int)
+    named = dict(sources=_UNLABELLED, shared=text)
+    return dict(**named, k=1, mutual=False, threshold=number, partners=whole) | options
+
+
+def _bound(pairs, **options):
+    """Sampler of pseudo-pairs."""
+    given = dict(originals=True, shared_slot="zero", weight="log", natural_weight=1.0)
+    return dict(kind="bound", pairs=pairs, **given | options)
+
+
+def _contrast(label, sampler, **method):
+    """Block of a training by MMBind's loss."""
+    given = dict(name="mmbind", head=(128, 64), views="slots", fill=0.0, temperature=0.07)
+    return common.training(label, 1e-3, method=given | method, sampler=sampler)
