@@ -39,6 +39,7 @@ def describe(dataset: Dataset, statistics: Mapping | None = None) -> dict[str, A
                 "rate_hz": d.rate_hz.get(m), "unit": d.unit.get(m, "")}
             for m, kind in dataset.kinds.items()
         },
+        **({"sources": [*d.sources]} if d.sources else {}),
         "citation": d.citation,
         "licence": d.licence,
     }  # fmt: skip

@@ -22,6 +22,7 @@ SOURCES = {
     "pamap2": "mmalign.data.pamap2:load",
     "wesad": "mmalign.data.wesad:load",
     "multibench": "mmalign.data.multibench:load",
+    "union": "mmalign.data.union:load",
     "npz": "mmalign.data.npz:load",
 }
 AUTO = "auto"  # the user's own windows where there is a `path`, else the embedded data

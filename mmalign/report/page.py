@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from mmalign.report import curves, sections, spaces
+from mmalign.report.bound import bound
 from mmalign.report.look import document, picture, resolved_config, section
 from mmalign.report.targets import targets
 
@@ -29,9 +30,9 @@ def write(
         it shown in the header, lists and mappings by their items; "summary": {name: value}, shown
         there too; "records": as `evaluation.evaluate` returns; "headline": the row whose confusion
         matrix is shown (default: the last record's); "information": {part: {factor: R^2}};
-        "missing": as `evaluation.missing_sensors` returns; "targets", "label_free", "across":
-        {row: as `evaluation.probe_targets`, `without_labels`, `across_sensors` return}; "config":
-        the resolved config.
+        "missing": as `evaluation.missing_sensors` returns; "targets", "label_free", "across",
+        "binding": {row: as `evaluation.probe_targets`, `without_labels`, `across_sensors`,
+        `binding_quality` return}; "config": the resolved config.
       metrics: the lines of metrics.jsonl, {"step": int, "<stage>/<metric>": float}.
       embedding, label: [n, d] and [n], joint embeddings of the test windows for the map.
     Returns: path of the page.
@@ -49,6 +50,7 @@ def write(
         sections.information(results.get("information")),
         spaces.label_free(results.get("label_free")),
         spaces.across(results.get("across")),
+        bound(results.get("binding"), data.get("sources", ())),
         _curves(metrics),
         resolved_config(results.get("config")),
     ]

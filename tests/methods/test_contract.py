@@ -24,7 +24,8 @@ NEEDS = {
     "cpc": set(), "cross": PAIRS, "cross_self": PAIRS, "crossl": PAIRS, "factorcl": PAIRS,
     "gmc": PAIRS, "gram": PAIRS, "infmasking": PAIRS, "infomae": {"pairs", "sequences"},
     "joint_autoencoder": PAIRS, "mae": set(), "mmbind": PAIRS, "simclr": PAIRS,
-    "simsiam": PAIRS, "supcon": LABELS, "supcon_tuned": LABELS, "supervised": LABELS, "symile": PAIRS,
+    "simsiam": PAIRS, "supcon": LABELS, "supcon_tuned": LABELS, "supervised": LABELS,
+    "symile": PAIRS,
 }  # fmt: skip
 SIDE_BY_SIDE = {"autoencoder", "cmc", "cocoa", "cpc", "cross", "cross_self", "factorcl",
                 "gmc", "gram", "joint_autoencoder", "mae", "mmbind", "simclr", "simsiam", "supcon",
