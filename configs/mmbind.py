@@ -94,8 +94,8 @@ def _bind(**options):
     """A binding, all of its options to be changed."""
     number = config_dict.placeholder(float)
     text, whole = config_dict.placeholder(str), config_dict.placeholder(int)
-    named = dict(sources=_UNLABELLED, shared=text)
-    return dict(**named, k=1, mutual=False, threshold=number, partners=whole) | options
+    named = dict(sources=_UNLABELLED, shared=text, partners=whole)
+    return dict(**named, k=1, mutual=False, threshold=number, centre=False) | options
 
 
 def _bound(pairs, **options):

@@ -46,7 +46,8 @@ class Binding(NamedTuple):
 def create(
     dataset: Dataset, *, by: str = "features", features: str | None = None,
     shared: str | None = None, sources: tuple | None = None, k: int = 1, mutual: bool = False,
-    threshold: float | None = None, partners: int | None = None, similarity: str | None = None,
+    threshold: float | None = None, centre: bool = False, partners: int | None = None,
+    similarity: str | None = None,
 ) -> Binding:  # fmt: skip
     """A binding of sources (MMBind, Ouyang et al. 2025, arXiv:2411.12126).
 
@@ -64,6 +65,9 @@ def create(
       k: partners of a window, of features.
       mutual: whether only those stay that are among each other's k.
       threshold: least similarity, of features.
+      centre: whether the mean embedding of both sources is taken out first. Cosines of
+        autoencoders' features are all close to 1, and weights by them nearly alike; the released
+        code leaves it in.
       partners: of a window by class, drawn at random; None: all of its class.
       similarity: .npy file of [classes, classes], how alike the classes' names are.
     Raises: ValueError for sources without a common modality, without windows or without labels.
@@ -89,7 +93,9 @@ def create(
         find, most = _at_random, sum(len(way.queries) for way in found)
     else:
         found = tuple(_of_common(dataset, numbers, shared))
-        find = functools.partial(_by_features, k=k, mutual=mutual, threshold=threshold)
+        find = functools.partial(
+            _by_features, k=k, mutual=mutual, threshold=threshold, centre=centre
+        )
         most = sum(min(k, len(way.keys)) * len(way.queries) for way in found)
     return Binding(by, features, found, most, find)
 
@@ -164,9 +170,11 @@ def name_of(dataset: Dataset, source: int) -> str:
     return names[source] if names else f"source {source}"
 
 
-def _by_features(way, z, mesh, seed, *, k, mutual, threshold):
+def _by_features(way, z, mesh, seed, *, k, mutual, threshold, centre):
     """The k most similar windows of the other source."""
     del seed
+    if centre:
+        z = z - z[np.concatenate([way.queries, way.keys])].mean(axis=0)
     k_of = lambda rows: min(k, len(rows))
     similar, place = _nearest(z[way.queries], z[way.keys], k_of(way.keys), mesh)
     reference = np.repeat(way.queries, k_of(way.keys))

@@ -11,6 +11,7 @@ from mmalign.models import (
     deep_conv_lstm,
     deepsense,
     gru,
+    imu,
     mlp,
     resnet,
     small_conv2d,
@@ -29,6 +30,7 @@ _FAMILIES = {
     "deep_conv_lstm": deep_conv_lstm,
     "deepsense": deepsense,
     "gru": gru,
+    "imu": imu,
     "mlp": mlp,
     "resnet": resnet,
     "small_conv2d": small_conv2d,
@@ -43,9 +45,9 @@ def backbone(
     """Encoder, decoder and patch grid of one modality.
 
     Args:
-      name: of a family; "causal_conv", "compact", "conv", "deep_conv_lstm", "deepsense" and "swin"
-        are made for series, "alexnet", "resnet" and "small_conv2d" for images, "mlp" for vectors,
-        "gru" for sequences, "transformer" for these and, with a pair as patch, images.
+      name: of a family; "causal_conv", "compact", "conv", "deep_conv_lstm", "deepsense", "imu" and
+        "swin" are made for series, "alexnet", "resnet" and "small_conv2d" for images, "mlp" for
+        vectors, "gru" for sequences, "transformer" for these and, with a pair as patch, images.
       size: (rows, cols) of a window: time steps and 1, intervals and bins, height and width,
         features and 1, tokens and 1.
       channels: of a window.

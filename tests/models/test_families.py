@@ -68,6 +68,9 @@ def test_published_deepsense_geometries_trace(preset, size, channels, dim):
         ("transformer", "affect", (50, 1), 300, 875_240, (50, 40)),
         ("transformer", "affect", (50, 1), 20, 864_040, (50, 40)),
         ("gru", "mimic", (24, 1), 12, 806_912, (24, 512)),
+        # 480 fewer than published: PyTorch's gates have a second bias
+        ("imu", "mmbind", (120, 1), 3, 219_872 - 480, (16, 120)),
+        ("imu", "mmbind", (1000, 1), 3, 853_472 - 480, (16, 120)),
         ("mlp", "mimic", (5, 1), 1, 60, (1, 10)),
         ("mlp", "proprio", (8, 1), 1, 10_720, (1, 128)),
         ("causal_conv", "force", (32, 1), 6, 153_520, (1, 512)),
