@@ -10,8 +10,9 @@ from jax.typing import ArrayLike
 from mmalign.losses.numerics import unit_norm, widen
 
 NOBODY = -1  # where fewer than k keys may be found
-_QUERIES, _KEYS = 256, 4096  # rows of a tile: similarities that stay in a core's cache
-_BLOCK = 64  # keys of which first the largest alone is looked at
+_QUERIES, _KEYS = 512, 4096  # rows of a tile
+_BLOCK = 16  # keys of which first the largest similarity alone is looked at
+_EXACT = lax.Precision.HIGHEST
 
 
 @functools.partial(jax.jit, static_argnames=("k", "tile", "normalise"))
@@ -26,14 +27,14 @@ def nearest(
 ) -> tuple[jax.Array, jax.Array]:
     """The k keys most similar to each query, and how similar they are.
 
-    Exact: all similarities are computed, of 256 queries and `tile` keys at a time. Of a tile the
-    largest of every 64 are compared first and the k best blocks looked into, as XLA is slow to
-    search wide rows on a CPU. It is jitted, and can be mapped over queries that devices share.
+    Exact: all similarities are computed, of 512 queries and `tile` keys at a time, and the largest
+    of every 16 keys kept; the k best of these blocks are then looked into, as XLA is slow to search
+    wide rows on a CPU. It is jitted, and can be mapped over queries that devices share.
 
     Args:
       queries: [n, dim] floats. keys: [m, dim].
       k: how many, 1 to m.
-      tile: keys of a tile, rounded up to a multiple of 64.
+      tile: keys of a tile, rounded up to a multiple of 16.
       where: bool [m], keys that may be found; None: all.
       normalise: cosine; else the inner product of the rows as they are. A row of zeros is 0 to all.
     Returns: (similarities float32 or wider [n, k], falling; int32 [n, k], rows of `keys`). Of equal
@@ -57,25 +58,39 @@ def nearest(
     queries, keys = (lax.stop_gradient(x) for x in (queries, keys))
     if normalise:
         queries, keys = unit_norm(queries), unit_norm(keys)
-    tile = -(-min(tile, max(m, k)) // _BLOCK) * _BLOCK
-    keys = _cut(keys, tile)
-    there = _cut(there, tile)
-    rows = jnp.arange(keys.shape[0] * tile, dtype=jnp.int32).reshape(-1, tile)
+    tile = -(-min(tile, m) // _BLOCK) * _BLOCK
+    keys, there = _cut(keys, tile), _cut(there, tile)
+    blocks = keys.reshape(-1, _BLOCK, keys.shape[-1])
+    may = there.reshape(-1, _BLOCK)
 
     def of_queries(query):
-        def another(best, tiles):
-            key, may, row = tiles
-            similar = jnp.matmul(query, key.T, precision=lax.Precision.HIGHEST)
-            similar = jnp.where(may[None] & ~jnp.isnan(similar), similar, -jnp.inf)
-            found = _best_of_tile(similar, row, k)
-            return _best(*(jnp.concatenate(x, axis=1) for x in zip(best, found)), k), None
+        def tops(_, keys_of_tile):
+            key, may = keys_of_tile
+            similar = _similar(key, query, may)
+            return None, similar.reshape(-1, _BLOCK, len(query)).max(axis=1)
 
-        shape = (len(query), k)
-        none = jnp.full(shape, -jnp.inf, query.dtype), jnp.full(shape, NOBODY, jnp.int32)
-        return lax.scan(another, none, (keys, there, rows))[0]
+        _, top = lax.scan(tops, None, (keys, there))
+        number = jnp.arange(len(blocks), dtype=jnp.int32)[:, None]
+        _, chosen = _best(top.reshape(len(blocks), -1), number, min(k, len(blocks)))
+
+        def inside(_, block):
+            row = block[None] * _BLOCK + jnp.arange(_BLOCK, dtype=jnp.int32)[:, None]
+            found = jnp.einsum("qd,qbd->bq", query, blocks[block], precision=_EXACT)
+            return None, (jnp.where(may[block].T & ~jnp.isnan(found), found, -jnp.inf), row)
+
+        # a block that is none stands for the first, whose keys are then there twice
+        _, (similar, row) = lax.scan(inside, None, jnp.maximum(chosen, 0))
+        similar, row = (x.reshape(-1, len(query)) for x in (similar, row))
+        return _best(similar, row, k)
 
     similar, row = lax.map(of_queries, _cut(queries, min(_QUERIES, max(n, 1))))
-    return similar.reshape(-1, k)[:n], row.reshape(-1, k)[:n]
+    return tuple(x.transpose(0, 2, 1).reshape(-1, k)[:n] for x in (similar, row))
+
+
+def _similar(keys, queries, may):
+    """[keys, queries]: keys along the first axis, as their maximum is then a vector's."""
+    similar = jnp.matmul(keys, queries.T, precision=_EXACT)
+    return jnp.where(may[:, None] & ~jnp.isnan(similar), similar, -jnp.inf)
 
 
 def _cut(x, size):
@@ -85,34 +100,19 @@ def _cut(x, size):
     return x.reshape(pieces, size, *x.shape[1:])
 
 
-def _best_of_tile(similar, row, k):
-    """([q, k] best of `similar` [q, tile], their rows): of the k blocks with the best tops.
-
-    Whatever is among the k best is in one of them, ties included: a block that comes before its own
-    holds something that does, too.
-    """
-    q, blocks = len(similar), similar.shape[1] // _BLOCK
-    similar, row = similar.reshape(q, blocks, _BLOCK), row.reshape(blocks, _BLOCK)
-    top = similar.max(axis=2)
-    number = jnp.broadcast_to(jnp.arange(blocks, dtype=jnp.int32), (q, blocks))
-    _, chosen = _best(top, number, min(k, blocks))
-    chosen = jnp.maximum(chosen, 0)
-    inside = jnp.take_along_axis(similar, chosen[:, :, None], axis=1).reshape(q, -1)
-    return _best(inside, row[chosen].reshape(q, -1), k)
-
-
 def _best(similar, row, k):
-    """The k largest of [q, many] and their rows, the lowest row first of equal ones.
+    """The k largest of [many, queries] and their rows, the lowest row first of equal ones.
 
-    One after the other: a maximum, then a comparison, is what XLA does fast on a CPU.
+    One after the other: a maximum, then a comparison, is what XLA does fast on a CPU. Of blocks the
+    k with the best tops hold all that is among the k best, ties included: a block that comes before
+    one of them holds something that does, too.
     """
     last = jnp.iinfo(jnp.int32).max
 
     def another(similar, _):
-        value = similar.max(axis=1)
-        at = jnp.where(similar == value[:, None], row, last).min(axis=1)
-        rest = jnp.where(row == at[:, None], -jnp.inf, similar)
+        value = similar.max(axis=0)
+        at = jnp.where(similar == value[None], row, last).min(axis=0)
+        rest = jnp.where(row == at[None], -jnp.inf, similar)
         return rest, (value, jnp.where(value > -jnp.inf, at, NOBODY))
 
-    _, found = lax.scan(another, similar, length=k, unroll=min(k, 8))
-    return found[0].T, found[1].T
+    return lax.scan(another, similar, length=k, unroll=min(k, 8))[1]
