@@ -1,8 +1,8 @@
 """MMBind: one model from people who have one pair of sensors and others who have another pair.
 
 python -m mmalign --config=mmbind                                 # embedded data
-python -m mmalign --config=mmbind:uci_har --config.data.dir=FOLDER
 python -m mmalign --config=mmbind:sp_sw_har --config.data.dir=FOLDER
+python -m mmalign --config=mmbind:ipol_gait --config.data.dir=FOLDER
 python -m mmalign --config=mmbind:npz --config.data.path=windows.npz \
     --config.data.parties.first.modalities="('acc','gyro')" ...
 python -m mmalign --config=mmbind:smoke                           # two steps
@@ -27,8 +27,8 @@ from mmalign.configs import common
 # (c, which both have; a; b)
 SENSORS = {
     "synthetic": ("acc", "emg", "gyro"),
-    "uci_har": ("total_acc", "body_acc", "gyro"),
     "sp_sw_har": ("phone_acc", "phone_gyro", "watch_acc"),
+    "ipol_gait": ("back_acc", "left_foot_acc", "right_foot_acc"),
     "npz": None,
 }
 _SHARES = {"first": 0.4, "second": 0.4, "labelled": 0.2}  # of the training people

@@ -18,8 +18,8 @@ def dealt(
 ) -> Dataset:  # fmt: skip
     """The data set as parties would have it that never met.
 
-    Every training window goes to one of them at most, by whose it is; what goes to nobody is left
-    out. `source` becomes the number of the party, UNKNOWN of windows that are not trained on. What
+    Every training window goes to one of them at most, by whose it is; what goes to nobody, and
+    modalities that nobody has, are left out. `source` becomes the number of the party, UNKNOWN of windows that are not trained on. What
     a party lacks is nowhere in its windows: inputs are zeros, targets unknown. Behind all others
     stands a copy of its windows with all sensors, of the split COMPLETE, which a training sees only
     by asking for it: for upper bounds.
@@ -29,7 +29,7 @@ def dealt(
       parties: {name: {"modalities": of its windows; "people": share of the training people, drawn
         by the seed and disjoint, or "sources": names or numbers of the data's own sources;
         "labels": whether its targets are known, True if left out}}.
-      test: modalities of the windows that are not trained on; None: all.
+      test: modalities of the windows that are not trained on; None: all that a party has.
       seed: of the draw of people.
     Raises: ValueError naming the party for what does not fit, and where it gets no window.
     """
@@ -37,6 +37,8 @@ def dealt(
         _check(name, party, dataset)
     for m in test or ():
         options.known("modality of config.data.test_modalities", m, dataset.modalities)
+    named = {m for party in parties.values() for m in party["modalities"]} | {*(test or ())}
+    dataset = _of_modalities(dataset, [m for m in dataset.modalities if m in named])
     owner = _owner(dataset, parties, seed)
     for i, name in enumerate(parties):
         if not (owner == i).any():
@@ -70,6 +72,14 @@ def _check(name, party, dataset):
         options.known(f"modality of {what}", m, dataset.modalities)
     if (party.get("people") is None) == (party.get("sources") is None):
         raise ValueError(f"{what} needs a share of people or the names of sources, one of the two")
+
+
+def _of_modalities(dataset, names):
+    kept = lambda column: {m: column[m] for m in names if m in column}
+    return dataclasses.replace(
+        dataset, inputs=kept(dataset.inputs), present=kept(dataset.present),
+        valid=kept(dataset.valid),
+    )  # fmt: skip
 
 
 def _owner(dataset, parties, seed):

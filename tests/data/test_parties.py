@@ -112,7 +112,9 @@ def test_sources_that_the_data_has_may_be_the_parties(whole):
     }
     made = dealt(several, parties)
     train = made.split == TRAIN
-    assert made.description.sources == ("x", "y")
+    assert made.description.sources == ("x", "y") and made.modalities == whole.modalities
+    fewer = dealt(several, {"x": parties["x"], "y": {**parties["y"], "modalities": ("emg",)}})
+    assert fewer.modalities == ("acc", "emg")  # nobody has the third
     assert (made.source[train] == 0).sum() == ((whole.split == TRAIN) & (source == 2)).sum()
     assert made.present["acc"][made.split == TEST].all()  # nothing is said of the test
 
