@@ -42,8 +42,8 @@ def get_config(arg=""):
     _parties(cfg, SENSORS[data])
     if data == common.TOY:
         cfg.data.options.sensors = SENSORS[data]
-    cfg.evaluation.fractions = (0.02, 0.1, 0.3, 1.0)
-    cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
+        cfg.evaluation.fractions = (0.02, 0.1, 0.3, 1.0)
+        cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
     cfg.supervised.label = "Lower bound"
     cfg.autoencoder = common.training(
         "Unimodal autoencoders", 1e-3, method=dict(name="autoencoder", augment=None),

@@ -37,6 +37,8 @@ def config(args, seed):
     cfg = mmbind.get_config(args.data)
     cfg.data.dir, cfg.data.parties_seed, cfg.seed = args.dir, seed, seed
     cfg.rows = tuple(args.rows.split(","))
+    cfg.evaluation.fractions = (0.02, 0.1, 0.3, 1.0)
+    cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
     if args.features:
         cfg.binding.bind.update(features=args.features)
     return cfg

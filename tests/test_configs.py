@@ -71,7 +71,7 @@ def test_no_word_of_a_config_is_of_two_kinds():
 
 @every_config
 def test_every_config_takes_every_data_set_of_the_catalogue_and_a_function(module):
-    assert set(common.DATA) == set(catalogue.SOURCES)
+    assert {*common.DATA, "union"} == set(catalogue.SOURCES)  # of sources that a config names
     for data in (*common.DATA, "my.windows:load"):
         config = module.get_config(f"data={data}")
         assert config.data.name == data
@@ -208,5 +208,5 @@ def test_a_config_that_is_not_there_is_told_which_there_are(
 
 def test_the_package_reads_the_one_folder_of_configs():
     assert pathlib.Path(infomae.__file__) == ROOT / "configs" / "infomae.py"
-    assert main._names() == set(CONFIGS)
+    assert main._names() == {*CONFIGS, "mmbind"}
     assert isinstance(common.config("npz"), config_dict.ConfigDict)

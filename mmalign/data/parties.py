@@ -19,10 +19,10 @@ def dealt(
     """The data set as parties would have it that never met.
 
     Every training window goes to one of them at most, by whose it is; what goes to nobody, and
-    modalities that nobody has, are left out. `source` becomes the number of the party, UNKNOWN of windows that are not trained on. What
-    a party lacks is nowhere in its windows: inputs are zeros, targets unknown. Behind all others
-    stands a copy of its windows with all sensors, of the split COMPLETE, which a training sees only
-    by asking for it: for upper bounds.
+    modalities that nobody has, are left out. `source` becomes the number of the party, UNKNOWN of
+    windows that are not trained on. What a party lacks is nowhere in its windows: inputs are zeros,
+    targets unknown. Behind all others stands a copy of its windows with all sensors, of the split
+    COMPLETE, which a training sees only by asking for it: for upper bounds.
 
     Args:
       dataset: whose windows.

@@ -23,6 +23,7 @@ def dataset():
         targets={**data.targets, "age": np.arange(n, dtype=np.float32)},
         valid={"acc": np.ones(data.inputs["acc"].shape[:2], bool)},
         source=np.zeros(n, np.int32),
+        untold=np.zeros(n, np.int32),
         description=dataclasses.replace(data.description, targets={"age": Task("real", 1)}),
     )
 
@@ -49,7 +50,8 @@ def test_the_same_data_have_the_same_digest(dataset):
 
 ARRAYS = [("inputs", "acc"), ("inputs", "emg"), ("present", "emg"), ("valid", "acc"),
           ("targets", "label"), ("targets", "age"), ("factors", "shared"), ("group", None),
-          ("split", None), ("recording", None), ("position", None), ("source", None)]  # fmt: skip
+          ("split", None), ("recording", None), ("position", None), ("source", None),
+          ("untold", None)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "key"), ARRAYS)

@@ -1,0 +1,123 @@
+"""MMBind from its config: who has what, pairs as an artifact, trainings that learn from them."""
+
+import json
+
+import numpy as np
+import pytest
+
+import mmalign
+from mmalign import binding, fit, plan, walk
+from mmalign.configs import mmbind
+from mmalign.data import catalogue
+from mmalign.data.dataset import TRAIN
+from mmalign.files import read_arrays
+
+ROWS = ("chance", "autoencoder", "random_binding", "mmbind")
+
+
+def small(**changes):
+    """Two steps of a small encoder."""
+    config = mmbind.get_config("smoke")
+    tiny = {"encoder.width": 4, "encoder.dim": 8, "encoder.statistics": 4, "rows": ROWS,
+            "augment.pool": ("scaling",), "evaluation.fractions": (1.0,)}  # fmt: skip
+    with config.unlocked():
+        config.update_from_flattened_dict(tiny | changes)
+        config.encoder.update(depth=1, segments=2, hidden=8)
+    return config
+
+
+@pytest.fixture(scope="module")
+def made(run_small, tmp_path_factory):
+    """(folder, results) of one run."""
+    folder = tmp_path_factory.mktemp("mmbind") / "run"
+    return folder, run_small(small(), folder)
+
+
+def test_each_row_is_probed_and_the_pairs_are_told_of(made):
+    folder, results = made
+    labels = {"Chance", "Unimodal autoencoders", "Random binding", "MMBind"}
+    assert {r["row"] for r in results["records"]} == labels
+    assert {r["part"] for r in results["records"]} == {
+        "joint",
+        "emg",
+        "gyro",
+    }  # nobody tested has acc
+    assert set(results["binding"]) == {"Random binding", "MMBind"}
+    for records in results["binding"].values():
+        assert [(r["from"], r["to"]) for r in records] == [(0, 2), (2, 0)]
+        assert all(r["right"] is not None and 0 < r["chance"] < 1 for r in records)
+    assert results["data"]["sources"] == ["first", "labelled", "second"]
+    page = (folder / "report.html").read_text()
+    assert "Which windows were bound" in page and ">second</td>" in page
+
+
+def test_pairs_are_an_artifact_that_can_be_traced_to_its_windows(made):
+    folder, _ = made
+    (home,) = folder.glob("artifacts/binding-binding-*")
+    node = json.loads((home / "node.json").read_text())
+    assert [name.split("-")[0] for name in node["inputs"]] == ["data", "embedding"]
+    pairs = read_arrays(home / "pairs.npz")
+    data = catalogue.load(small().data)
+    z = read_arrays(next(folder.glob("artifacts/embedding-autoencoder-*")) / "embedding.npz")["acc"]
+    unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-9)  # absent: zeros
+    ways = {(0, 2), (2, 0)}
+    assert len(pairs["reference"]) == (np.isin(data.source, (0, 2)) & (data.split == TRAIN)).sum()
+    for i, j, s in zip(pairs["reference"], pairs["partner"], pairs["similarity"]):
+        assert (data.source[i], data.source[j]) in ways and data.split[i] == data.split[j] == TRAIN
+        np.testing.assert_allclose(unit[i] @ unit[j], s, rtol=1e-4)
+    training = json.loads(
+        (next(folder.glob("artifacts/training-mmbind-*")) / "node.json").read_text()
+    )
+    assert home.name in training["inputs"] and "pairs" not in training["spec"]["sampler"]
+
+
+def test_what_is_there_is_not_computed_again(made, devices, monkeypatch, tmp_path):
+    """Another weight of the pairs trains MMBind alone; its binding is found."""
+    devices(1)
+    folder, results = made
+    monkeypatch.setattr(binding, "bind", lambda *args, **more: pytest.fail("bound again"))
+    started, begin = [], fit.fit
+
+    def noted(folder, stage, *args):
+        started.append(stage.name)
+        return begin(folder, stage, *args)
+
+    monkeypatch.setattr(fit, "fit", noted)
+    shared = folder / "artifacts"
+    assert walk.run(small(), tmp_path / "again", shared)["records"] == results["records"]
+    assert started == []
+    walk.run(small(**{"mmbind.sampler.weight": "one"}), tmp_path / "other", shared)
+    assert started == ["mmbind"]
+
+
+def test_a_trained_model_embeds_what_it_never_saw_together(made):
+    folder, _ = made
+    data = catalogue.load(small().data)
+    z = mmalign.load(folder).embed({m: data.inputs[m][:3] for m in ("emg", "gyro")})
+    assert not z["acc"].any() and np.isfinite(z["joint"]).all()
+
+
+@pytest.mark.parametrize(
+    ("match", "changes"),
+    [
+        ("sampler.pairs must name a block with `bind`, got None", {"mmbind.sampler.pairs": None}),
+        ("config.nobody, whose pairs stage 'mmbind' learns from, is missing",
+         {"mmbind.sampler.pairs": "nobody"}),
+        ("config.mimm, which stage mmbind starts from|config.mimm.* is missing",
+         {"binding.bind.features": "mimm"}),
+        ("no stage of bind.features is called 'supervised'",
+         {"binding.bind.features": "supervised"}),
+        ("no two sources have bind.shared='emg' in common: first has acc, emg; second has acc, gyro",
+         {"binding.bind.shared": "emg"}),
+        ("a binding by classes needs labels, and first has none",
+         {"binding.bind.by": "label", "binding.bind.features": None}),
+        ("sampler.source must be one of .*'first'.*, got 'third'",
+         {"autoencoder.sampler.source": ("third",)}),
+        ("no sampler.weight is called 'cubed'", {"mmbind.sampler.weight": "cubed"}),
+        ("config.data.parties.first gets no window", {"data.parties.first.people": 0.0001}),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_said_before_any_training(match, changes):
+    config = small(**changes)
+    with pytest.raises(ValueError, match=match):
+        plan.plan(config, catalogue.load(config.data))
