@@ -51,6 +51,7 @@ def main(args=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("method", choices=CASES)
     parser.add_argument("--quick", action="store_true", help="batch 32, in files of its own")
+    parser.add_argument("--batches", help="numbers of windows in place of the method's own: 64,256")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each form")
     parser.add_argument("--steps", type=int, default=3, help="timed steps of a process")
     parser.add_argument(
@@ -72,6 +73,8 @@ def main(args=None):
         os.environ.update(OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="0")
     case = CASES[args.method] | {"passive": args.passive, "steps": args.steps}
     batches = (32,) if args.quick else case["batch"]
+    if args.batches:
+        batches = tuple(map(int, args.batches.split(",")))
     rows, load = [], busy()
     for batch, cores in itertools.product(batches, dict.fromkeys((hardware["cores"], 1))):
         one = case | {"batch": batch, "cores": cores}
@@ -106,6 +109,7 @@ def measure(method, case, form):
     before = tools.resident_mib(reset=True)
     step = ours(*steps.parts(case)) if form == "ours" else steps.pytorch(case)
     losses = [step() for _ in range(COMPARED)]
+    tools.resident_mib(reset=True)  # what the compiler needed is given back
     seconds, processor = [], []
     for _ in range(case["steps"]):
         start = time.perf_counter(), time.process_time()
