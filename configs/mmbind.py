@@ -15,9 +15,9 @@ of c finds for each window of the first the most similar one of the second, and 
 The table: a network from the few labels alone (lower bound), autoencoders of each sensor, masked
 multimodal learning from the windows as they are (MIM), dual contrast with c (DCM), partners drawn
 at random, MMBind, and the same from windows with all sensors (upper bound). More rows on demand:
-'mpm', 'imagebind', 'unweighted', 'reference_slot', 'present', 'fine_tuned'. What is shared says
-`--config.binding.bind.shared`; how pairs are found `--config.binding.bind.by`, `.k`, `.mutual`,
-`.threshold`.
+'mpm', 'cmg', 'imagebind', 'unweighted', 'reference_slot', 'present', 'fine_tuned'. What is shared
+says `--config.binding.bind.shared`; how pairs are found `--config.binding.bind.by`, `.k`,
+`.mutual`, `.threshold`.
 """
 
 from ml_collections import config_dict
@@ -61,6 +61,15 @@ def get_config(arg=""):
         warm_start=(rf"sensors/{shared}/encoder",),
     )  # fmt: skip
     cfg.imagebind.optim.freeze = (f"sensors/{shared}/encoder",)
+    cfg.generator = common.training(
+        "Generator", 1e-3, method=dict(name="generator", augment=None, anchor=shared),
+        sampler=paired,
+    )  # fmt: skip
+    cfg.cmg = common.training(
+        "CMG", 1e-3, method=dict(name="cmg", base="generator", head=(128, 64)), sampler=paired,
+        source="generator", warm_start=(r"([^/]+) -> base/\1",),
+    )  # fmt: skip
+    cfg.cmg.optim.freeze = ("base",)
     cfg.random_binding = _contrast("Random binding", _bound("random_pairs"))
     cfg.unweighted = _contrast("MMBind, unweighted", _bound("binding", weight="one"))
     cfg.reference_slot = _contrast(

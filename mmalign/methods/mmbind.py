@@ -27,7 +27,7 @@ VIEWS = ("slots", "present", "two")
 
 def create(
     modalities: Mapping[str, Modality], *, encoder: Mapping[str, Any],
-    augment: Mapping[str, Any] | None = None, head: Sequence[int] = (1280, 128),
+    augment: Mapping[str, Any] | None = None, head: Sequence[int] = (128, 64),
     temperature: float = 0.07, views: str = "slots", fill: float = 0.0, anchor: str | None = None,
     prompt: bool = False,
 ) -> Method:  # fmt: skip
@@ -40,7 +40,7 @@ def create(
     Args:
       modalities: {name: Modality}, two or more slots.
       encoder, augment: as `sensors` reads them.
-      head: widths of each slot's `ProjectionHead`; those of the released code for inertial sensors.
+      head: widths of each slot's `ProjectionHead`; (1280, 128) as released, on embeddings of 1920.
       temperature: of the contrast.
       views: "slots", an absent modality is a constant input whose embedding is compared like any
         other, as in the released code; "present", it is no anchor, no positive and no negative; or

@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 import jax
@@ -37,6 +37,12 @@ class Sensors(NamedTuple):
     policy: Policy | None
     kinds: Mapping[str, str]
     spectral: Mapping[str, Callable]
+
+    def among(self, names: Sequence[str]) -> "Sensors":
+        """The front end of some modalities alone, without augmentation."""
+        kept = lambda column: {m: column[m] for m in names if m in column}
+        return Sensors(*(kept(x) for x in (self.backbones, self.transforms)), None,
+                       *(kept(x) for x in (self.kinds, self.spectral)))  # fmt: skip
 
     def grids(self, inputs: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """What the encoders read, without augmentation."""

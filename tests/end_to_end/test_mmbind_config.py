@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mmalign
-from mmalign import binding, fit, plan, walk
+from mmalign import binding, evaluation, fit, plan, walk
 from mmalign.configs import mmbind
 from mmalign.data import catalogue
 from mmalign.data.dataset import TRAIN
@@ -121,3 +121,19 @@ def test_what_does_not_fit_is_said_before_any_training(match, changes):
     config = small(**changes)
     with pytest.raises(ValueError, match=match):
         plan.plan(config, catalogue.load(config.data))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "least", "most"), [(0.05, 2.0, 6.0), (50.0, 0.6, 1.5)])
+def test_an_autoencoder_finds_partners_by_what_is_shared_and_none_in_noise(
+    noise, least, most, devices, tmp_path
+):
+    """Share of right partners over chance."""
+    devices(1)
+    config = small(**{"rows": (), "autoencoder.steps": 80, "data.options.windows": 64,
+                      "data.options.noise": noise, "encoder.width": 8, "encoder.dim": 24,
+                      "encoder.statistics": 24})  # fmt: skip
+    planned = plan.plan(config, catalogue.load(config.data))
+    found = walk.Walk(planned, walk.Store(tmp_path)).pairs("binding")
+    for r in evaluation.binding_quality(planned.dataset, found):
+        assert least < r["right"] / r["chance"] < most

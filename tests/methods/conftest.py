@@ -30,6 +30,8 @@ CONFIGS = {
     },
     "autoencoder": {},
     "cmc": {"projector": PROJECTOR, "loss": {"temperature": 0.2}},
+    "generator": {"anchor": "acc"},
+    "cmg": {"base": {"name": "generator", "anchor": "acc"}, "head": (12, 10)},
     "cocoa": {"projector": PROJECTOR, "loss": {"temperature": 0.5, "form": "sum"}},
     "comm": {"width": 8, "heads": 2, "head": (12, 10)},
     "cross": {"out": 6},
@@ -61,6 +63,9 @@ CONFIGS = {
 }  # fmt: skip
 
 
+LEAST = {"cmg": 3}  # modalities, where two are not enough
+
+
 def some(count):
     """The first `count` modalities."""
     return dict(list(MODALITIES.items())[:count])
@@ -72,7 +77,8 @@ def options(name, **changes):
 
 
 def create(name, count=2, *, length=LENGTH, targets=TARGETS, **changes):
-    """A small method, of the first `count` modalities."""
+    """A small method, of the first `count` modalities, or as many as it needs."""
+    count = max(count, LEAST.get(name, 1))
     return methods.create(options(name, **changes), some(count), targets=targets, length=length)
 
 
@@ -98,7 +104,7 @@ def compiled(name, count=2, **changes):
     In "joint" of `embed` there are zeros for what is absent, where a run has means.
     """
     method = create(name, count, **changes)
-    batch, program = make_batch(count), programs(method)
+    batch, program = make_batch(max(count, LEAST.get(name, 1))), programs(method)
     shapes = jax.eval_shape(method.init, jax.random.key(0), batch)
     variables = {name: all_random(shapes[name]) for name in shapes}
     means = {

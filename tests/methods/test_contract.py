@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmalign import methods, options
+from mmalign.configs import mmbind
 from mmalign.methods import JOINT, METHODS
 from mmalign.methods.checks import check_method
 from mmalign.methods.example_windows import in_gaps, lacking
@@ -20,16 +21,17 @@ SPECTROGRAM = {"name": "compact", "representation": "spectrogram", "interval_s":
                "width": 8, "depth": 1, "segments": 2, "dim": 12, "hidden": 16}  # fmt: skip
 PAIRS, LABELS = {"pairs"}, {"labels"}
 NEEDS = {
-    "autoencoder": set(), "classifier": LABELS, "cmc": PAIRS, "cocoa": PAIRS, "comm": PAIRS,
+    "autoencoder": set(), "classifier": LABELS, "cmc": PAIRS, "cmg": PAIRS, "cocoa": PAIRS,
+    "comm": PAIRS, "generator": PAIRS,
     "cpc": set(), "cross": PAIRS, "cross_self": PAIRS, "crossl": PAIRS, "factorcl": PAIRS,
     "gmc": PAIRS, "gram": PAIRS, "infmasking": PAIRS, "infomae": {"pairs", "sequences"},
     "joint_autoencoder": PAIRS, "mae": set(), "mmbind": PAIRS, "simclr": PAIRS,
     "simsiam": PAIRS, "supcon": LABELS, "supcon_tuned": LABELS, "supervised": LABELS,
     "symile": PAIRS,
 }  # fmt: skip
-SIDE_BY_SIDE = {"autoencoder", "cmc", "cocoa", "cpc", "cross", "cross_self", "factorcl",
-                "gmc", "gram", "joint_autoencoder", "mae", "mmbind", "simclr", "simsiam", "supcon",
-                "supcon_tuned", "symile"}  # fmt: skip
+SIDE_BY_SIDE = {"autoencoder", "cmc", "cmg", "cocoa", "cpc", "cross", "cross_self", "factorcl",
+                "generator", "gmc", "gram", "joint_autoencoder", "mae", "mmbind", "simclr",
+                "simsiam", "supcon", "supcon_tuned", "symile"}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=sorted(METHODS))
@@ -52,8 +54,8 @@ def finite(tree):
 
 def test_every_method_keeps_the_contract(small, method):
     check_method(
-        method.method, small.modalities(2), targets=small.targets, batch=method.batch,
-        variables=method.variables,
+        method.method, small.modalities(len(method.batch["present"])), targets=small.targets,
+        batch=method.batch, variables=method.variables,
     )  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def test_a_modality_absent_everywhere_teaches_nothing_and_breaks_nothing(method,
     own = grads.get("base", grads)["sensors"]
     learns = any(np.abs(g).max() > 0 for g in jax.tree.leaves(own["acc"]))
     # these learn from pairs of modalities alone
-    assert learns == (name not in ("cmc", "cross", "gram", "symile"))
+    assert learns == (name not in ("cmc", "cmg", "cross", "generator", "gram", "symile"))
 
 
 @pytest.mark.parametrize("name", sorted(SIDE_BY_SIDE))
@@ -152,7 +154,8 @@ def test_options_are_checked_by_name(small, name):
 
 def configured():
     """(name, options) of the methods in configs/, of the data that is embedded."""
-    of_baselines = sorted(SIDE_BY_SIDE - {"mae", "supcon", "supcon_tuned"} | {"comm", "infmasking"})
+    others = {"mae", "supcon", "supcon_tuned", "mmbind", "generator", "cmg"}
+    of_baselines = sorted(SIDE_BY_SIDE - others | {"comm", "infmasking"})
     for file, arguments in (("infomae", [""]), ("crossl", [""]), ("baselines", of_baselines)):
         path = ROOT / "configs" / f"{file}.py"
         spec = importlib.util.spec_from_file_location(file, path)
@@ -162,6 +165,8 @@ def configured():
             for block in module.get_config(argument).to_dict().values():
                 if isinstance(block, dict) and "method" in block:
                     yield block["method"]["name"], block["method"]
+    for name in ("mmbind", "generator", "cmg"):  # the other rows are what these options are for
+        yield name, mmbind.get_config()[name].method.to_dict()
 
 
 def test_options_left_out_are_those_of_the_configs():
@@ -169,7 +174,7 @@ def test_options_left_out_are_those_of_the_configs():
     for name, given in configured():
         path, _, function = METHODS[name].partition(":")
         usual = options.of(getattr(importlib.import_module(path), function))
-        for option in set(given) - {"name", "augment", "encoder", "base"}:
+        for option in set(given) - {"name", "augment", "encoder", "base", "anchor"}:
             value = given[option]
             if isinstance(value, dict) and set(value.values()) == {None}:  # nothing is changed
                 value = None
