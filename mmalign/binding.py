@@ -34,13 +34,15 @@ class Binding(NamedTuple):
     """What a block of a config says, checked.
 
     by: of WAYS. features: the stage whose embeddings are compared, or None.
+    directions: who looks for partners where. most: pairs that there can be.
+    find: (direction, embeddings or None, mesh, seed) -> Pairs.
     """
 
     by: str
     features: str | None
     directions: tuple[Direction, ...]
     most: int
-    find: Callable[..., Iterator[Pairs]]
+    find: Callable[..., Pairs]
 
 
 def create(
@@ -87,7 +89,7 @@ def create(
         of_class = _labels(dataset, found)
         alike = _alike(dataset, similarity) if by == "classes" else None
         find = functools.partial(_by_class, label=of_class, alike=alike, partners=partners)
-        most = sum(len(p.reference) for way in found for p in [find(way, None, None, 0)])
+        most = sum(len(find(way, None, None, 0).reference) for way in found)
     elif by == "random":
         found = tuple(_of_common(dataset, numbers, shared))
         find, most = _at_random, sum(len(way.queries) for way in found)

@@ -1,5 +1,7 @@
 """Bindings of a run: what a block says, as a node of the graph."""
 
+import hashlib
+import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -44,7 +46,10 @@ def make_bound(
     if made.features is not None:
         stage = options.known("stage of bind.features", made.features, trained)
         embedding = Node("embedding", stage, {"windows": "all"}, (trained[stage], data))
-    spec = {key: value for key, value in given.items() if key != "features"}
+    spec = {key: value for key, value in given.items() if key not in ("features", "similarity")}
+    if given.get("similarity") is not None:  # what the file says, wherever it is
+        file = pathlib.Path(given["similarity"]).read_bytes()
+        spec["similarity"] = hashlib.sha256(file).hexdigest()
     inputs = (data,) if embedding is None else (data, embedding)
     node = Node("binding", name, spec | {"seed": config["seed"]}, inputs)
     return Bound(made, embedding, node)

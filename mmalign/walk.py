@@ -79,9 +79,9 @@ class Walk:
         bound = self._plan.bindings[name]
 
         def make(folder):
-            parts = None
-            if bound.embedding is not None:
-                parts = self._embedding(self._plan.stages[bound.binding.features], bound.embedding)
+            parts, features = None, bound.binding.features
+            if features is not None:
+                parts = self._embedding(self._plan.stages[features], bound.embedding)
             score.bind(folder, bound.binding, parts, self.use, bound.node.spec["seed"])
 
         return score.load_pairs(self._store.get(bound.node, make))

@@ -41,8 +41,9 @@ class Sensors(NamedTuple):
     def among(self, names: Sequence[str]) -> "Sensors":
         """The front end of some modalities alone, without augmentation."""
         kept = lambda column: {m: column[m] for m in names if m in column}
-        return Sensors(*(kept(x) for x in (self.backbones, self.transforms)), None,
-                       *(kept(x) for x in (self.kinds, self.spectral)))  # fmt: skip
+        return Sensors(
+            kept(self.backbones), kept(self.transforms), None, kept(self.kinds), kept(self.spectral)
+        )
 
     def grids(self, inputs: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """What the encoders read, without augmentation."""
