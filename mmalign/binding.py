@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -256,7 +256,10 @@ def _labels(dataset, directions):
 def _alike(dataset, path):
     if path is None:
         raise ValueError("bind.by='classes' needs bind.similarity, an .npy of [classes, classes]")
-    alike = np.load(path, allow_pickle=False)
+    try:
+        alike = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"bind.similarity={path!r} cannot be read: {error}") from error
     n = dataset.num_classes
     if alike.shape != (n, n):
         raise ValueError(f"bind.similarity must be [{n}, {n}], got {alike.shape} in {path}")

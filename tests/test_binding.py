@@ -126,6 +126,8 @@ def test_classes_that_are_alike_are_bound_at_three_levels(data, mesh, tmp_path):
         if known.source[i] == A
     }
     assert found == {("w", "w", 1.0), ("x", "z", 0.5), ("y", "z", 0.3)}
+    with pytest.raises(ValueError, match=r"bind.similarity='none.npy' cannot be read: .*No such"):
+        binding.create(known, by="classes", similarity="none.npy")
     np.save(tmp_path / "alike.npy", alike[:3])
     with pytest.raises(ValueError, match=r"bind.similarity must be \[4, 4\], got \(3, 4\)"):
         binding.create(known, by="classes", similarity=str(tmp_path / "alike.npy"))

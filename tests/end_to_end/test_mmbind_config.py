@@ -1,11 +1,14 @@
 """MMBind from its config: who has what, pairs as an artifact, trainings that learn from them."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import mmalign
+from experiments import binding as experiment
+from experiments import tables
 from mmalign import binding, evaluation, fit, plan, walk
 from mmalign.configs import mmbind
 from mmalign.data import catalogue
@@ -137,3 +140,37 @@ def test_an_autoencoder_finds_partners_by_what_is_shared_and_none_in_noise(
     found = walk.Walk(planned, walk.Store(tmp_path)).pairs("binding")
     for r in evaluation.binding_quality(planned.dataset, found):
         assert least < r["right"] / r["chance"] < most
+
+
+def test_the_experiment_tells_what_runs_found(made, tmp_path, monkeypatch, capsys):
+    _, results = made
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    experiment.write(
+        "test", [results, results | {"records": [r | {"seed": 1} for r in results["records"]]}]
+    )
+    page = (tmp_path / "test.md").read_text()
+    assert page.strip() == capsys.readouterr().out.strip()
+    f1 = next(r["macro_f1"] for r in results["records"]
+              if (r["row"], r["part"], r["protocol"]) == ("MMBind", "joint", "linear"))  # fmt: skip
+    assert f"| MMBind | {100 * f1:.1f} ± 0.0 |" in page and "test: 2 seed(s)" in page
+    assert "first: emg, acc of 40 % of the people" in page and "have emg and gyro" in page
+    quality = results["binding"]["MMBind"][0]
+    assert f"| MMBind | 0 | {quality['pairs']:,} |" in page
+    assert f"| {100 * quality['right']:.1f} | {100 * quality['chance']:.1f} |" in page
+    ahead = json.loads((tmp_path / "test.json").read_text())["headline_minus_row"]["1"]
+    assert set(ahead) == {"Chance", "Unimodal autoencoders", "Random binding"}
+    assert (tmp_path / "test.png").stat().st_size > 1000
+
+
+def test_every_row_of_the_experiment_fits():
+    args = SimpleNamespace(
+        data="synthetic", dir=None, rows=",".join(experiment.ROWS), features="dcm"
+    )
+    config = experiment.config(args, 3)
+    assert config.data.parties_seed == config.seed == 3
+    with config.unlocked():
+        config.data.options.update(subjects=10, windows=32, test_subjects=2)
+        config.encoder.update(depth=1, segments=2, hidden=8, width=4, dim=8, statistics=4)
+    planned = plan.plan(config, catalogue.load(config.data))
+    assert planned.bindings["binding"].binding.features == "dcm"
+    assert {"imagebind", "random_binding", "upper"} <= set(planned.stages)
