@@ -12,7 +12,7 @@ def test_without_a_config_it_says_how(main):
     assert (code, output) == (
         1,
         "error: --config is missing, for instance --config=infomae; there is baselines, comm, compare, "
-        "crossl, infomae\n",
+        "crossl, infomae, mmbind\n",
     )
 
 
@@ -42,7 +42,7 @@ def test_what_is_unknown_ends_in_one_line_that_names_it(refusal, tiny, tmp_path,
     ("config", "error"),
     [
         ("infomae.py:nope", "unknown config argument 'nope'; there is data: synthetic, trifeature"),
-        ("nope.py", "nope.py; by name there is baselines, comm, compare, crossl, infomae"),
+        ("nope.py", "nope.py; by name there is baselines, comm, compare, crossl, infomae, mmbind"),
     ],
 )
 def test_a_config_that_is_not_there_ends_in_one_line(main, tiny, config, error):
