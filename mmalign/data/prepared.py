@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 2  # of what is stored: another one is prepared anew
 # what is stored of a Dataset: {name: array} each, and one array each; what is empty is left out
 BY_NAME = ("inputs", "present", "valid", "targets", "factors")
-SINGLE = ("group", "recording", "position", "source")
+SINGLE = ("group", "recording", "position", "source", "untold")
 MANIFEST = "complete.json"  # {file: bytes}, written last
 
 
@@ -210,6 +210,7 @@ def _description(stored):
     tuples = {
         "channels": {m: tuple(names) for m, names in stored["channels"].items()},
         "class_names": tuple(stored["class_names"]),
+        "sources": tuple(stored.get("sources", ())),
         "targets": {
             task: Task(kind, size, tuple(names))
             for task, (kind, size, names) in stored["targets"].items()

@@ -122,8 +122,8 @@ def test_records_made_from_embed_are_those_of_the_results(run, name, devices):
         assert [score(r) for r in again] == [score(r) for r in told]
         key = lambda r: (r["part"], r["protocol"])
         assert [key(r) for r in cells] == [key(r) for r in told]
-        for found, want in zip(cells, told):  # the last bit may take a window along
-            assert abs(found["accuracy"] - want["accuracy"]) < 1.5 / len(test)
+        for found, want in zip(cells, told):  # the last bit may take a strength, and windows, along
+            assert abs(found["accuracy"] - want["accuracy"]) < 2.5 / len(test)
 
     part = "logits" if "logits" in z else "joint"
     contender = evaluation.Contender(
@@ -138,4 +138,4 @@ def test_records_made_from_embed_are_those_of_the_results(run, name, devices):
     want = [r for r in results["missing"]["sets"] if r["row"] == name]
     assert [(r["present"], r["head"]) for r in found] == [(r["present"], r["head"]) for r in want]
     for one, other in zip(found, want):
-        assert abs(one["accuracy"] - other["accuracy"]) < 1.5 / len(test)
+        assert abs(one["accuracy"] - other["accuracy"]) < 2.5 / len(test)
