@@ -267,6 +267,9 @@ def _alike(dataset, path):
 
 
 def _pairs(way, reference, partner, similarity) -> Pairs:
-    return Pairs(*(np.asarray(x, np.int32) for x in (reference, partner)),
-                 np.asarray(similarity, np.float32),
-                 np.full(len(reference), way.shared, np.int32))  # fmt: skip
+    return Pairs(
+        np.asarray(reference, np.int32),
+        np.asarray(partner, np.int32),
+        np.asarray(similarity, np.float32),
+        np.full(len(reference), way.shared, np.int32),
+    )
