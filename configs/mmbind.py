@@ -3,14 +3,17 @@
 python -m mmalign --config=mmbind                                 # embedded data
 python -m mmalign --config=mmbind:sp_sw_har --config.data.dir=FOLDER
 python -m mmalign --config=mmbind:ipol_gait --config.data.dir=FOLDER
-python -m mmalign --config=mmbind:npz --config.data.path=windows.npz \
-    --config.data.parties.first.modalities="('acc','gyro')" ...
+python -m mmalign --config=mmbind:npz --config.data.path=windows.npz ...
 python -m mmalign --config=mmbind:smoke                           # two steps
 
 The training people are dealt out: `first` have sensors a and c, `second` b and c, and nobody has
 labels; `labelled`, a few others, have a and b with labels, as the test people have. An autoencoder
 of c finds for each window of the first the most similar one of the second, and the other way round
 (`binding`); MMBind learns from these pseudo-pairs and from the windows as they are.
+
+Of windows of one's own say who has what, and which sensor is c:
+`--config.data.parties.first.modalities="('acc','emg')"`, the same of `second` and `labelled`,
+`--config.data.test_modalities="('emg','gyro')"` and `--config.dcm.method.anchor=acc`.
 
 The table: a network from the few labels alone (lower bound), autoencoders of each sensor, masked
 multimodal learning from the windows as they are (MIM), dual contrast with c (DCM), partners drawn
@@ -56,11 +59,12 @@ def get_config(arg=""):
     cfg.mpm = _contrast("MPM", paired, prompt=True)
     shared = config_dict.placeholder(str) if SENSORS[data] is None else SENSORS[data][0]
     cfg.dcm = _contrast("DCM", paired, views="two", anchor=shared)
-    cfg.imagebind = common.training(
-        "ImageBind-like", 1e-3, method=dict(name="cross"), sampler=paired, source="autoencoder",
-        warm_start=(rf"sensors/{shared}/encoder",),
-    )  # fmt: skip
-    cfg.imagebind.optim.freeze = (f"sensors/{shared}/encoder",)
+    if SENSORS[data] is not None:  # whose parameters are kept has to be known here
+        cfg.imagebind = common.training(
+            "ImageBind-like", 1e-3, method=dict(name="cross"), sampler=paired,
+            source="autoencoder", warm_start=(rf"sensors/{shared}/encoder",),
+        )  # fmt: skip
+        cfg.imagebind.optim.freeze = (f"sensors/{shared}/encoder",)
     cfg.generator = common.training(
         "Generator", 1e-3, method=dict(name="generator", augment=None, anchor=shared),
         sampler=paired,

@@ -134,7 +134,7 @@ def _sources(dataset, named):
     """{number of a source to bind: bool [n], its training windows}."""
     of, train = dataset.source_numbers(), dataset.split == TRAIN
     there = np.unique(of[train & (of != UNKNOWN)]).tolist()
-    numbers = there if named is None else dataset.sources(named)
+    numbers = there if named is None else dataset.sources(named, "bind.sources")
     if len(numbers) < 2:
         raise ValueError(
             f"nothing to bind: there is {len(numbers)} source to train on; deal the windows out to "

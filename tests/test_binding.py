@@ -147,7 +147,7 @@ def test_random_partners_are_of_the_other_source(data, mesh):
     ("match", "options"),
     [
         ("nothing to bind: there is 1 source", {"by": "random", "sources": ("A",)}),
-        ("sampler.source must be one of", {"by": "random", "sources": ("A", "E")}),
+        ("bind.sources must be one of", {"by": "random", "sources": ("A", "E")}),
         ("no two sources have a modality in common: A has a, c; D has b, d",
          {"features": "f", "sources": ("A", "D")}),
         ("no two sources have bind.shared='b' in common: A has a, c; B has b, c",

@@ -122,9 +122,10 @@ class Dataset:
         """Int32 [n], `source`, zeros where all windows are from one."""
         return np.zeros(len(self), np.int32) if self.source is None else self.source
 
-    def sources(self, named: str | int | Sequence[str | int]) -> list[int]:
+    def sources(self, named: str | int | Sequence[str | int], what: str) -> list[int]:
         """Numbers of sources that are given by name or number, one or several.
 
+        what: the option that names them.
         Raises: ValueError for one without a training window.
         """
         names, there = self.description.sources, self.source_numbers()[self.split == TRAIN]
@@ -134,7 +135,7 @@ class Dataset:
             number = names.index(name) if name in names else name
             if number not in found:
                 shown = [names[n] if names else n for n in found]
-                raise ValueError(f"sampler.source must be one of {shown}, got {name!r}")
+                raise ValueError(f"{what} must be one of {shown}, got {name!r}")
             out.append(number)
         return out
 

@@ -23,8 +23,8 @@ class Pairs(NamedTuple):
     """Windows that are taken for one event, each found for the other by what their sources share.
 
     reference, partner: int32 [pairs], rows of the data set, of different sources; the partner was
-      found for the reference. similarity: float32 [pairs]. shared: int32 [pairs], the modality they
-      were found by, a number in `Dataset.modalities`; -1: by their labels, or at random.
+      found for the reference. similarity: float32 [pairs]. shared: int32 [pairs], the modality their
+      sources share, a number in `Dataset.modalities`; -1: they were found by their labels.
     """
 
     reference: np.ndarray
@@ -70,14 +70,14 @@ def examples(
         rows[m] = row.astype(np.int32)
     weights = np.maximum(rule(pairs.similarity.astype(np.float32)), 0).astype(np.float32)
     if originals:
-        natural = natural_rows(dataset, pairs)
+        natural = _natural_rows(dataset, pairs)
         rows = {m: np.concatenate([natural, row]) for m, row in rows.items()}
         first = np.full(len(natural), natural_weight, np.float32)
         weights = np.concatenate([first, weights])
     return Examples(rows, weights)
 
 
-def natural_rows(dataset: Dataset, pairs: Pairs) -> np.ndarray:
+def _natural_rows(dataset, pairs):
     """Int32 [n]: training windows of the pairs' sources that have two modalities or more."""
     bound = np.unique(dataset.source_numbers()[np.concatenate([pairs.reference, pairs.partner])])
     together = sum(dataset.present.values()) >= 2

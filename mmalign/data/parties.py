@@ -35,6 +35,9 @@ def dealt(
     """
     for name, party in parties.items():
         _check(name, party, dataset)
+    if test is not None and not test:
+        raise ValueError("config.data.test_modalities names none: say which the test windows have, "
+                         f"of {options.listed(dataset.modalities)}")  # fmt: skip
     for m in test or ():
         options.known("modality of config.data.test_modalities", m, dataset.modalities)
     named = {m for party in parties.values() for m in party["modalities"]} | {*(test or ())}
@@ -68,6 +71,9 @@ def dealt(
 def _check(name, party, dataset):
     what = f"config.data.parties.{name}"
     options.check(what, party, KEYS, ("modalities",))
+    if not party["modalities"]:
+        raise ValueError(f"{what}.modalities names none: say which it has, of "
+                         f"{options.listed(dataset.modalities)}")  # fmt: skip
     for m in party["modalities"]:
         options.known(f"modality of {what}", m, dataset.modalities)
     if (party.get("people") is None) == (party.get("sources") is None):
@@ -92,9 +98,11 @@ def _owner(dataset, parties, seed):
         raise ValueError(f"config.data.parties: shares of people must add up to 1 at most, got "
                          f"{shares}")  # fmt: skip
     ends = np.round(np.cumsum(shares) * len(people)).astype(int)
-    for i, (party, start, end) in enumerate(zip(parties.values(), [0, *ends], ends)):
+    for i, ((name, party), start, end) in enumerate(zip(parties.items(), [0, *ends], ends)):
         if party.get("sources") is not None:
-            mine = np.isin(dataset.source_numbers(), dataset.sources(party["sources"]))
+            what = f"config.data.parties.{name}.sources"
+            numbers = dataset.sources(party["sources"], what)
+            mine = np.isin(dataset.source_numbers(), numbers)
         else:
             mine = np.isin(dataset.group, order[start:end])
         owner[train & mine & (owner == UNKNOWN)] = i

@@ -194,7 +194,7 @@ def _trained_on(dataset, source, complete=False):
         raise ValueError("sampler.complete: the data have no windows of parties, see data.parties")
     rows = dataset.split == (COMPLETE if complete else TRAIN)
     if source is not None:
-        rows &= np.isin(dataset.source_numbers(), dataset.sources(source))
+        rows &= np.isin(dataset.source_numbers(), dataset.sources(source, "sampler.source"))
     return rows
 
 

@@ -107,7 +107,7 @@ def united(datasets: Sequence[Dataset], names: Sequence[str]) -> Dataset:
         if any(m in d.valid for d in datasets):
             time = like.shape[1]
             valid[m] = column(
-                d.valid.get(m, np.repeat(present_of(d, m)[:, None], time, axis=1)) for d in datasets
+                d.valid.get(m, np.repeat(_present(d, m)[:, None], time, axis=1)) for d in datasets
             )
     targets = {LABEL: column(_recoded(d, classes) for d in datasets)}
     others = {task: of for d in datasets for task, of in d.description.targets.items()}
@@ -122,7 +122,7 @@ def united(datasets: Sequence[Dataset], names: Sequence[str]) -> Dataset:
     )  # fmt: skip
 
 
-def present_of(dataset: Dataset, modality: str) -> np.ndarray:
+def _present(dataset, modality):
     """Bool [n]: windows that have the modality, which the data set need not know."""
     return dataset.present.get(modality, np.zeros(len(dataset), bool))
 

@@ -125,6 +125,11 @@ def test_sources_that_the_data_has_may_be_the_parties(whole):
         ("no modality of config.data.parties.first is called 'ppg'", {"modalities": ("ppg",)}),
         ("no option of config.data.parties.first is called 'peple'", {"peple": 0.1}),
         ("first needs a share of people or the names of sources", {"people": None}),
+        (
+            "parties.first.modalities names none: say which it has, of acc, emg, gyro",
+            {"modalities": ()},
+        ),
+        (r"parties.first.sources must be one of \[0\], got 4", {"people": None, "sources": 4}),
         ("shares of people must add up to 1 at most", {"people": 0.9}),
         ("config.data.parties.first gets no window to train on", {"people": 0.01}),
     ],
@@ -137,6 +142,8 @@ def test_what_does_not_fit_is_named(whole, match, change):
 def test_a_test_modality_that_is_none_is_named(whole):
     with pytest.raises(ValueError, match=r"config.data.test_modalities is called 'ppg'"):
         dealt(whole, PARTIES, test=("ppg",))
+    with pytest.raises(ValueError, match="test_modalities names none: say which"):
+        dealt(whole, PARTIES, test=())
 
 
 def test_a_config_deals_them_out(whole, data):

@@ -162,6 +162,26 @@ def test_the_experiment_tells_what_runs_found(made, tmp_path, monkeypatch, capsy
     assert (tmp_path / "test.png").stat().st_size > 1000
 
 
+def test_windows_of_ones_own_fit_once_it_is_said_who_has_what(tmp_path):
+    rng, n = np.random.default_rng(0), 240
+    rates = {f"rate_hz_{m}": 20.0 for m in ("hat", "sock", "glove")}
+    arrays = {m: rng.standard_normal((n, 40, 3)) for m in ("hat", "sock", "glove")}
+    np.savez(tmp_path / "mine.npz", **arrays, **rates, label=np.arange(n) % 2,
+             group=np.arange(n) // 12)  # fmt: skip
+    config = mmbind.get_config("npz,smoke")
+    config.data.path = str(tmp_path / "mine.npz")
+    with pytest.raises(ValueError, match="first.modalities names none: say which it has, of glove"):
+        catalogue.load(config.data)
+    said = {"data.parties.first.modalities": ("hat", "sock"), "dcm.method.anchor": "hat",
+            "data.parties.second.modalities": ("hat", "glove"),
+            "data.parties.labelled.modalities": ("sock", "glove"),
+            "data.test_modalities": ("sock", "glove")}  # fmt: skip
+    config.update_from_flattened_dict(said)
+    planned = plan.plan(config, catalogue.load(config.data))
+    (way, _) = planned.bindings["binding"].binding.directions
+    assert planned.dataset.modalities[way.shared] == "hat"
+
+
 def test_every_row_of_the_experiment_fits():
     args = SimpleNamespace(
         data="synthetic", dir=None, rows=",".join(experiment.ROWS), features="dcm"

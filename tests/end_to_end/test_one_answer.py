@@ -9,6 +9,7 @@ import mmalign
 from mmalign import evaluation, fit, training
 from mmalign.data import catalogue
 from mmalign.data.dataset import TRAIN
+from mmalign.evaluation import linear, penalty
 from mmalign.methods import METHODS
 from mmalign.score import load_embedding
 from mmalign.stages import first_batch
@@ -64,8 +65,17 @@ def made_up(folder, stage, use, source, checkpoints, spent):
     return state
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_strength():
+    """Of every probe: where two are level, the last bit of an embedding would choose."""
+    choice = penalty.Choice(0.1, (), "group", False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear, "choose", lambda *args, **options: choice)
+        yield
+
+
 @pytest.fixture(scope="module")
-def run(tiny, run_small, tmp_path_factory):
+def run(_one_strength, tiny, run_small, tmp_path_factory):
     """(config, folder, results) of one run with a row for every method."""
     folder = tmp_path_factory.mktemp("every_method")
     config = tiny.config({"data.path": str(windows(folder))}, "npz")
@@ -122,8 +132,8 @@ def test_records_made_from_embed_are_those_of_the_results(run, name, devices):
         assert [score(r) for r in again] == [score(r) for r in told]
         key = lambda r: (r["part"], r["protocol"])
         assert [key(r) for r in cells] == [key(r) for r in told]
-        for found, want in zip(cells, told):  # the last bit may take a strength, and windows, along
-            assert abs(found["accuracy"] - want["accuracy"]) < 2.5 / len(test)
+        for found, want in zip(cells, told):  # the last bit may take a window along
+            assert abs(found["accuracy"] - want["accuracy"]) < 1.5 / len(test)
 
     part = "logits" if "logits" in z else "joint"
     contender = evaluation.Contender(
@@ -138,4 +148,4 @@ def test_records_made_from_embed_are_those_of_the_results(run, name, devices):
     want = [r for r in results["missing"]["sets"] if r["row"] == name]
     assert [(r["present"], r["head"]) for r in found] == [(r["present"], r["head"]) for r in want]
     for one, other in zip(found, want):
-        assert abs(one["accuracy"] - other["accuracy"]) < 2.5 / len(test)
+        assert abs(one["accuracy"] - other["accuracy"]) < 1.5 / len(test)
