@@ -23,8 +23,8 @@ class Pairs(NamedTuple):
     """Windows that are taken for one event, each found for the other by what their sources share.
 
     reference, partner: int32 [pairs], rows of the data set, of different sources; the partner was
-      found for the reference. similarity: float32 [pairs]. shared: int32 [pairs], the modality their
-      sources share, a number in `Dataset.modalities`; -1: they were found by their labels.
+      found for the reference. similarity: float32 [pairs]. shared: int32 [pairs], the modality
+      their sources share, a number in `Dataset.modalities`; -1: they were found by their labels.
     """
 
     reference: np.ndarray
