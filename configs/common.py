@@ -15,7 +15,7 @@ from ml_collections import config_dict
 from mmalign import defaults
 
 REAL = ("uci_har", "sp_sw_har", "stress_predict", "ipol_gait", "emg_imu_lis", "pamap2", "wesad")
-DATA = ("synthetic", "trifeature", *REAL, "multibench", "npz")
+DATA = ("synthetic", "trifeature", *REAL, "multibench", "npz", "recordings")
 TOY = "synthetic"
 SLOW = {"stress_predict": ("eda", "temp"), "wesad": ("eda",)}  # they change within seconds
 OWN = ("data", "method")  # kinds that also take "package.module:function"
@@ -130,7 +130,7 @@ def head(label, base, freeze=()):
     freeze: () trains all of it, ("base",) the head alone. `sampler.missing` hides sensors
       meanwhile: kind="subsets" a random set of them.
     """
-    block = tuned(label, base, name="classifier", reads="joint", hidden=128, dropout=0.1)
+    block = tuned(label, base, name="classifier", reads="joint", hidden=(128,), dropout=0.1)
     block["optim"]["freeze"] = freeze
     return block
 

@@ -3,6 +3,9 @@
 python -m mmalign --config=mmbind                                 # embedded data
 python -m mmalign --config=mmbind:sp_sw_har --config.data.dir=FOLDER
 python -m mmalign --config=mmbind:ipol_gait --config.data.dir=FOLDER
+python -m mmalign --config=mmbind:uci_har --config.data.dir=FOLDER
+python -m mmalign --config=mmbind:cross_dataset --config.data.options.sources.waist.dir=FOLDER \
+    --config.data.options.sources.watch.dir=FOLDER
 python -m mmalign --config=mmbind:npz --config.data.path=windows.npz ...
 python -m mmalign --config=mmbind:smoke                           # two steps
 
@@ -18,9 +21,14 @@ Of windows of one's own say who has what, and which sensor is c:
 The table: a network from the few labels alone (lower bound), autoencoders of each sensor, masked
 multimodal learning from the windows as they are (MIM), dual contrast with c (DCM), partners drawn
 at random, MMBind, and the same from windows with all sensors (upper bound). More rows on demand:
-'mpm', 'cmg', 'imagebind', 'unweighted', 'reference_slot', 'present', 'fine_tuned'. What is shared
-says `--config.binding.bind.shared`; how pairs are found `--config.binding.bind.by`, `.k`,
-`.mutual`, `.threshold`.
+'mpm', 'cmg', 'imagebind', 'unweighted', 'reference_slot', 'present', and with "_tuned" behind the
+name ('mmbind_tuned') what a row's network is after fine-tuning on the few labels, as published.
+What is shared says `--config.binding.bind.shared`; how pairs are found `--config.binding.bind.by`,
+`.k`, `.mutual`, `.threshold`.
+
+In UCI HAR the shared sensor is movement, acceleration without gravity; gravity and rotation are the
+two others. `:cross_dataset` learns from the waists of UCI HAR and from some people of sp-sw-har,
+and is tested on others of these, who have the phone's rotation and the watch's acceleration.
 """
 
 from ml_collections import config_dict
@@ -32,10 +40,14 @@ SENSORS = {
     "synthetic": ("acc", "emg", "gyro"),
     "sp_sw_har": ("phone_acc", "phone_gyro", "watch_acc"),
     "ipol_gait": ("back_acc", "left_foot_acc", "right_foot_acc"),
+    "uci_har": ("movement", "gyro", "gravity"),
+    "cross_dataset": ("phone_acc", "phone_gyro", "watch_acc"),
     "npz": None,
 }
 _SHARES = {"first": 0.4, "second": 0.4, "labelled": 0.2}  # of the training people
 _UNLABELLED = ("first", "second")
+TUNED = ("autoencoder", "mim", "dcm", "random_binding", "upper", "mmbind")
+_STANDARD_GRAVITY = 9.80665  # m/s^2
 
 
 def get_config(arg=""):
@@ -43,6 +55,10 @@ def get_config(arg=""):
     data, smoke = common.arguments(arg, data=tuple(SENSORS))
     cfg = common.config(data)
     _parties(cfg, SENSORS[data])
+    if data == "uci_har":
+        cfg.data.options.gravity = True
+    if data == "cross_dataset":
+        _two_data_sets(cfg)
     if data == common.TOY:
         cfg.data.options.sensors = SENSORS[data]
         cfg.evaluation.fractions = (0.02, 0.1, 0.3, 1.0)
@@ -82,10 +98,13 @@ def get_config(arg=""):
     cfg.present = _contrast("MMBind, what is present", _bound("binding"), views="present")
     cfg.mmbind = _contrast("MMBind", _bound("binding"))
     cfg.upper = _contrast("Upper bound", dict(kind="paired", complete=True, source=_UNLABELLED))
-    cfg.fine_tuned = common.head("MMBind, fine-tuned", "mmbind")
+    for name in TUNED:
+        cfg[f"{name}_tuned"] = common.head(f"{cfg[name].label}, fine-tuned", name)
     cfg.stages = ("mmbind",)
     cfg.rows = ("chance", "window_statistics", "random_encoder", "supervised", "autoencoder", "mim",
                 "dcm", "random_binding", "upper", "mmbind")  # fmt: skip
+    if data == "cross_dataset":  # nobody at a waist had a watch
+        cfg.rows = tuple(row for row in cfg.rows if row != "upper")
     if smoke:
         common.smoke(cfg)
     return cfg
@@ -101,6 +120,27 @@ def _parties(cfg, sensors):
     }
     cfg.data.test_modalities = (a, b) if sensors else ()
     cfg.data.parties_seed = 0
+
+
+def _two_data_sets(cfg):
+    """The waist of one as the first party, people of another as the second and the labelled one."""
+    folder = lambda: config_dict.placeholder(str)
+    cfg.data.name = "union"
+    cfg.data.options.sources = dict(
+        waist=dict(
+            name="uci_har", dir=folder(), modalities=dict(acc="phone_acc", gyro="phone_gyro"),
+            scale=dict(phone_acc=_STANDARD_GRAVITY), unit=dict(phone_acc="m/s^2"), split="train",
+            classes=dict(WALKING="WALKING", SITTING="SEATED"),
+        ),
+        watch=dict(
+            name="sp_sw_har", dir=folder(),
+            modalities={m: m for m in SENSORS["cross_dataset"]},
+        ),
+    )  # fmt: skip
+    parties = cfg.data.parties
+    parties.first.update(people=config_dict.placeholder(float), sources=("waist",))
+    parties.second.update(people=0.6, sources=("watch",))
+    parties.labelled.update(people=0.4, sources=("watch",))
 
 
 def _bind(**options):

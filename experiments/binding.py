@@ -3,9 +3,12 @@
     python -m experiments.binding --data=synthetic
     python -m experiments.binding --data=sp_sw_har --dir=FOLDER
     python -m experiments.binding --data=ipol_gait --dir=FOLDER --features=dcm --name=dcm
+    python -m experiments.binding --data=cross_dataset --dir=FOLDER_OF_FOLDERS
 
 The settings are those of configs/mmbind.py but for what the flags say. A seed draws weights,
 batches, labels, and who of the training people has which sensors; the test people are the same.
+For two data sets, the folder holds uci_har and sp_sw_har. The lower half of the table are the
+networks of the upper one after fine-tuning on the labels, as published, with --rows less of both.
 Writes results/binding-<data>[-<name>].json, .md and .png beside this file. What is trained already
 is not trained again.
 """
@@ -16,14 +19,14 @@ from mmalign.evaluation.ranking import gap
 
 ROWS = ("chance", "window_statistics", "random_encoder", "supervised", "autoencoder", "mim",
         "dcm", "imagebind", "random_binding", "unweighted", "reference_slot", "upper",
-        "mmbind")  # fmt: skip
+        "mmbind", *(f"{name}_tuned" for name in mmbind.TUNED))  # fmt: skip
 METRIC = "macro_f1"
 
 
 def main():
     """Runs the seeds, then writes what they say together."""
     parser = protocol.arguments(__doc__, tuple(d for d in mmbind.SENSORS if d != "npz"))
-    parser.add_argument("--rows", default=",".join(ROWS), help="of the table")
+    parser.add_argument("--rows", help=f"of the table; all: {','.join(ROWS)}")
     parser.add_argument("--features", help="stage whose embeddings windows are bound by")
     parser.add_argument("--name", help="behind that of the files")
     args = parser.parse_args()
@@ -35,8 +38,14 @@ def main():
 def config(args, seed):
     """Of the run of a seed."""
     cfg = mmbind.get_config(args.data)
-    cfg.data.dir, cfg.data.parties_seed, cfg.seed = args.dir, seed, seed
-    cfg.rows = tuple(args.rows.split(","))
+    cfg.data.parties_seed = cfg.seed = seed
+    if args.data == "cross_dataset":
+        for source in cfg.data.options.sources.values():
+            source.dir = args.dir and f"{args.dir}/{source.name}"
+    else:
+        cfg.data.dir = args.dir
+    lacking = {"upper", "upper_tuned"} - {*cfg.rows, *(f"{row}_tuned" for row in cfg.rows)}
+    cfg.rows = tuple(args.rows.split(",") if args.rows else (r for r in ROWS if r not in lacking))
     cfg.evaluation.fractions = (0.02, 0.1, 0.3, 1.0)
     cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
     if args.features:
@@ -71,8 +80,8 @@ def write(name, runs):
 def markdown(name, out, headline):
     """Scores, then how far the headline is ahead, then how good the pairs were."""
     parties = out["config"]["data"]["parties"]
-    who = "; ".join(f"{p}: {', '.join(of['modalities'])} of {100 * of['people']:g} % of the people"
-                    for p, of in parties.items())  # fmt: skip
+    who = "; ".join(f"{party}: {', '.join(of['modalities'])} of {_people(of)}"
+                    for party, of in parties.items())  # fmt: skip
     shares = [*next(iter(out["rows"].values()))]
     tested = " and ".join(out["config"]["data"]["test_modalities"])
     head = ["", *(f"{100 * float(f):g} % labels" for f in shares)]
@@ -85,8 +94,8 @@ def markdown(name, out, headline):
         "",
         f"Training people: {who}; test people have {tested}. Labels are known of those who have "
         "both. Macro-F1 in % on the test people, mean ± standard deviation over seeds: of a linear "
-        "probe of the frozen joint embedding, and of a network trained on the labels alone (the "
-        "lower bound).",
+        "probe of the frozen joint embedding, and of networks that learn from the labels: alone "
+        "(the lower bound), or fine-tuned.",
         "",
         *tables.table(head, lines),
         "",
@@ -102,6 +111,14 @@ def markdown(name, out, headline):
         f"Training: {low:.0f} to {high:.0f} minutes a seed, {out['hardware']}.",
         "",
     ])  # fmt: skip
+
+
+def _people(party):
+    """Whose windows a party has, in words."""
+    share = (
+        "all people" if party["people"] is None else f"{100 * party['people']:g} % of the people"
+    )
+    return share + "".join(f" of {source}" for source in party.get("sources", ()))
 
 
 def _gap(found):

@@ -22,7 +22,7 @@ from mmalign.grid import Cell
 from mmalign.pace import Pace
 from mmalign.summary import summary
 from mmalign.walk import ARTIFACTS, Walk
-from mmalign.workdir import CONFIG, claim
+from mmalign.workdir import CONFIG, claimed
 
 Plans = Mapping[Cell, plan.Plan]
 
@@ -43,7 +43,12 @@ def run(config, workdir: str | os.PathLike, artifacts: str | os.PathLike | None 
     training.enable_compilation_cache()
     cells, dropped = grid.cells(config.compare.to_dict()), []
     plans = planned(config, cells, dropped)
-    folder = claim(workdir, config)
+    with claimed(workdir, config) as folder:
+        return _run(config, folder, artifacts, plans, dropped)
+
+
+def _run(config, folder, artifacts, plans, dropped):
+    """The comparison in its folder."""
     store = Store(folder / ARTIFACTS if artifacts is None else artifacts)
     first = next(iter(plans.values()))
     print(summary(first), flush=True)
@@ -69,7 +74,10 @@ def planned(config, cells: tuple[Cell, ...], dropped: list[str]) -> Plans:
     for cell in cells:
         of = grid.run_of(config, cell, sensors=cell == cells[0])
         try:
-            plans[cell] = plan.plan(of, data(cell.fold))
+            made = plan.plan(of, data(cell.fold))
+            if made.unprobed is not None:
+                raise ValueError(f"a comparison ranks by labels, and {made.unprobed.why}")
+            plans[cell] = made
         except ValueError as error:
             if not any(c.fold == cell.fold and c.seed == cell.seed for c in plans):
                 raise  # it is not for want of pairs

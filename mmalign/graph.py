@@ -5,9 +5,7 @@ folder named by the hash of all that, so that rows, seeds, configs and experimen
 same thing share it, and a run that was interrupted anywhere finds what was finished.
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import functools
 import hashlib
 import importlib.metadata
@@ -15,14 +13,17 @@ import json
 import os
 import pathlib
 import re
-import socket
-import time
-from collections.abc import Callable, Iterator, Mapping
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmalign.files import write_text
+from mmalign.locks import held
 
-COMPLETE, LOCK, NODE = "complete.json", "lock", "node.json"
+COMPLETE, LOCK, NODE, SUMS = "complete.json", "lock", "node.json", "checksums.json"
+# what reading a damaged file ends in
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,9 +67,10 @@ class Store:
     def facts(self, node: Node) -> dict | None:
         """What `make` returned of a finished artifact; None if it is not finished."""
         try:
-            return json.loads((self.path(node) / COMPLETE).read_text())
-        except FileNotFoundError:
+            facts = json.loads((self.path(node) / COMPLETE).read_text())
+        except (OSError, ValueError):  # not there, or damaged: whoever wants it makes it again
             return None
+        return facts if isinstance(facts, dict) else None
 
     def get(self, node: Node, make: Callable[[pathlib.Path], dict | None]) -> pathlib.Path:
         """Path of the artifact, computed by `make(path)` if it is not there.
@@ -79,29 +81,46 @@ class Store:
         path = self.path(node)
         if self.facts(node) is None:
             path.mkdir(parents=True, exist_ok=True)
-            with self._alone(node, path / LOCK):
+            waiting = lambda owner: self._say(
+                f"{node.kind} {node.name!r} is being computed by {owner}: waiting for it"
+            )
+            with held(path / LOCK, waiting):
                 if self.facts(node) is None:  # else another process computed it meanwhile
                     write_text(path / NODE, json.dumps(_shown(node), indent=2) + "\n")
-                    write_text(path / COMPLETE, json.dumps(make(path) or {}) + "\n")
+                    facts = make(path) or {}
+                    write_text(path / SUMS, json.dumps(_sums(path)) + "\n")
+                    write_text(path / COMPLETE, json.dumps(facts) + "\n")
         return path
 
-    @contextlib.contextmanager
-    def _alone(self, node: Node, path: pathlib.Path) -> Iterator[None]:
-        """Holds the lock of a node, which the system takes back from a process that dies."""
-        with open(path, "a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                owner = file.read().strip() or "another process"
-                self._say(f"{node.kind} {node.name!r} is being computed by {owner}: waiting for it")
-                fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            file.truncate()
-            now = time.strftime("%Y-%m-%d %H:%M:%S")
-            file.write(f"process {os.getpid()} of {socket.gethostname()} since {now}")
-            file.flush()
-            yield
+    def load(
+        self, node: Node, make: Callable[[pathlib.Path], dict | None],
+        read: Callable[[pathlib.Path], Any],
+    ) -> Any:  # fmt: skip
+        """`read(path)` of the artifact; what cannot be read, or has changed, is computed again."""
+        path = self.get(node, make)
+        try:
+            _check_sums(path)
+            return read(path)
+        except _UNREADABLE as error:
+            self._say(f"{node.kind} {node.name!r} is computed again, as {path} is damaged: {error}")
+        (path / COMPLETE).unlink(missing_ok=True)
+        return read(self.get(node, make))
+
+
+def _sums(folder):
+    """{name: checksum} of an artifact's files; checkpoints have their own."""
+    about = (COMPLETE, LOCK, NODE, SUMS)
+    return {path.name: zlib.crc32(path.read_bytes()) for path in sorted(folder.iterdir())
+            if path.is_file() and path.name not in about}  # fmt: skip
+
+
+def _check_sums(folder):
+    """Raises ValueError for a file that is not what was written."""
+    for name, known in json.loads((folder / SUMS).read_text()).items():
+        if not (folder / name).is_file():
+            raise ValueError(f"{name} is missing")
+        if zlib.crc32((folder / name).read_bytes()) != known:
+            raise ValueError(f"{name} has changed since it was written")
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
 from mmalign import configs, options
+from mmalign.signals import Stopped, stop_at_signals
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Name of a config, or path of a file with one, and behind a colon what it "
@@ -57,7 +58,12 @@ def command() -> None:
     sys.path.append(os.getcwd())  # as python -m does, for functions of the user's own
     for flag in (_CONFIG, _WORKDIR, _ARTIFACTS):  # for --help, whoever started it
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[flag.name])
-    app.run(main, flags_parser=parse)
+    stop_at_signals()
+    try:
+        app.run(main, flags_parser=parse)
+    except Stopped as stop:
+        print(stop, file=sys.stderr, flush=True)
+        os._exit(128 + stop.number)  # XLA may be compiling in a thread that cannot be ended
 
 
 def main(argv: list[str]) -> None:
@@ -82,6 +88,8 @@ def main(argv: list[str]) -> None:
         if flags.FLAGS["verbosity"].present:  # --verbosity=0 shows where it comes from
             raise
         sys.exit(f"error: {error}")
+    except Stopped:
+        raise
     except SystemExit as stop:  # training.Preempted
         print(stop, file=sys.stderr)
         raise

@@ -9,12 +9,13 @@ from ml_collections import ConfigDict
 from mmalign import budget, evaluation
 from mmalign.bound import Bound, binding_of, make_bound
 from mmalign.data import feed
-from mmalign.data.dataset import Dataset
+from mmalign.data.dataset import LABEL, Dataset
 from mmalign.data.fingerprint import fingerprint
 from mmalign.graph import Node
 from mmalign.order import wanted
 from mmalign.run_checks import BUILT_IN, ON_STATISTICS, check_run
 from mmalign.stages import Stage, expanded, make_stage, rehearse, untrained
+from mmalign.unlabelled import Unprobed, without_labels
 
 RANDOM_STREAM = "Random encoder"  # seeds the weights of the untrained network
 
@@ -40,6 +41,7 @@ class Plan(NamedTuple):
     config: resolved, in plain Python. stages: {name: Stage}, each after those that it starts from.
     bindings: {name of a block: Bound}, of which stages learn.
     rows: in the order of the table; `headline` is the method's own, the last of config.stages.
+    unprobed: why nothing is probed, and the rows that are left out for it; None where all is.
     report: the node that everything leads to.
     """
 
@@ -50,6 +52,7 @@ class Plan(NamedTuple):
     bindings: Mapping[str, Bound]
     rows: tuple[Row, ...]
     headline: Row
+    unprobed: Unprobed | None
     report: Node
 
 
@@ -64,6 +67,7 @@ def plan(config: ConfigDict, dataset: Dataset) -> Plan:
     """
     given = config.to_dict()
     check_run(given, dataset)
+    given["rows"], unprobed = without_labels(given, dataset)
     given["encoder"] = budget.encoder(given["encoder"], given["budget"])
     data = Node("data", dataset.description.name, {"fingerprint": fingerprint(dataset)})
     statistics = feed.statistics(dataset)
@@ -74,7 +78,7 @@ def plan(config: ConfigDict, dataset: Dataset) -> Plan:
     inputs = [node for row in rows for node in row.evaluations.values()]
     spec = {"config": json.loads(config.to_json()), "rows": [(r.name, r.label) for r in rows]}
     report = Node("report", last, spec, (headline.embedding, *inputs))
-    return Plan(given, dataset, statistics, stages, bindings, rows, headline, report)
+    return Plan(given, dataset, statistics, stages, bindings, rows, headline, unprobed, report)
 
 
 def _stages(config, dataset, data, arrays):
@@ -109,19 +113,21 @@ def _stages(config, dataset, data, arrays):
 def _rows(config, dataset, data, stages, bindings):
     names = dict.fromkeys((*config["rows"], config["stages"][-1]))
     missing = evaluation.missing_options(config["evaluation"].get("missing"), dataset.modalities)
-    tried = _tried_without_sensors(names, config, stages) if missing["references"] else set()
+    probed = evaluation.unprobed(dataset) is None
+    references = probed and missing["references"]
+    tried = _tried_without_sensors(names, config, stages) if references else set()
     headline = config["stages"][-1]
-    several = ("targets",) if len(dataset.tasks) > 1 else ()
+    several = ("targets",) if set(dataset.tasks) - {LABEL} else ()
     statistics = Node("embedding", "window_statistics", {"windows": "all"}, (data,))
     rows = []
     for name in names:
         if name in BUILT_IN and name != "random_encoder":
             z = statistics if name in ON_STATISTICS else None
-            found = _evaluations(name, config, z or data)
+            found = _evaluations(name, config, z or data) if probed else {}
             if name == "window_statistics":
                 for what in ("label_free", *several):
                     found[what] = _evaluation(name, what, config, z)
-            if name == "window_statistics" and missing["references"]:
+            if name == "window_statistics" and references:
                 found["missing"] = _evaluation(name, "missing", config, z, missing=missing)
             rows.append(Row(name, BUILT_IN[name], None, z, found))
             continue
@@ -130,9 +136,10 @@ def _rows(config, dataset, data, stages, bindings):
             subset = "test" if stage.answers else "all"
             z = Node("embedding", stage.name, {"windows": subset}, (stage.node, data))
             of_labels = (stage.fraction,) if stage.labelled else None
-            found = _evaluations(stage.name, config, z, of_labels)
+            found = _evaluations(stage.name, config, z, of_labels) if probed else {}
             if stage.name in tried or name == headline:
-                found["missing"] = _evaluation(stage.name, "missing", config, z, missing=missing)
+                what = "missing" if probed else "recalled"
+                found[what] = _evaluation(stage.name, what, config, z, missing=missing)
             if not stage.answers and stage is _fullest(trainings):
                 for what in ("label_free", *several):
                     found[what] = _evaluation(stage.name, what, config, z)

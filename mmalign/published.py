@@ -4,8 +4,9 @@ import json
 import pathlib
 
 from mmalign import report
+from mmalign.data.concerns import concerns
 from mmalign.described import describe
-from mmalign.evaluation import test_rows
+from mmalign.evaluation import shown_rows
 from mmalign.files import write_text
 from mmalign.methods import JOINT
 
@@ -35,8 +36,10 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         **{what: records for _, what, records in found if what == "information"},
         **{
             what: {row.label: records for row, records in of(what)}
-            for what in ("targets", "label_free", "across", "binding")
+            for what in ("targets", "label_free", "across", "recalled", "binding")
         },
+        "unprobed": planned.unprobed and str(planned.unprobed),
+        "concerns": concerns(dataset),
         "seconds": {name: seconds for name, (_, seconds) in trainings.items()},
         "evaluation_seconds": evaluation_seconds,
         "steps": {name: stage.block["steps"] for name, stage in planned.stages.items()},
@@ -46,7 +49,7 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         line for path, _ in trainings.values() if (path / "metrics.jsonl").exists()
         for line in (path / "metrics.jsonl").read_text().splitlines(keepends=True)
     ]  # fmt: skip
-    test = test_rows(dataset)
+    test = shown_rows(dataset)
     report.write_results(folder / "results.json", results)
     write_text(folder / "metrics.jsonl", "".join(lines))
     report.write(
@@ -60,7 +63,11 @@ def publish(made: pathlib.Path, folder: pathlib.Path) -> dict:
     for name in OUTPUTS:
         write_text(folder / name, (made / name).read_text(encoding="utf-8"))
     results = report.read_results(folder / "results.json")
-    print(f"\n{report.probe_table(results['records']).text()}\n")
+    if results["unprobed"]:
+        print(f"\n{report.label_free_table(results['label_free']).text()}\n")
+        print(f"Note: {results['unprobed']}")
+    else:
+        print(f"\n{report.probe_table(results['records']).text()}\n")
     if results["targets"]:
         print(f"{report.targets_table(results['targets']).text()}\n")
     for said in results["cautions"]:

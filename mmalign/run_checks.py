@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mmalign import evaluation, options
-from mmalign.data.dataset import Dataset
+from mmalign.data.dataset import TEST, Dataset
 
 PLACEMENTS = ("device", "host")
 NEEDS = ("seed", "budget", "data", "encoder", "augment", "stages", "rows", "evaluation",
@@ -57,7 +57,12 @@ def _check_labels(config, dataset):
     fractions = config["evaluation"]["fractions"]
     if not fractions:
         raise ValueError("config.evaluation.fractions is empty; give 1.0 at least")
-    evaluation.test_rows(dataset)
+    if not (dataset.split == TEST).any():
+        raise ValueError(f"data set {dataset.description.name!r} has no test window")
+    if (why := evaluation.unprobed(dataset)) is not None:
+        if config.get("online") is not None:
+            raise ValueError(f"config.online looks at labels, and {why}")
+        return
     for fraction in fractions:
         rows = evaluation.labelled_rows(dataset, fraction, config["seed"])
     if len(np.unique(dataset.label[rows])) < 2:

@@ -100,13 +100,7 @@ def _answered(row, logits, dataset, seed):
 def _missing(spec, row, parts, variables, use):
     """What the row still knows when sensors are missing."""
     options, dataset = spec["missing"], use.dataset
-    names = evaluation.tested_modalities(dataset)
-    sets = evaluation.sensor_sets(
-        names,
-        devices=options["devices"],
-        limit=options["limit"],
-        seed=spec["seed"],
-    )
+    sets = _sensor_sets(spec, dataset)
     if row.stage is None:
         answer = lambda present: evaluation.filled(parts(), dataset, present)[JOINT]
         contender = evaluation.Contender(answer(dataset.present), answer)
@@ -115,6 +109,21 @@ def _missing(spec, row, parts, variables, use):
     return evaluation.missing_sensors(
         {row.name: contender}, dataset, sets, evaluation.patterns(options),
         heads=options["heads"], seed=spec["seed"],
+    )  # fmt: skip
+
+
+def _recalled(spec, row, parts, variables, use):
+    """Which test windows are found again when sensors are missing, where no label tells more."""
+    contender = _contender(row, parts(), variables(), use)
+    sets = _sensor_sets(spec, use.dataset)
+    return evaluation.recalled(contender.complete, contender.embed, use.dataset, sets)
+
+
+def _sensor_sets(spec, dataset):
+    options = spec["missing"]
+    return evaluation.sensor_sets(
+        evaluation.tested_modalities(dataset),
+        devices=options["devices"], limit=options["limit"], seed=spec["seed"],
     )  # fmt: skip
 
 
@@ -186,6 +195,7 @@ def _binding(spec, row, parts, variables, use):
 EVALUATIONS = {
     "probe": _probe,
     "missing": _missing,
+    "recalled": _recalled,
     "information": _information,
     "label_free": _label_free,
     "across": _across,

@@ -16,7 +16,8 @@ def summary(planned: Plan) -> str:
             fewer = f" ({asked} asked for)" if asked != size else ""
             lines.append(f"  train {stage.name}: {steps:,} steps of {size}{fewer} "
                          f"from {stage.sampler.windows:,} windows")  # fmt: skip
-    lines += [f"Note: {said}" for said in concerns(planned.dataset)]
+    notes = [*concerns(planned.dataset), *filter(None, [planned.unprobed])]
+    lines += [f"Note: {said}" for said in notes]
     return "\n".join(lines)
 
 
@@ -29,7 +30,7 @@ def _data(dataset):
             of = f" of {len(people)} people" if people else ""
             parts.append(f"{name} {int(rows.sum()):,}{of}")
     known = int((dataset.label >= 0).sum())
-    labels = f"{dataset.num_classes} classes, {known:,} windows labelled"
+    labels = f"{dataset.num_classes} classes, {known:,} windows labelled" if known else "no labels"
     return f"{dataset.description.name}: {len(dataset):,} windows ({', '.join(parts)}); {labels}"
 
 

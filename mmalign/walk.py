@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from mmalign.pace import Pace
 from mmalign.published import publish, write_report
 from mmalign.stages import bound_stage, first_batch
 from mmalign.summary import summary
-from mmalign.workdir import claim
+from mmalign.workdir import claimed
 
 ARTIFACTS = "artifacts"
 
@@ -39,16 +40,16 @@ def run(config, workdir: str | os.PathLike, artifacts: str | os.PathLike | None 
     training.enable_compilation_cache()
     dataset = catalogue.load(config.data)
     planned = plan.plan(config, dataset)
-    folder = claim(workdir, config)
-    store = Store(folder / ARTIFACTS if artifacts is None else artifacts)
-    if jax.process_index() == 0:
-        describe_run(folder, planned, store)
-        print(summary(planned), flush=True)
-    walk = Walk(planned, store)
-    made = store.get(planned.report, walk.report)
-    if jax.process_index() == 0:
-        return publish(made, folder)
-    return report.read_results(made / "results.json")
+    with claimed(workdir, config) as folder:
+        store = Store(folder / ARTIFACTS if artifacts is None else artifacts)
+        if jax.process_index() == 0:
+            describe_run(folder, planned, store)
+            print(summary(planned), flush=True)
+        walk = Walk(planned, store)
+        made = store.load(planned.report, walk.report, pathlib.Path)
+        if jax.process_index() == 0:
+            return publish(made, folder)
+        return report.read_results(made / "results.json")
 
 
 class Walk:
@@ -61,8 +62,8 @@ class Walk:
         self.variables = functools.cache(self._variables)
         self.parts = functools.cache(self._parts)
 
-    def training(self, name: str) -> pathlib.Path:
-        """Folder of a finished training."""
+    def training(self, name: str, read: Callable[[pathlib.Path], Any] = pathlib.Path) -> Any:
+        """`read` of the folder of a finished training: by default the folder."""
         stage = self._plan.stages[name]
 
         def make(folder):
@@ -72,7 +73,7 @@ class Walk:
                 learning = bound_stage(stage, self.pairs(stage.binding), self.use.dataset)
             return fit.fit(folder, learning, self.use, source)
 
-        return self._store.get(stage.node, make)
+        return self._store.load(stage.node, make, read)
 
     def pairs(self, name: str) -> Pairs:
         """What a binding found."""
@@ -84,7 +85,7 @@ class Walk:
                 parts = self._embedding(self._plan.stages[features], bound.embedding)
             score.bind(folder, bound.binding, parts, self.use, bound.node.spec["seed"])
 
-        return score.load_pairs(self._store.get(bound.node, make))
+        return self._store.load(bound.node, make, score.load_pairs)
 
     def report(self, folder: pathlib.Path) -> None:
         """Everything else first, then results.json, report.html and metrics.jsonl in the folder."""
@@ -110,10 +111,11 @@ class Walk:
     def _variables(self, name):
         """Variables of a trained stage."""
         stage = self._plan.stages[name]
-        return fit.load_variables(
-            self.training(name), stage.method, first_batch(stage, self.use.arrays),
+        read = functools.partial(
+            fit.load_variables, method=stage.method, like=first_batch(stage, self.use.arrays),
             steps=stage.block["steps"], ema=bool(stage.block.get("ema")), mesh=self.use.mesh,
         )  # fmt: skip
+        return self.training(name, read)
 
     def _parts(self, name):
         """Embeddings by a row's stage, or the features that it has in place of them."""
@@ -130,7 +132,7 @@ class Walk:
                 return score.describe_windows(folder, self.use)
             return score.embed(folder, stage, self.variables(stage.name), self.use)
 
-        return score.load_embedding(self._store.get(node, make))
+        return self._store.load(node, make, score.load_embedding)
 
     def _evaluation(self, row, node):
         parts, variables = (functools.partial(f, row.name) for f in (self.parts, self.variables))
@@ -142,7 +144,7 @@ class Walk:
             score.evaluate(folder, node, row, parts, variables, self.use)
             return {"seconds": round(time.perf_counter() - start, 2)}
 
-        return score.load_found(self._store.get(node, make))
+        return self._store.load(node, make, score.load_found)
 
     def _seconds(self, node):
         """What a finished training or evaluation took."""

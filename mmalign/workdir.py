@@ -1,48 +1,70 @@
-"""The folder of a run, claimed for a config."""
+"""The folder of a run, claimed for a config and for one process at a time."""
 
+import contextlib
 import difflib
 import json
 import os
 import pathlib
+from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
 from mmalign.files import part_of, write_text
+from mmalign.locks import held
 
-CONFIG = "config.json"
+CONFIG, LOCK = "config.json", ".lock"
 
 
-def claim(workdir: str | os.PathLike, config: ConfigDict) -> pathlib.Path:
-    """Makes the folder, or goes on in it, and returns its path.
+@contextlib.contextmanager
+def claimed(workdir: str | os.PathLike, config: ConfigDict) -> Iterator[pathlib.Path]:
+    """Path of the folder, which is made if it is not there, and this process's alone meanwhile.
 
     `config.json` holds the resolved config of the latest run there. Where an earlier one had
     another, that is said: what it left as artifacts stays, its report among them.
-    Raises: ValueError if the folder is of something else, or cannot be written.
+    Raises: ValueError if the folder is of something else, in use, or cannot be written.
     """
     folder = pathlib.Path(workdir).expanduser().absolute()
-    text = json.dumps(json.loads(config.to_json()), indent=2, sort_keys=True) + "\n"
+    if "://" in str(workdir):
+        raise ValueError(
+            f"workdir {workdir} is not on a disk of this machine: name a folder, and copy it "
+            "afterwards, or mount what it is on"
+        )
     path = folder / CONFIG
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
             unfinished = part_of(path)  # left by a start that was killed just here
-            if stranger := next((x for x in folder.iterdir() if x != unfinished), None):
+            ours = (path.name, LOCK, unfinished.name)
+            if not path.exists() and (
+                stranger := next((x for x in folder.iterdir() if x.name not in ours), None)
+            ):
                 raise ValueError(
                     f"workdir {folder} is not empty ({stranger.name} ...) and holds no run: name "
                     f"a new or empty folder with --workdir"
                 )
-            write_text(path, text)
-    except OSError as error:
-        raise ValueError(
-            f"workdir {folder} cannot be written ({error.strerror}): name another with --workdir"
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"workdir {folder} cannot be written: name another with --workdir")
-    before = path.read_text()
+            stack.enter_context(held(folder / LOCK, lambda owner: _refuse(folder, owner)))
+            _store(path, json.dumps(json.loads(config.to_json()), indent=2, sort_keys=True) + "\n")
+        except OSError as error:
+            raise ValueError(
+                f"workdir {folder} cannot be written ({error.strerror}): name another with "
+                "--workdir"
+            ) from error
+        yield folder
+
+
+def _refuse(folder, owner):
+    raise ValueError(
+        f"workdir {folder} is in use by {owner}: wait for its end, or name another with --workdir"
+    )
+
+
+def _store(path, text):
+    """Writes the config; what changes is said."""
+    before = path.read_text(errors="replace") if path.exists() else text
     if before != text:
-        _say_what_changes(folder, before, text)
+        _say_what_changes(path.parent, before, text)
+    if before != text or not path.exists():
         write_text(path, text)
-    return folder
 
 
 def _say_what_changes(folder, before, text):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mmalign.graph import COMPLETE, NODE, Node, Store
+from mmalign.graph import COMPLETE, NODE, SUMS, Node, Store
 
 SPEC = {"lr": 0.1, "steps": 5, "shape": (1, 2)}
 DATA = Node("data", "toy", {"fingerprint": "abc"})
@@ -69,6 +69,49 @@ def test_what_was_not_finished_is_begun_again_in_its_folder(tmp_path):
     assert store.facts(NODE_A) is None
     path = store.get(NODE_A, lambda folder: {"found": (folder / "checkpoint").read_text()})
     assert store.facts(NODE_A) == {"found": "half"} and (path / COMPLETE).exists()
+
+
+def _drawn(folder):
+    """Makes something else each time."""
+    with open(folder / "count", "a") as file:
+        file.write("x")
+    (folder / "x.txt").write_text("found")
+
+
+def _read(folder):
+    return (folder / "x.txt").read_text(), (folder / "count").read_text()
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda path: (path / "x.txt").write_text("fOund"), "x.txt has changed since it was writt"),
+        (lambda path: (path / "x.txt").unlink(), "x.txt is missing"),
+        (lambda path: (path / SUMS).write_bytes(b"\xff"), "can't decode byte"),
+        (lambda path: (path / SUMS).unlink(), "No such file"),
+        (lambda path: (path / COMPLETE).write_text(""), None),
+        (lambda path: (path / COMPLETE).write_text("[]"), None),
+    ],
+)
+def test_what_is_damaged_is_computed_again(tmp_path, damage, why):
+    said = []
+    store = Store(tmp_path, said.append)
+    for _ in range(2):
+        assert store.load(NODE_A, _drawn, _read) == ("found", "x")
+    assert not said
+    damage(store.path(NODE_A))
+    assert store.load(NODE_A, _drawn, _read) == ("found", "xx")
+    assert len(said) == (why is not None) and all(why in text for text in said)
+    assert all("training 'a' is computed again, as " in text for text in said)
+    assert store.load(NODE_A, _drawn, _read) == ("found", "xx")
+
+
+def test_what_cannot_be_read_after_it_was_computed_again_is_an_error(tmp_path):
+    def read(folder):
+        raise ValueError("never")
+
+    with pytest.raises(ValueError, match="never"):
+        Store(tmp_path, lambda text: None).load(NODE_A, _drawn, read)
 
 
 def _slow(folder):

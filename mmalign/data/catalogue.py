@@ -24,6 +24,7 @@ SOURCES = {
     "multibench": "mmalign.data.multibench:load",
     "union": "mmalign.data.union:load",
     "npz": "mmalign.data.npz:load",
+    "recordings": "mmalign.data.recordings:load",
 }
 AUTO = "auto"  # the user's own windows where there is a `path`, else the embedded data
 PLACES = ("dir", "cache_dir", "path")  # arguments of a loader that a config gives by their own keys
@@ -38,7 +39,7 @@ def load(config: Mapping) -> Dataset:
         keyword-only options that returns a `Dataset`; and as the data set needs them
         `dir`: folder with the original zip of a public data set; None downloads it.
         `cache_dir`: where downloaded and prepared data are kept; None is the user's cache folder.
-        `path`: .npz file, or folder of them, for "npz".
+        `path`: .npz file, or folder of them, for "npz"; folder of recordings for "recordings".
         `options`: keyword arguments of the data set's own loader, such as sp_sw_har's purity.
       and for any data set
         `folds`, `fold`, `fold_seed`, `folds_of`: as `folds.hold_out` takes them; no folds: its own

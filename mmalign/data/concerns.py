@@ -27,9 +27,13 @@ def _of_classes(dataset) -> Iterator[str]:
 
 
 def _of_people(dataset) -> Iterator[str]:
-    group, label = np.asarray(dataset.group), np.asarray(dataset.label)
+    group, label, split = (np.asarray(getattr(dataset, x)) for x in ("group", "label", "split"))
     if (group == UNKNOWN).all():
-        yield "no person is known: neighbouring windows of one may be on both sides of the split"
+        beside = _beside_training(dataset)
+        yield (
+            "no person is known: neighbouring windows of one may be on both sides of the split"
+            + (f", as {beside:,} of {(split == TEST).sum():,} test windows are" if beside else "")
+        )
         return
     people = np.unique(group[(group != UNKNOWN) & (label >= 0)])
     single = [p for p in people if len(np.unique(label[(group == p) & (label >= 0)])) == 1]
@@ -38,6 +42,16 @@ def _of_people(dataset) -> Iterator[str]:
             f"{len(single)} of {len(people)} people have windows of a single class: what tells "
             "people apart may pass for what tells classes apart"
         )
+
+
+def _beside_training(dataset):
+    """How many test windows are next to a training window in their recording."""
+    places = lambda rows, step: set(zip(dataset.recording[rows].tolist(),
+                                        (dataset.position[rows] + step).tolist()))  # fmt: skip
+    train, test = dataset.split == TRAIN, dataset.split == TEST
+    near = places(train, 1) | places(train, -1)
+    at = zip(dataset.recording[test].tolist(), dataset.position[test].tolist())
+    return sum(place in near for place in at)
 
 
 def _of_channels(dataset) -> Iterator[str]:

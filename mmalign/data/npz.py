@@ -100,7 +100,9 @@ def _files(path):
     path = pathlib.Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"--config.data.path={path} does not exist")
-    files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():  # without what systems leave beside files, such as ._a.npz
+        files = sorted(x for x in path.glob("*.npz") if x.is_file() and x.name[0] != ".")
     if not files:
         raise FileNotFoundError(f"--config.data.path={path} holds no .npz file")
     return files
@@ -127,19 +129,20 @@ def _joined(files, parts):
     if LABEL in columns and columns[LABEL].dtype.kind == "U":
         columns[LABEL], names = number_labels(columns[LABEL], names)
     elif LABEL in columns and not names:
-        _check_codes(files, LABEL, columns[LABEL], ", or name them in 'class_names'")
+        remedy = ", or name them in 'class_names'"
+        _check_codes(files, file_of, LABEL, columns[LABEL], remedy)
     for task, x in targets.items():
         if x.dtype == np.int32:
-            _check_codes(files, f"target_{task}", x)
+            _check_codes(files, file_of, f"target_{task}", x)
     modalities = {m: _stacked([part.modalities[m] for part in parts]) for m in parts[0].modalities}
     return NpzFile(modalities, columns, targets, names)
 
 
-def _check_codes(files, key, codes, remedy=""):
+def _check_codes(files, file_of, key, codes, remedy=""):
     if codes.max() >= len(codes):
         raise ValueError(
-            f"{files[0].parent}: {key!r} {codes.max()} is out of range, as there are {len(codes)} "
-            f"windows: number the classes from 0{remedy}"
+            f"{files[file_of[codes.argmax()]]}: {key!r} {codes.max()} is out of range, as there "
+            f"are {len(codes)} windows: number the classes from 0{remedy}"
         )
 
 

@@ -27,8 +27,9 @@ def dealt(
     Args:
       dataset: whose windows.
       parties: {name: {"modalities": of its windows; "people": share of the training people, drawn
-        by the seed and disjoint, or "sources": names or numbers of the data's own sources;
-        "labels": whether its targets are known, True if left out}}.
+        by the seed and disjoint; "sources": names or numbers of the data's own sources that its
+        windows are of, of a share of their people alone where both are said; "labels": whether its
+        targets are known, True if left out}}.
       test: modalities of the windows that are not trained on; None: all that a party has.
       seed: of the draw of people.
     Raises: ValueError naming the party for what does not fit, and where it gets no window.
@@ -76,8 +77,8 @@ def _check(name, party, dataset):
                          f"{options.listed(dataset.modalities)}")  # fmt: skip
     for m in party["modalities"]:
         options.known(f"modality of {what}", m, dataset.modalities)
-    if (party.get("people") is None) == (party.get("sources") is None):
-        raise ValueError(f"{what} needs a share of people or the names of sources, one of the two")
+    if party.get("people") is None and party.get("sources") is None:
+        raise ValueError(f"{what} needs a share of people, or the names of sources, or both")
 
 
 def _of_modalities(dataset, names):
@@ -93,19 +94,23 @@ def _owner(dataset, parties, seed):
     owner, train = np.full(len(dataset), UNKNOWN), dataset.split == TRAIN
     people = np.unique(dataset.group[train & (dataset.group != UNKNOWN)])
     order = np.random.default_rng(seed).permutation(people)
-    shares = [party.get("people") or 0.0 for party in parties.values()]
-    if min(shares) < 0 or sum(shares) > 1 + 1e-9:
-        raise ValueError(f"config.data.parties: shares of people must add up to 1 at most, got "
-                         f"{shares}")  # fmt: skip
-    ends = np.round(np.cumsum(shares) * len(people)).astype(int)
-    for i, ((name, party), start, end) in enumerate(zip(parties.items(), [0, *ends], ends)):
-        if party.get("sources") is not None:
-            what = f"config.data.parties.{name}.sources"
-            numbers = dataset.sources(party["sources"], what)
-            mine = np.isin(dataset.source_numbers(), numbers)
-        else:
-            mine = np.isin(dataset.group, order[start:end])
-        owner[train & mine & (owner == UNKNOWN)] = i
+    dealt_out: dict = {}  # share of the people of the same sources that is somebody's already
+    for i, (name, party) in enumerate(parties.items()):
+        what, sources = f"config.data.parties.{name}", party.get("sources")
+        mine = train.copy()
+        if sources is not None:
+            numbers = dataset.sources(sources, f"{what}.sources")
+            mine &= np.isin(dataset.source_numbers(), numbers)
+        if party.get("people") is not None:
+            start = dealt_out.get(str(sources), 0.0)
+            end = dealt_out[str(sources)] = start + party["people"]
+            if party["people"] < 0 or end > 1 + 1e-9:
+                raise ValueError(f"{what}.people={party['people']:g}: shares of people must be 0 "
+                                 "or more and add up to 1 at most")  # fmt: skip
+            pool = order[np.isin(order, dataset.group[mine])]
+            bounds = np.round(np.array([start, end]) * len(pool)).astype(int)
+            mine &= np.isin(dataset.group, pool[slice(*bounds)])
+        owner[mine & (owner == UNKNOWN)] = i
     return owner
 
 

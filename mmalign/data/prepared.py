@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import functools
 import hashlib
 import io
@@ -20,6 +19,7 @@ import numpy as np
 from mmalign.data.archive import AnyPath
 from mmalign.data.dataset import SPLITS, Dataset, Description, Task
 from mmalign.data.download import cache_folder
+from mmalign.locks import held
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -54,23 +54,15 @@ def through_cache(
     digest = hashlib.sha256(json.dumps([FORMAT, key], sort_keys=True).encode()).hexdigest()[:16]
     home = cache_folder(cache_dir) / "datasets" / name
     folder = home / f"{version}-{digest}"
-    try:
-        if not _is_whole(folder):
-            home.mkdir(parents=True, exist_ok=True)
-            with _alone(home / f"{folder.name}.lock"):
-                if not _is_whole(folder):  # another process may have prepared it meanwhile
-                    _prepare(make(), name, version, folder)
-    except OSError as error:
-        raise OSError(
-            f"cannot prepare {name} in {home} ({error}). Pass another folder by "
-            "--config.data.cache_dir=FOLDER."
-        ) from error
+    if not _is_whole(folder):
+        _prepare_alone(make, name, version, folder)
     try:
         return _read(folder / name / version)
     except Exception as error:  # the record reader has errors of its own
-        raise ValueError(
-            f"the prepared data in {folder} cannot be read ({error}): delete that folder, run again"
-        ) from error
+        print(f"the prepared data in {folder} are damaged ({error}): they are prepared again")
+    (folder / MANIFEST).unlink(missing_ok=True)
+    _prepare_alone(make, name, version, folder)
+    return _read(folder / name / version)
 
 
 def _prepare(dataset, name, version, folder):
@@ -228,9 +220,26 @@ def _is_whole(folder):
         return False
 
 
+def _prepare_alone(make, name, version, folder):
+    """Prepares the data, unless another process does."""
+    waiting = lambda owner: print(f"{name} is being prepared by {owner}: waiting for it")
+    with contextlib.ExitStack() as stack:
+        with _to_be_written(name, folder.parent):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(folder.with_name(f"{folder.name}.lock"), waiting))
+        if not _is_whole(folder):
+            dataset = make()
+            with _to_be_written(name, folder.parent):
+                _prepare(dataset, name, version, folder)
+
+
 @contextlib.contextmanager
-def _alone(path):
-    """Keeps other processes out; the system lets go of the lock when its holder dies."""
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def _to_be_written(name, home):
+    """Says of what the system refuses where that was."""
+    try:
         yield
+    except OSError as error:
+        raise OSError(
+            f"cannot prepare {name} in {home} ({error}). Pass another folder by "
+            "--config.data.cache_dir=FOLDER."
+        ) from error

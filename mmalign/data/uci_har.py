@@ -22,6 +22,8 @@ ORIGIN = Origin(
     aliases=("UCI?HAR?Dataset*.zip", "human*activity*recognition*smartphones*.zip"),
 )
 SIGNALS = {"acc": "total_acc", "gyro": "body_gyro"}
+MOVEMENT = "body_acc"  # the published acceleration without gravity, a low pass at 0.3 Hz
+UNITS = {"acc": "g", "movement": "g", "gravity": "g", "gyro": "rad/s"}
 SPLITS = {"train": TRAIN, "test": TEST}
 CITATION = (
     "D. Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz. A Public Domain Dataset for Human "
@@ -33,7 +35,9 @@ LICENCE = (
 )
 
 
-def load(*, dir: AnyPath | None = None, cache_dir: AnyPath | None = None) -> Dataset:
+def load(
+    *, dir: AnyPath | None = None, cache_dir: AnyPath | None = None, gravity: bool = False
+) -> Dataset:
     """UCI HAR with its official split by people (21 train, 9 test).
 
     acc: total acceleration [n, 128, 3] in g; gyro: rotation [n, 128, 3] in rad/s; both at 50 Hz,
@@ -43,40 +47,44 @@ def load(*, dir: AnyPath | None = None, cache_dir: AnyPath | None = None) -> Dat
     Args:
       dir: folder with the original zip, the zip, or its unzipped folder; None downloads it.
       cache_dir: where downloaded and prepared data are kept; None is the user's cache folder.
+      gravity: whether acceleration comes in two parts in place of acc: movement, the published
+        body acceleration, and gravity, the rest of the total. Three modalities are then there.
     Returns: Dataset; group is the published number of the person, 1 to 30.
     Raises: FileNotFoundError, ValueError where the files are missing or broken.
     """
     with open_archive(ORIGIN, dir, cache_dir) as archive:
         return through_cache(
-            lambda: read(archive),
+            lambda: read(archive, gravity=gravity),
             name="uci_har",
             version=VERSION,
-            key=[archive.checksum(member) for member in _members()],
+            key=[bool(gravity), *map(archive.checksum, _members(_signals(gravity)))],
             cache_dir=cache_dir,
         )
 
 
-def read(archive: Archive) -> Dataset:
-    """The Dataset from the text files of an `Archive`."""
-    class_names = _class_names(archive)
-    parts = [_read_split(archive, split, len(class_names)) for split in SPLITS]
+def read(archive: Archive, *, gravity: bool = False) -> Dataset:
+    """The Dataset from the text files of an `Archive`; `gravity` as of `load`."""
+    class_names, signals = _class_names(archive), _signals(gravity)
+    parts = [_read_split(archive, split, signals, len(class_names)) for split in SPLITS]
     columns: dict[str, Any] = {
         name: np.concatenate([part[name] for part in parts]) for name in parts[0]
     }
-    inputs = {m: columns.pop(m) for m in SIGNALS}
+    inputs = {m: columns.pop(m) for m in signals}
     label = columns.pop("label")
     recording, position = runs(inputs["acc"], columns["group"], label)
+    if gravity:
+        inputs["gravity"] = inputs.pop("acc") - inputs["movement"]
     return Dataset(
         inputs=inputs,
-        present={m: np.ones(len(recording), bool) for m in SIGNALS},
+        present={m: np.ones(len(recording), bool) for m in inputs},
         targets={LABEL: label},
         recording=recording,
         position=position,
         description=Description(
             name="uci_har",
-            rate_hz={"acc": 50.0, "gyro": 50.0},
-            unit={"acc": "g", "gyro": "rad/s"},
-            channels={"acc": ("x", "y", "z"), "gyro": ("x", "y", "z")},
+            rate_hz=dict.fromkeys(inputs, 50.0),
+            unit={m: UNITS[m] for m in inputs},
+            channels=dict.fromkeys(inputs, ("x", "y", "z")),
             class_names=class_names,
             citation=CITATION,
             licence=LICENCE,
@@ -105,12 +113,17 @@ def _signal(split, name, axis):
     return f"{split}/Inertial Signals/{name}_{axis}_{split}.txt"
 
 
-def _members():
+def _signals(gravity):
+    """{modality: name in the files} of what is read."""
+    return SIGNALS | ({"movement": MOVEMENT} if gravity else {})
+
+
+def _members(signals):
     """Every file that is read."""
     yield "activity_labels.txt"
     for split in SPLITS:
         yield from (f"{split}/y_{split}.txt", f"{split}/subject_{split}.txt")
-        yield from (_signal(split, name, axis) for name in SIGNALS.values() for axis in "xyz")
+        yield from (_signal(split, name, axis) for name in signals.values() for axis in "xyz")
 
 
 def _class_names(archive):
@@ -122,7 +135,7 @@ def _class_names(archive):
     return tuple(name for _, name in lines)
 
 
-def _read_split(archive, split, classes):
+def _read_split(archive, split, signals, classes):
     """{modality or column: array} of "train" or "test"."""
     label = numbers(archive, f"{split}/y_{split}.txt", columns=1)[:, 0] - 1
     if not np.isin(label, np.arange(classes)).all():
@@ -136,7 +149,7 @@ def _read_split(archive, split, classes):
         "group": subject.astype(np.int32),
         "split": np.full(len(label), SPLITS[split], np.int8),
     }
-    for modality, name in SIGNALS.items():
+    for modality, name in signals.items():
         members = [_signal(split, name, axis) for axis in "xyz"]
         axes = [numbers(archive, member, columns=STEPS, rows=len(label)) for member in members]
         part[modality] = np.stack(axes, axis=-1)

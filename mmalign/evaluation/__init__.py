@@ -18,9 +18,12 @@ from mmalign.evaluation.protocols import (
     evaluate,
     labelled_rows,
     record,
+    shown_rows,
     test_rows,
     tested_modalities,
+    unprobed,
 )
+from mmalign.evaluation.recalled import recalled
 from mmalign.evaluation.reference import majority, raw_features
 from mmalign.evaluation.retrieval import retrieval, transfer
 from mmalign.evaluation.scoring import scores
@@ -59,15 +62,18 @@ __all__ = [
     "probe_targets",
     "rankme",
     "raw_features",
+    "recalled",
     "record",
     "retrieval",
     "scores",
     "sensor_sets",
+    "shown_rows",
     "summarise",
     "test_rows",
     "tested_modalities",
     "transfer",
     "uniformity",
+    "unprobed",
     "window_statistics",
     "without_labels",
 ]

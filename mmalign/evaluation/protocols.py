@@ -114,10 +114,28 @@ def test_rows(dataset: Dataset) -> np.ndarray:
     return rows
 
 
+def unprobed(dataset: Dataset) -> str | None:
+    """Why nothing can be probed, in words; None where training and test windows have labels."""
+    known, split = np.asarray(dataset.label) >= 0, np.asarray(dataset.split)
+    if not known.any():
+        return "no window has a label"
+    for name, role in (("training", TRAIN), ("test", TEST)):
+        if not known[split == role].any():
+            return f"no {name} window has a label"
+    return None
+
+
 def tested_modalities(dataset: Dataset) -> list[str]:
-    """Modalities that some labelled test window has."""
-    test = test_rows(dataset)
+    """Modalities that some test window has, a labelled one where any is labelled."""
+    test = shown_rows(dataset)
     return [m for m in dataset.modalities if dataset.present[m][test].any()]
+
+
+def shown_rows(dataset: Dataset) -> np.ndarray:
+    """Row numbers of the labelled test windows; of all of the test where none is labelled."""
+    test = np.flatnonzero(np.asarray(dataset.split) == TEST)
+    labelled = test[np.asarray(dataset.label)[test] >= 0]
+    return labelled if len(labelled) else test
 
 
 test_rows.__test__ = False  # a function of this package, not a test to collect

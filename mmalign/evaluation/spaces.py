@@ -27,7 +27,7 @@ def without_labels(parts: Mapping[str, np.ndarray], dataset: Dataset) -> dict[st
     pairs, None of a single sensor.
     """
     train = np.flatnonzero(dataset.split == TRAIN)
-    z = parts["joint"][_some(train)]
+    z = parts["joint"][some(train)]
     runs = sequences(dataset, dataset.split == TRAIN, RUN)
     runs = runs[(np.diff(runs, axis=1) != 0).all(axis=1)]  # without those that were filled up
     several = len(runs) > 2
@@ -37,7 +37,7 @@ def without_labels(parts: Mapping[str, np.ndarray], dataset: Dataset) -> dict[st
     return {
         "rankme": rankme(z),
         "alpha_req": alpha_req(z) if min(z.shape) > _FEW else None,
-        "lidar": lidar(parts["joint"][_some(runs)]) if several else None,
+        "lidar": lidar(parts["joint"][some(runs)]) if several else None,
         "uniformity": uniformity(z),
         "knn_agreement": float(np.mean(agreed)) if agreed else None,
     }
@@ -51,8 +51,8 @@ def across_sensors(
     Args: common: {modality: [n, d]}, of a method's `common`, of all windows.
     Returns: list of {"from", "to", "windows": of the test, in which both are present; "r1", "r5"
       and "mrr", of retrieving among them the partner of a window; "accuracy" and "macro_f1" of
-      "to" by a linear probe that was trained on "from" alone, which is zero-shot transfer;
-      "alignment" and "modality_gap"}.
+      "to" by a linear probe that was trained on "from" alone, which is zero-shot transfer, None
+      where labels are unknown or of one class; "alignment" and "modality_gap"}.
     """
     label, group = np.asarray(dataset.label), np.asarray(dataset.group)
     test, out = np.flatnonzero(dataset.split == TEST), []
@@ -60,10 +60,12 @@ def across_sensors(
         a, b = _both(common, dataset, test, (one, other))
         fit = (dataset.split == TRAIN) & dataset.present[one] & (label >= 0)
         ask = (dataset.split == TEST) & dataset.present[other] & (label >= 0)
-        if len(a) < 2 or len(np.unique(label[fit])) < 2 or not ask.any():
+        if len(a) < 2:
             continue
-        scored = transfer(common[one][fit], label[fit], group[fit], common[other][ask], label[ask],
-                          seed=seed)  # fmt: skip
+        scored = {"accuracy": None, "macro_f1": None}
+        if len(np.unique(label[fit])) > 1 and ask.any():
+            scored = transfer(common[one][fit], label[fit], group[fit], common[other][ask],
+                              label[ask], seed=seed)  # fmt: skip
         out.append({
             "from": one, "to": other, "windows": len(a), **retrieval(a, b),
             "accuracy": scored["accuracy"], "macro_f1": scored["macro_f1"],
@@ -75,10 +77,10 @@ def across_sensors(
 def _both(parts, dataset, rows, pair):
     """Embeddings of two modalities of the rows in which both are present."""
     present = dataset.present[pair[0]][rows] & dataset.present[pair[1]][rows]
-    some = _some(rows[present])
-    return parts[pair[0]][some], parts[pair[1]][some]
+    shown = some(rows[present])
+    return parts[pair[0]][shown], parts[pair[1]][shown]
 
 
-def _some(rows):
+def some(rows: np.ndarray) -> np.ndarray:
     """An even stride of the rows, MOST of them at most."""
     return rows[:: -(-len(rows) // MOST) or 1]

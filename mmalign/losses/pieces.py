@@ -19,9 +19,10 @@ def value_and_grad_in_pieces(
     batch's, to rounding, for one more forward pass of `embed`, with the memory of one piece.
 
     Args:
-      embed: (params, piece) -> pytree of arrays [rows, ...]. Rows of a piece must not meet here:
-        with batch normalisation the result is another one. What is drawn at random must come out
-        the same in both passes: put keys, one for each row, into the batch.
+      embed: (params, piece) -> pytree of arrays [rows, ...]: floats, through which the gradient
+        flows, and whatever else the loss reads of a row, such as labels, masks and keys. Rows of a
+        piece must not meet here: with batch normalisation the result is another one. What is drawn
+        at random must come out the same in both passes: put keys, one a row, into the batch.
       loss: (params, embeddings) -> scalar or [batch], of which the mean is taken; params are there
         for a temperature that is learned.
       pieces: into how many the batch is cut, a divisor of its rows; neighbours stay together.
@@ -35,17 +36,21 @@ def value_and_grad_in_pieces(
 
     def run(params, batch):
         cut = jax.tree.map(_cut, batch)
-        embeddings = lax.map(lambda piece: embed(params, piece), cut)
+        embeddings, tree = jax.tree.flatten(lax.map(lambda piece: embed(params, piece), cut))
+        whole = [z.reshape(-1, *z.shape[2:]) for z in embeddings]
 
-        def total(params, embeddings):
-            whole = jax.tree.map(lambda z: z.reshape(-1, *z.shape[2:]), embeddings)
-            return jnp.mean(loss(params, whole))
+        def total(params, floats):
+            moving = iter(floats)
+            mixed = [next(moving) if _is_float(z) else z for z in whole]
+            return jnp.mean(loss(params, tree.unflatten(mixed)))
 
-        value, (own, by_embedding) = jax.value_and_grad(total, argnums=(0, 1))(params, embeddings)
+        value, (own, by_floats) = jax.value_and_grad(total, argnums=(0, 1))(params, _floats(whole))
+        by_embedding = [_cut(by_float) for by_float in by_floats]
 
         def pull(grads, step):
             piece, by_piece = step
-            _, back = jax.vjp(lambda params: embed(params, piece), params)
+            of = lambda params: _floats(jax.tree.leaves(embed(params, piece)))
+            _, back = jax.vjp(of, params)
             return jax.tree.map(jnp.add, grads, back(by_piece)[0]), None
 
         return value, lax.scan(pull, own, (cut, by_embedding))[0]
@@ -56,3 +61,11 @@ def value_and_grad_in_pieces(
         return x.reshape(pieces, -1, *x.shape[1:])
 
     return run
+
+
+def _floats(leaves):
+    return [z for z in leaves if _is_float(z)]
+
+
+def _is_float(z):
+    return jnp.issubdtype(z.dtype, jnp.inexact)

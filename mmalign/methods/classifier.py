@@ -1,6 +1,6 @@
 """A head on another method's embedding: fine-tuning, a frozen encoder, or the same from scratch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,12 +24,12 @@ def create(
     augment: Mapping[str, Any] | None = None,
     base: Mapping[str, Any],
     reads: str = JOINT,
-    hidden: int = 128,
+    hidden: Sequence[int] = (128,),
     dropout: float = 0.1,
     target: str = "label",
     targets: Mapping[str, Target],
 ) -> Method:
-    """Cross-entropy of a two-layer head on what `base` embeds, CroSSL's downstream classifier.
+    """Cross-entropy of a perceptron on what `base` embeds, CroSSL's downstream classifier.
 
     Which of the three it is, the stage says: `source` and `warm_start` start from trained
     parameters, `optim.freeze = ("base",)` keeps them, neither trains the same network from random
@@ -41,7 +41,7 @@ def create(
       base: the config of the method (in a run: the name of the stage that holds it).
       reads: "joint" or "latents", the modalities' embeddings side by side (CroSSL's paper reads the
         first, its code the second).
-      hidden, dropout: of the head.
+      hidden: widths of the head's hidden layers; () for none. dropout: behind each of them.
       target: what it learns, of `targets`, {task: Target}.
     `embed`: what `base` embeds, and "logits" [b, classes]. What stands in for an absent modality is
     up to `base`, without the means of a training. Its networks run without dropout, as `embed`
@@ -52,7 +52,7 @@ def create(
     options.one_of("method.reads", reads, READS)
     given, below = base_method(base, modalities, encoder=encoder, augment=augment, targets=targets)
     front = sensors({"encoder": given["encoder"], "augment": augment}, modalities)
-    head = _Head(Classifier(hidden, classes, dropout), reads, tuple(modalities))
+    head = _Head(Classifier(tuple(hidden), classes, dropout), reads, tuple(modalities))
 
     def init(key, batch):
         drawn = below.init(named_key(key, "base"), batch)

@@ -39,16 +39,22 @@ class Projection(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Dense, ReLU, dropout in training, Dense: [..., d] -> [..., out] float32."""
+    """Dense, ReLU, dropout in training a hidden width; Dense: [..., d] -> [..., out] float32.
 
-    hidden: int
+    With (1920,), and (1280, 128), MMBind's fusion classifiers (Ouyang et al. 2025,
+    arXiv:2411.12126) but for the batch normalisation of its second one.
+    """
+
+    hidden: tuple[int, ...]
     out: int
     dropout: float = 0.0
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        x = nn.relu(nn.Dense(self.hidden, name="hidden")(x.astype(jnp.float32)))
-        x = Dropout(self.dropout)(x, train=train)
+        x = x.astype(jnp.float32)
+        for i, width in enumerate(self.hidden):
+            x = nn.relu(nn.Dense(width, name=f"hidden_{i}")(x))
+            x = Dropout(self.dropout)(x, train=train)
         return nn.Dense(self.out, name="out")(x)
 
 

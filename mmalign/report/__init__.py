@@ -6,6 +6,7 @@ from mmalign.report.comparison import comparison_page, csv_of
 from mmalign.report.page import write
 from mmalign.report.probes import probe_table
 from mmalign.report.results import plain, read_results, write_results
+from mmalign.report.spaces import label_free_table
 from mmalign.report.table import Table
 from mmalign.report.targets import targets_table
 
@@ -15,6 +16,7 @@ __all__ = [
     "cautions",
     "comparison_page",
     "csv_of",
+    "label_free_table",
     "plain",
     "probe_table",
     "read_results",

@@ -31,8 +31,9 @@ def write(
         there too; "records": as `evaluation.evaluate` returns; "headline": the row whose confusion
         matrix is shown (default: the last record's); "information": {part: {factor: R^2}};
         "missing": as `evaluation.missing_sensors` returns; "targets", "label_free", "across",
-        "binding": {row: as `evaluation.probe_targets`, `without_labels`, `across_sensors`,
-        `binding_quality` return}; "config": the resolved config.
+        "recalled", "binding": {row: as `evaluation.probe_targets`, `without_labels`,
+        `across_sensors`, `recalled`, `binding_quality` return}; "unprobed": why there are no
+        probes; "concerns": sentences on the data; "config": the resolved config.
       metrics: the lines of metrics.jsonl, {"step": int, "<stage>/<metric>": float}.
       embedding, label: [n, d] and [n], joint embeddings of the test windows for the map.
     Returns: path of the page.
@@ -42,6 +43,7 @@ def write(
     classes = list(data.get("classes", ()))
     parts = [
         _header(results, data),
+        _notes([results.get("unprobed"), *results.get("concerns", ())]),
         sections.probes(results.get("records"), headline),
         targets(results.get("targets")),
         sections.missing_sensors(results.get("missing")),
@@ -50,6 +52,7 @@ def write(
         sections.information(results.get("information")),
         spaces.label_free(results.get("label_free")),
         spaces.across(results.get("across")),
+        spaces.recalled(results.get("recalled")),
         bound(results.get("binding"), data.get("sources", ())),
         _curves(metrics),
         resolved_config(results.get("config")),
@@ -79,6 +82,11 @@ def _header(results, data):
         else:
             long += f'<p class="note">{name}: {text}</p>\n'
     return f"<h1>{html.escape(_title(results, data))}</h1>\n<dl>\n{short}</dl>\n{long}"
+
+
+def _notes(texts):
+    said = "".join(f"<li>{html.escape(text)}</li>" for text in texts if text)
+    return f'<ul class="note">{said}</ul>\n' if said else None
 
 
 def _last_row(results):

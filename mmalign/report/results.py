@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mmalign.files import write_text
+
 
 def write_results(path: str | os.PathLike, results: Mapping[str, Any]) -> None:
     """Writes `results` as JSON: keys in the order given, None for NaN and infinity, all or nothing.
@@ -16,17 +18,8 @@ def write_results(path: str | os.PathLike, results: Mapping[str, Any]) -> None:
     Arrays and NumPy scalars become lists and numbers. The file appears under its name only when it
     is complete, so a run killed here leaves the old file or none.
     """
-    path = Path(path)
     text = json.dumps(plain(results), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with scratch.open("w", encoding="utf-8") as f:
-            f.write(text)
-            f.flush()
-            os.fsync(f.fileno())
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    write_text(Path(path), text)
 
 
 def read_results(path: str | os.PathLike) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmalign.report.look import section
 from mmalign.report.ranked import table
+from mmalign.report.table import Number, Table
 
 MEASURES = {
     "rankme": "RankMe", "lidar": "LiDAR", "alpha_req": "alpha-ReQ", "uniformity": "uniformity",
@@ -18,6 +19,10 @@ _FREE = (
     "of the spectrum, about 1 is said to be best; uniformity: lower is more spread; agreement: "
     "share of the five nearest windows that two sensors have in common. None of them has to agree "
     "with the table above."
+)
+_RECALLED = (
+    "By the joint embedding of some of its sensors alone, a test window's embedding of all sensors "
+    "is looked for among those of the others; chance: R@1 of one in so many."
 )
 _ACROSS = (
     "In the space in which the method brings sensors together, means over ordered pairs of them. "
@@ -31,9 +36,28 @@ def label_free(found: Mapping[str, Mapping[str, float | None]] | None) -> str | 
     """Rows by label-free measures; found: {row: `evaluation.without_labels`}."""
     if not found:
         return None
-    lines = [([row, *(_number(key, values[key]) for key in MEASURES)], False)
-             for row, values in found.items()]  # fmt: skip
-    return section("Without labels", table(["", *MEASURES.values()], lines), _FREE)
+    shown = label_free_table(found).html()
+    return section("Without labels", f'<div class="wide">{shown}</div>')
+
+
+def label_free_table(found: Mapping[str, Mapping[str, float | None]]) -> Table:
+    """Rows by label-free measures; found: {row: `evaluation.without_labels`}."""
+    rows = tuple(
+        (row, tuple((Number(_number(key, values[key])),) for key in MEASURES))
+        for row, values in found.items()
+    )
+    return Table(("", *MEASURES.values()), rows, _FREE)
+
+
+def recalled(found: Mapping[str, Sequence[Mapping[str, Any]]] | None) -> str | None:
+    """Sets of sensors by retrieval; found: {row: `evaluation.recalled`}."""
+    lines = []
+    for row, records in (found or {}).items():
+        for r in records:
+            numbers = [f"{100 * r[key]:.1f}" for key in ("r1", "r5", "mrr")]
+            lines.append(([row, " + ".join(r["present"]), *numbers, f"{r['windows']:,}"], False))
+    head = ["", "sensors", "R@1 in %", "R@5 in %", "MRR in %", "windows"]
+    return section("When sensors are missing", table(head, lines), _RECALLED) if lines else None
 
 
 def across(found: Mapping[str, Sequence[Mapping[str, Any]]] | None) -> str | None:
@@ -44,7 +68,9 @@ def across(found: Mapping[str, Sequence[Mapping[str, Any]]] | None) -> str | Non
     lines = []
     for row, records in found.items():
         mean = lambda key: float(np.mean([r[key] for r in records]))  # noqa: B023
-        percent = [f"{100 * mean(key):.1f}" for key in ("r1", "r5", "mrr", "macro_f1")]
+        probed = all(r["macro_f1"] is not None for r in records)
+        percent = [f"{100 * mean(key):.1f}" for key in ("r1", "r5", "mrr")]
+        percent.append(f"{100 * mean('macro_f1'):.1f}" if probed else "-")
         lines.append(([row, *percent, f"{mean('alignment'):.2f}", f"{mean('modality_gap'):.2f}",
                        f"{mean('windows'):,.0f}"], False))  # fmt: skip
     head = ["", "R@1 in %", "R@5 in %", "MRR in %", "transfer, macro-F1 in %", "alignment", "gap",

@@ -2,7 +2,7 @@
 
 from mmalign.training.adamw import make_schedule
 from mmalign.training.cache import enable_compilation_cache
-from mmalign.training.checkpoints import Checkpoints
+from mmalign.training.checkpoints import Checkpoints, Damaged
 from mmalign.training.loop import drawn, streamed, train
 from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
 from mmalign.training.optimizer import make_optimizer
@@ -18,6 +18,7 @@ from mmalign.training.writers import make_writer
 
 __all__ = [
     "Checkpoints",
+    "Damaged",
     "EarlyStopping",
     "Preempted",
     "Record",

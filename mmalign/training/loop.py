@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from mmalign.training.checkpoints import Checkpoints
+from mmalign.training.checkpoints import Checkpoints, Damaged
 from mmalign.training.mesh import place, replicated, split, split_rows
 from mmalign.training.preemption import Preempted, stop_requests
 from mmalign.training.program import compile_step, memory
@@ -38,7 +38,7 @@ def train(
       weights, and the number of steps of a training that came to its end.
     Returns: the final TrainState. The last save may still run: `checkpoints.close()` finishes it.
     Raises: FloatingPointError, naming the step, if a loss or gradient is not finite; Preempted
-      after SIGTERM; ValueError if the batch cannot be split over the mesh.
+      after a signal, see `stop_requests`; ValueError if the batch cannot be split over the mesh.
     """
     everywhere = replicated(mesh)
     state = _first_state(init_state, checkpoints, everywhere)
@@ -49,8 +49,8 @@ def train(
     if stopping is not None:
         stopping.start(start)
     try:
-        with stop_requests() as asked:
-            steps = _steps(state, train_step, data, batches, num_steps, mesh, record)
+        steps = _steps(state, train_step, data, batches, num_steps, mesh, record)
+        with stop_requests() as asked:  # until here there is nothing to be saved
             for state, done in steps:
                 stop, seen = asked(done), record.look(done, state)
                 last = done == num_steps
@@ -66,7 +66,7 @@ def train(
                     record.read()
                     if checkpoints:
                         checkpoints.wait()
-                    raise Preempted(record.name, done)
+                    raise Preempted(record.name, done, stop)
                 if last:
                     break
             record.read()
@@ -92,7 +92,7 @@ def streamed(feed: Callable[[int], Iterable], mesh: Mesh) -> Callable[[int], Ite
 
 
 def _steps(state, train_step, data, batches, num_steps, mesh, record):
-    """Yields (state, updates done) after every step dispatched."""
+    """Iterator of (state, updates done) after every step dispatched; the program is ready."""
     everywhere = replicated(mesh)
     jitted = jax.jit(
         functools.partial(_watched, train_step),
@@ -100,20 +100,30 @@ def _steps(state, train_step, data, batches, num_steps, mesh, record):
         out_shardings=everywhere,
         donate_argnums=0,
     )
-    start, program = int(state.step), None
+    start = int(state.step)
     data, first_bad = place(data, everywhere), place(np.int32(0), everywhere)
-    coming = batches(start)
+    coming = _counted(batches(start), start, num_steps)
+    first = next(coming)
+    program = compile_step(jitted, state, first_bad, data, first[1])
+    record.memory = memory(program)
+
+    def dispatched(state, first_bad):
+        for step, batch in itertools.chain([first], coming):
+            with jax.profiler.StepTraceAnnotation(record.name, step_num=step):
+                state, first_bad, metrics = program(state, first_bad, data, batch)
+            record.add(step + 1, metrics, first_bad)
+            yield state, step + 1
+
+    return dispatched(state, first_bad)
+
+
+def _counted(batches, start, num_steps):
+    """(step, its batch) up to the last step."""
     for step in range(start, num_steps):
-        batch = next(coming, None)
+        batch = next(batches, None)
         if batch is None:
             raise ValueError(f"the stream of batches ended at step {step} of {num_steps}")
-        if program is None:
-            program = compile_step(jitted, state, first_bad, data, batch)
-            record.memory = memory(program)
-        with jax.profiler.StepTraceAnnotation(record.name, step_num=step):
-            state, first_bad, metrics = program(state, first_bad, data, batch)
-        record.add(step + 1, metrics, first_bad)
-        yield state, step + 1
+        yield step, batch
 
 
 def _watched(train_step, state, first_bad, data, batch):
@@ -129,10 +139,19 @@ def _ended(state, num_steps):
 
 
 def _first_state(init_state, checkpoints, sharding):
-    if checkpoints is None or checkpoints.latest is None:
-        return init_state()
+    """The newest state that is whole; checkpoints that are not are set aside."""
     like = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
-    return checkpoints.load(None, jax.tree.map(like, jax.eval_shape(init_state)))
+    while checkpoints is not None and checkpoints.latest is not None:
+        try:
+            return checkpoints.load(None, jax.tree.map(like, jax.eval_shape(init_state)))
+        except Damaged as error:
+            if jax.process_count() > 1:
+                raise
+            aside = checkpoints.set_aside(checkpoints.latest)
+            before = checkpoints.latest
+            after = "the beginning" if before is None else f"step {before}"
+            print(f"{error}: it is kept as {aside}, and the training goes on from {after}")
+    return init_state()
 
 
 def _check_finite(state, name):

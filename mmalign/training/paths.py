@@ -18,6 +18,11 @@ def path_names(tree: Any) -> Any:
     )
 
 
+def flat(tree: Any) -> dict[str, Any]:
+    """{path: leaf}."""
+    return dict(zip(jax.tree.leaves(path_names(tree)), jax.tree.leaves(tree)))
+
+
 def cover(pattern: str, path: str) -> re.Match[str] | None:
     """Match object of `pattern` over the leading part of `path`, or None."""
     return re.match(rf"(?:{pattern})(?=/|$)", path)
@@ -41,7 +46,7 @@ def warm_start(params: Any, source: Any, patterns: Iterable[str]) -> Any:
     """
     names, structure = jax.tree.flatten(path_names(params))
     leaves = dict(zip(names, jax.tree.leaves(params)))
-    given = dict(zip(jax.tree.leaves(path_names(source)), jax.tree.leaves(source)))
+    given = flat(source)
     for pattern in patterns:
         old, arrow, new = (part.strip() for part in pattern.partition("->"))
         covered = [(path, match) for path in given if (match := cover(old, path))]

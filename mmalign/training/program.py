@@ -1,5 +1,7 @@
 """The program of a training step: compiled once, in an order of operations that suits its size."""
 
+import queue
+import threading
 from typing import Any
 
 import jax
@@ -16,14 +18,33 @@ def compile_step(step: jax.stages.Wrapped, *args: Any) -> jax.stages.Compiled:
     order is one that needs little.
     """
     lowered = step.lower(*args)
-    program = lowered.compile()
+    program = _compiled(lowered)
     memory = program.memory_analysis() if jax.default_backend() == "cpu" else None
     if memory is None or memory.temp_size_in_bytes < _LARGE:
         return program
     try:
-        return lowered.compile(compiler_options=_SPARING)
+        return _compiled(lowered, compiler_options=_SPARING)
     except RuntimeError:  # what XLA says of an option that its version lacks
         return program
+
+
+def _compiled(lowered, **options):
+    """Compiled beside the main thread, in which Python handles signals: a minute may pass."""
+    if threading.current_thread() is not threading.main_thread():
+        return lowered.compile(**options)
+    done: queue.SimpleQueue = queue.SimpleQueue()
+
+    def work():
+        try:
+            done.put((lowered.compile(**options), None))
+        except BaseException as error:
+            done.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    program, error = done.get()
+    if error is not None:
+        raise error
+    return program
 
 
 def memory(program: jax.stages.Compiled) -> int | None:

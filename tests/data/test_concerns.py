@@ -43,7 +43,12 @@ def test_people_of_a_single_class_or_nobody_known_are_said(fine):
     alike = changed(fine, targets={"label": (fine.group % 4).astype(np.int32)})
     assert concerns(alike)[-1].startswith("8 of 8 people have windows of a single class")
     nobody = changed(fine, group=np.full(N, -1, np.int32))
-    assert concerns(nobody)[0].startswith("no person is known")
+    assert concerns(nobody) == [
+        "no person is known: neighbouring windows of one may be on both sides of the split"
+    ]
+    every_third = np.where(np.arange(N) % 3 == 1, TEST, TRAIN).astype(np.int8)
+    cut = changed(nobody, split=every_third, recording=np.zeros(N, np.int32))
+    assert concerns(cut)[0].endswith(", as 27 of 27 test windows are")
 
 
 def test_constant_and_extreme_channels_are_named(fine):

@@ -36,6 +36,25 @@ def without_rate(windows, change):
     }  # fmt: skip
 
 
+def test_what_a_system_leaves_in_a_folder_is_no_data(tmp_path, windows):
+    np.savez(tmp_path / "b.npz", **windows)
+    (tmp_path / "._b.npz").write_bytes(b"resource fork of a Mac")
+    (tmp_path / ".x.npz").touch()
+    (tmp_path / "a.npz").mkdir()
+    assert len(npz.load(tmp_path)) == N
+    with pytest.raises(FileNotFoundError, match=r"holds no \.npz file"):
+        npz.load(tmp_path / "a.npz")
+
+
+def test_a_label_out_of_range_names_its_file(tmp_path, windows):
+    for name, label in (("a", 0), ("b", 24), ("c", 1)):
+        np.savez(tmp_path / f"{name}.npz", **windows | {"label": np.full(N, label)})
+    assert npz.load(tmp_path).num_classes == 25
+    np.savez(tmp_path / "b.npz", **windows | {"label": np.full(N, 36)})
+    with pytest.raises(ValueError, match=r"b.npz: 'label' 36 is out of range.*36 windows"):
+        npz.load(tmp_path)
+
+
 @pytest.fixture
 def load(tmp_path):
     """Saves the arrays and loads them as a user would."""

@@ -119,12 +119,26 @@ def test_sources_that_the_data_has_may_be_the_parties(whole):
     assert made.present["acc"][made.split == TEST].all()  # nothing is said of the test
 
 
+def test_people_of_one_source_may_be_shared_out_alone(whole):
+    several = dataclasses.replace(whole, source=(whole.group % 2).astype(np.int32))
+    acc = {"modalities": ("acc",)}
+    made = dealt(several, {
+        "odd": acc | {"sources": 1},
+        "some": acc | {"sources": 0, "people": 0.4}, "rest": acc | {"sources": 0, "people": 0.6},
+    })  # fmt: skip
+    train = made.split == TRAIN
+    people = [set(made.group[train & (made.source == i)].tolist()) for i in range(3)]
+    of = set(whole.group[whole.split == TRAIN].tolist())
+    assert people[0] == {p for p in of if p % 2} and people[1] | people[2] == of - people[0]
+    assert len(people[1]) == round(0.4 * len(of - people[0])) and not people[1] & people[2]
+
+
 @pytest.mark.parametrize(
     ("match", "change"),
     [
         ("no modality of config.data.parties.first is called 'ppg'", {"modalities": ("ppg",)}),
         ("no option of config.data.parties.first is called 'peple'", {"peple": 0.1}),
-        ("first needs a share of people or the names of sources", {"people": None}),
+        ("first needs a share of people, or the names of sources", {"people": None}),
         (
             "parties.first.modalities names none: say which it has, of acc, emg, gyro",
             {"modalities": ()},

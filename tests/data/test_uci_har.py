@@ -25,7 +25,7 @@ def files(rng):
         for column, name in enumerate(("subject", "y")):
             values = np.repeat([recording[column] for recording in recordings], counts)
             files[f"{split}/{name}_{split}.txt"] = "\n".join(map(str, values)) + "\n"
-        for signal in ("total_acc", "body_gyro"):
+        for signal in ("total_acc", "body_gyro", "body_acc"):
             for axis in "xyz":
                 series = [rng.normal(size=64 * (n + 1)) for n in counts]
                 rows = [s[64 * i : 64 * i + 128] for s, n in zip(series, counts) for i in range(n)]
@@ -36,11 +36,11 @@ def files(rng):
 
 @pytest.fixture
 def load(tmp_path):
-    def call(files, name="UCI HAR Dataset.zip"):
+    def call(files, name="UCI HAR Dataset.zip", **options):
         with zipfile.ZipFile(tmp_path / name, "w") as zipped:
             for path, text in files.items():
                 zipped.writestr(f"UCI HAR Dataset/{path}", text)
-        return uci_har.load(dir=tmp_path, cache_dir=tmp_path / "cache")
+        return uci_har.load(dir=tmp_path, cache_dir=tmp_path / "cache", **options)
 
     return call
 
@@ -64,10 +64,23 @@ def test_small_zip_reads_as_written(load, files):
     assert data.description.class_names == ("WALKING", "SITTING", "LAYING")
 
 
+def test_acceleration_comes_in_two_parts_if_wanted(load, files):
+    total, parts = load(files), load(files, gravity=True)
+    assert set(parts.modalities) == {"gravity", "gyro", "movement"}
+    np.testing.assert_allclose(
+        parts.inputs["movement"] + parts.inputs["gravity"], total.inputs["acc"], atol=1e-6
+    )
+    text = files["train/Inertial Signals/body_acc_x_train.txt"].splitlines()[0].split()
+    np.testing.assert_array_equal(parts.inputs["movement"][0, :, 0], np.array(text, np.float32))
+    for column in ("recording", "position", "label", "group"):
+        np.testing.assert_array_equal(getattr(parts, column), getattr(total, column))
+    assert parts.description.unit == {"movement": "g", "gravity": "g", "gyro": "rad/s"}
+
+
 def test_second_load_reads_the_cache_and_other_files_do_not(load, files, monkeypatch):
     first = load(files)
     with monkeypatch.context() as patch:
-        patch.setattr(uci_har, "read", lambda archive: pytest.fail("read again"))
+        patch.setattr(uci_har, "read", lambda *args, **more: pytest.fail("read again"))
         second = load(files)
     for m in first.modalities:
         np.testing.assert_array_equal(first.inputs[m], second.inputs[m])

@@ -29,7 +29,7 @@ def get_config():
         sampler=dict(kind="paired"),
     )
     cfg.head = common.head("Head", "align")
-    cfg.head.method.hidden = 8
+    cfg.head.method.hidden = (8,)
     for stage in (cfg.pretrain, cfg.align, cfg.head):
         stage.update(steps=6, batch_size=32, optim=OPTIM)
     cfg.evaluation.fractions = (1.0,)

@@ -1,6 +1,7 @@
 """MMBind from its config: who has what, pairs as an artifact, trainings that learn from them."""
 
 import json
+import pathlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -182,10 +183,38 @@ def test_windows_of_ones_own_fit_once_it_is_said_who_has_what(tmp_path):
     assert planned.dataset.modalities[way.shared] == "hat"
 
 
+DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (DATA / "sp_sw_har").is_dir(), reason=f"no sp_sw_har and uci_har in {DATA}")
+def test_two_data_sets_that_never_met_are_bound_by_the_phone(tmp_path):
+    config = mmbind.get_config("cross_dataset,smoke")
+    config.data.cache_dir = str(tmp_path)
+    for name, folder in (("waist", "uci_har"), ("watch", "sp_sw_har")):
+        config.data.options.sources[name].dir = str(DATA / folder)
+    planned = plan.plan(config, catalogue.load(config.data))
+    data = planned.dataset
+    train = data.split == TRAIN
+    people = [len(np.unique(data.group[train & (data.source == i)])) for i in range(3)]
+    assert people == [30, 10, 6]  # of UCI HAR all; of the 16 of sp-sw-har that are not tested
+    assert data.description.unit["phone_acc"] == "m/s^2"
+    gravity = np.linalg.norm(data.inputs["phone_acc"].mean(axis=1), axis=1)[train]
+    for of in (data.source[train] == 0, data.source[train] == 1):
+        assert 8 < np.median(gravity[of]) < 11
+    way, back = planned.bindings["binding"].binding.directions
+    assert data.modalities[way.shared] == data.modalities[back.shared] == "phone_acc"
+
+
+@pytest.mark.parametrize("name", ["synthetic", "uci_har", "sp_sw_har", "ipol_gait"])
+def test_each_data_set_has_its_three_sensors(name):
+    data = mmbind.get_config(name).data
+    c, a, b = mmbind.SENSORS[name]
+    assert data.parties.first.modalities == (a, c) and data.test_modalities == (a, b)
+
+
 def test_every_row_of_the_experiment_fits():
-    args = SimpleNamespace(
-        data="synthetic", dir=None, rows=",".join(experiment.ROWS), features="dcm"
-    )
+    args = SimpleNamespace(data="synthetic", dir=None, rows=None, features="dcm")
     config = experiment.config(args, 3)
     assert config.data.parties_seed == config.seed == 3
     with config.unlocked():
@@ -193,4 +222,7 @@ def test_every_row_of_the_experiment_fits():
         config.encoder.update(depth=1, segments=2, hidden=8, width=4, dim=8, statistics=4)
     planned = plan.plan(config, catalogue.load(config.data))
     assert planned.bindings["binding"].binding.features == "dcm"
-    assert {"imagebind", "random_binding", "upper"} <= set(planned.stages)
+    assert {"imagebind", "random_binding", "upper", "mmbind_tuned_2"} <= set(planned.stages)
+    args.data, args.dir = "cross_dataset", "/all"
+    config = experiment.config(args, 0)
+    assert config.data.options.sources.waist.dir == "/all/uci_har" and "upper" not in config.rows

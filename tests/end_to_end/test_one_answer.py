@@ -18,7 +18,7 @@ SENSORS = {"acc": (32, 3), "emg": (48, 2), "ecg": (20, 1)}
 PROJECTOR = {"hidden": 8, "out": 8}
 HEADS = ("trained on complete",)
 OPTIONS = {
-    "classifier": {"base": "mae", "hidden": 8}, "supcon_tuned": {"base": "mae"},
+    "classifier": {"base": "mae", "hidden": (8,)}, "supcon_tuned": {"base": "mae"},
     "supcon": {"projector": PROJECTOR}, "factorcl": {"out": 6, "hidden": 8},
     "cmc": {"projector": PROJECTOR}, "cocoa": {"projector": PROJECTOR},
     "gmc": {"projector": PROJECTOR}, "simclr": {"projector": PROJECTOR},

@@ -1,13 +1,19 @@
 import json
+import os
 
 import pytest
 
 from mmalign.files import write_text
-from mmalign.workdir import claim
+from mmalign.workdir import claimed
 
 
 def files(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+def claim(*args):
+    with claimed(*args) as folder:
+        return folder
 
 
 def test_a_new_folder_is_made_with_the_config_in_it(tiny, tmp_path):
@@ -70,6 +76,37 @@ def test_a_start_that_was_killed_while_it_claimed_the_folder_does_not_block_the_
 ):
     (tmp_path / "config.json.part").write_text('{"seed": ')
     assert files(claim(tmp_path, tiny.config())) == ["config.json"]
+
+
+def test_a_folder_in_use_names_its_owner_and_is_free_again_afterwards(tiny, tmp_path):
+    with claimed(tmp_path, tiny.config()):
+        before = (tmp_path / "config.json").read_text()
+        with pytest.raises(ValueError, match=rf"in use by process {os.getpid()} of .* since 2\d+-"):
+            claim(tmp_path, tiny.config({"seed": 3}))
+        assert (tmp_path / "config.json").read_text() == before
+    claim(tmp_path, tiny.config({"seed": 3}))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe\x00", b"[1]", b"\n"])
+def test_a_config_that_cannot_be_read_is_written_again(tiny, tmp_path, damage):
+    claim(tmp_path, tiny.config())
+    (tmp_path / "config.json").write_bytes(damage)
+    claim(tmp_path, tiny.config())
+    assert json.loads((tmp_path / "config.json").read_text()) == json.loads(tiny.config().to_json())
+
+
+def test_a_folder_in_the_place_of_the_config_is_named(tiny, tmp_path):
+    (tmp_path / "config.json").mkdir()
+    with pytest.raises(ValueError, match=r"cannot be written \(Is a directory\)"):
+        claim(tmp_path, tiny.config())
+
+
+@pytest.mark.parametrize("workdir", ["gs://bucket/run", "s3://bucket/run"])
+def test_a_place_that_is_no_folder_is_refused_at_once(tiny, workdir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="is not on a disk of this machine"):
+        claim(workdir, tiny.config())
+    assert not [*tmp_path.iterdir()]
 
 
 def test_text_is_replaced_as_a_whole(tmp_path):

@@ -51,6 +51,27 @@ def test_value_and_gradient_are_those_of_the_full_batch(rng, name, pieces):
         np.testing.assert_allclose(grads[key], want_grads[key], rtol=1e-9, atol=1e-12)
 
 
+def test_what_the_loss_reads_beside_floats_comes_through(rng):
+    """Labels, a mask and keys, in the batch and in what is embedded."""
+    params, batch = _problem(rng)
+    batch |= {"label": np.arange(24) % 5, "where": np.arange(24) % 4 > 0}
+
+    def embed(params, batch):
+        same = {name: batch[name] for name in ("label", "where", "key")}
+        return {"z": batch["x"]["a"] @ params["first"], **same}
+
+    def loss(params, z):
+        noise = jax.vmap(lambda key: jax.random.normal(key, (8,)))(z["key"])
+        return losses.supcon([z["z"], z["z"] + noise], z["label"], where=z["where"])
+
+    want = jax.jit(jax.value_and_grad(lambda params: jnp.mean(loss(params, embed(params, batch)))))
+    run = jax.jit(losses.value_and_grad_in_pieces(embed, loss, pieces=4))
+    value, grads = want(params)
+    got, found = run(params, batch)
+    np.testing.assert_allclose(got, value, rtol=1e-5)
+    np.testing.assert_allclose(found["first"], grads["first"], rtol=1e-4, atol=1e-6)
+
+
 def test_memory_is_that_of_a_piece():
     def embed(params, x):
         for _ in range(4):

@@ -52,7 +52,7 @@ CONFIGS = {
     "supervised": {"mix": None},
     "classifier": {
         "base": {"name": "mae", "mask_ratio": 0.5, "shared": 4, "private": 6}, "reads": "joint",
-        "hidden": 16, "dropout": 0.25,
+        "hidden": (16,), "dropout": 0.25,
     },
     "infomae": {
         "mask_ratio": 0.5, "shared": 4, "private": 6, "form": "two_ratio",

@@ -23,8 +23,8 @@ def test_it_embeds_as_its_base_does_and_adds_logits(small, plain):
     for part, z in want.items():
         np.testing.assert_allclose(parts[part], z, rtol=1e-6, atol=1e-6)
     head = jax.tree.map(np.asarray, plain.params["head"])
-    hidden = np.maximum(np.asarray(want[JOINT]) @ head["hidden"]["kernel"]
-                        + head["hidden"]["bias"], 0)  # fmt: skip
+    hidden = np.maximum(np.asarray(want[JOINT]) @ head["hidden_0"]["kernel"]
+                        + head["hidden_0"]["bias"], 0)  # fmt: skip
     logits = hidden @ head["out"]["kernel"] + head["out"]["bias"]
     np.testing.assert_allclose(parts["logits"], logits, rtol=1e-4, atol=1e-4)
 
@@ -51,7 +51,7 @@ def test_latents_bypass_what_the_base_makes_of_them(small):
     width = lambda reads: jax.eval_shape(
         small.create("classifier", reads=reads, base=small.options("infomae")).init, KEY,
         small.batch(),
-    )["params"]["head"]["hidden"]["kernel"].shape[0]  # fmt: skip
+    )["params"]["head"]["hidden_0"]["kernel"].shape[0]  # fmt: skip
     assert width("joint") == width("latents") == 2 * (4 + 6)  # [u, v] of two modalities
     joint, latents = (small.compiled("classifier", reads=reads, augment=None, dropout=0.0)
                       for reads in ("joint", "latents"))  # fmt: skip

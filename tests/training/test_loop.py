@@ -62,6 +62,24 @@ def test_killed_run_resumed_in_a_new_process_ends_bit_for_bit_equal(
     assert records(tmp_path) == unbroken[1]  # each step once, with the same values
 
 
+@pytest.mark.parametrize(("damaged", "after"), [((8,), "step 4"), ((8, 4), "the beginning")])
+def test_damaged_checkpoints_are_set_aside_and_the_end_is_the_same(
+    toy, unbroken, tmp_path, damaged, after, capsys
+):
+    folder = tmp_path / "checkpoints"
+    with training.Checkpoints(folder, every=4) as checkpoints:
+        training.train(**toy.job(training.data_mesh(), checkpoints=checkpoints, num_steps=8))
+    for step in damaged:
+        (folder / "checksums" / f"{step}.json").write_text("")
+    with training.Checkpoints(folder, every=4) as checkpoints:
+        state = training.train(**toy.job(training.data_mesh(), checkpoints=checkpoints))
+    said = capsys.readouterr().out
+    assert said.count("it is kept as") == len(damaged)
+    assert said.strip().endswith(f"the training goes on from {after}")
+    jax.tree.map(np.testing.assert_array_equal, state, unbroken[0])
+    assert sorted(path.name for path in (folder / "damaged").iterdir()) == sorted(map(str, damaged))
+
+
 def test_two_processes_train_alike_and_stop_together_on_sigterm(toy, tmp_path, start_python):
     with socket.socket() as free:
         free.bind(("localhost", 0))

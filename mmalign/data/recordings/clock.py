@@ -1,0 +1,156 @@
+"""Time stamps in any common form, and the even clock behind them."""
+
+import itertools
+import re
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from mmalign import options
+from mmalign.data.resampling import JITTER_S, even_clock
+
+UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+NAMES = ("time", "timestamp", "time_stamp", "datetime", "date_time", "date", "t", "unix", "ts",
+         "epoch", "seconds")  # fmt: skip
+_EPOCH = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}  # stamps since 1970 are above, from 1973 on
+_LEAST = 16  # samples of a stretch: `even_clock` needs them
+_BACK_S = 5.0  # stamps that go back by more are of another clock
+_REGULAR = 0.9  # of the steps from stamp to stamp, within a fifth of their median: stamps are true
+
+
+class Stretch(NamedTuple):
+    """Samples without a long gap between them.
+
+    times_s: [k] of samples that are evenly spaced but for the drift of a clock.
+    rate_hz: of them. rows: int [k] of the file, -1 where a sample was lost.
+    """
+
+    times_s: np.ndarray
+    rate_hz: float
+    rows: np.ndarray
+
+
+def time_column(columns: dict[str, np.ndarray], named: str | None, file: object) -> str | None:
+    """Name of the column that holds stamps; None where there is none."""
+    if named is not None:
+        return options.known(f"column of {file}", named, columns)
+    by_name = {re.sub(r"\W*\(.*\)|\W*\[.*\]", "", name).strip().lower().replace(" ", "_"): name
+               for name in columns}  # "Time (s)" is time, too  # fmt: skip
+    return next((by_name[name] for name in NAMES if name in by_name), None)
+
+
+def seconds(stamps: np.ndarray, unit: str | None, file: object) -> np.ndarray:
+    """float64 [n] seconds of stamps: dates, text of dates, or numbers.
+
+    Numbers are of a `unit` of UNITS. Without one, those since 1970 are told by their size; others
+    are seconds where they grow by less than one from sample to sample.
+    Raises: ValueError that names the file, and asks for the unit where it cannot be told.
+    """
+    if stamps.dtype.kind == "M":
+        return stamps.astype("datetime64[ns]").astype(np.int64) / 1e9
+    if stamps.dtype.kind == "U":
+        return _of_text(stamps, file)
+    numbers = stamps.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{file}: the stamp in row {np.isfinite(numbers).argmin()} is no number")
+    if unit is None:
+        unit = _told(numbers, file)
+    scale = UNITS[options.known("time_unit", unit, UNITS)]
+    whole = numbers[0] if unit != "s" else 0.0  # epochs in ns would cost their digits
+    return (numbers - whole) * scale + whole * scale
+
+
+def _of_text(stamps, file):
+    import pandas
+
+    for form in ("ISO8601", None):
+        try:
+            with warnings.catch_warnings():  # of what is read word by word
+                warnings.simplefilter("ignore", UserWarning)
+                parsed = pandas.to_datetime(stamps, utc=True, format=form)
+        except (ValueError, TypeError):
+            continue
+        return parsed.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64) / 1e9
+    raise ValueError(f"{file}: the stamps, such as {str(stamps[0])!r}, are no dates of one form")
+
+
+def _told(numbers, file):
+    """The unit of stamps that nobody named."""
+    for unit, least in reversed(_EPOCH.items()):
+        if numbers[0] > least:
+            return unit
+    step = float(np.median(np.diff(numbers))) if len(numbers) > 1 else 0.0
+    if step >= 1:
+        raise ValueError(
+            f"{file}: the time grows by {step:g} from sample to sample: say whether that is "
+            "seconds, milliseconds or less by options.time_unit='s', 'ms', 'us' or 'ns'"
+        )
+    return "s"
+
+
+def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> list[Stretch]:
+    """The samples of a file on even clocks, cut where samples are lost for longer.
+
+    Where most stamps are a period apart they are true: what is lost is told by them. Where they
+    come in bursts (see `even_clock`), stretches between gaps have a clock fitted to them. A stamp
+    is written late and never early, so one that is behind the next is as late as that.
+
+    times_s: [n], of samples in the order in which they were taken.
+    gap_s: from which time on without a stamp a stretch ends; None: half a second, or ten samples
+      where that is longer. Shorter stretches than 16 samples are left out.
+    Raises: ValueError that names the file for stamps that go back by seconds, or none that lasts.
+    """
+    if len(times_s) < _LEAST:
+        raise ValueError(f"{file} has {len(times_s)} samples: too few to tell a clock by")
+    back = np.diff(times_s).min(initial=0.0)
+    if back < -_BACK_S:
+        row = int(np.diff(times_s).argmin()) + 1
+        raise ValueError(f"{file}: time goes back by {-back:.1f} s in row {row}: cut it there")
+    times_s = np.minimum.accumulate(times_s[::-1])[::-1]
+    steps = np.diff(times_s)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    if not usual:
+        raise ValueError(f"{file}: all samples have the same stamp, {times_s[0]:g}")
+    regular = np.mean(np.abs(steps - usual) <= usual / 5) >= _REGULAR
+    rough = usual if regular else float((times_s[-1] - times_s[0]) / (len(times_s) - 1))
+    gap = max(JITTER_S, 10 * rough) if gap_s is None else gap_s
+    edges = [0, *(np.flatnonzero(steps > gap) + 1).tolist(), len(times_s)]
+    out = []
+    for start, end in itertools.pairwise(edges):
+        if end - start >= _LEAST:
+            made = _regular if regular else _bursty
+            out += made(times_s[start:end], start, usual, file)
+    if not out:
+        raise ValueError(
+            f"{file}: no {_LEAST} samples follow each other without a gap of {gap:g} s"
+        )
+    return out
+
+
+def _regular(times_s, start, period, file):
+    """By true stamps: a row for each period, -1 where none was sampled."""
+    del file
+    ahead = np.maximum(np.rint(np.diff(times_s) / period).astype(int), 0)
+    number = np.concatenate([[0], np.cumsum(ahead)])
+    first = np.unique(number, return_index=True)[1]  # of samples with one stamp the first counts
+    rows = np.full(number[-1] + 1, -1)
+    rows[number[first]] = start + first
+    times = np.interp(np.arange(len(rows)), number[first], times_s[first])
+    rate = (len(rows) - 1) / (times[-1] - times[0])
+    return [Stretch(times, float(rate), rows)]
+
+
+def _bursty(times_s, start, period, file):
+    """By an even clock; where none fits, samples are lost somewhere: halves are tried."""
+    del period
+    try:
+        begin, rate = even_clock(times_s)
+    except ValueError:
+        middle = len(times_s) // 2
+        if middle < 4 * _LEAST:
+            return []
+        return [*_bursty(times_s[:middle], start, None, file),
+                *_bursty(times_s[middle:], start + middle, None, file)]  # fmt: skip
+    rows = np.arange(len(times_s))
+    return [Stretch(begin + rows / rate, rate, start + rows)]

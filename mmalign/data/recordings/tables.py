@@ -1,0 +1,130 @@
+"""One file as columns: text, parquet, arrays of NumPy or HDF5."""
+
+import pathlib
+import re
+from typing import Any
+
+import numpy as np
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet", ".npz", ".h5", ".hdf5")
+_AXES = "xyz"
+_SNIFFED = 4096  # characters from which the separator is told
+
+
+def is_table(path: pathlib.Path) -> bool:
+    """Whether the file's name ends as that of a table does."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def read_table(path: pathlib.Path, columns: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    """{name: [rows]} of a file, numbers or text. columns: their names where the file has none.
+
+    Arrays of .npz and HDF5 of two axes become a column for each of the second, called name_x,
+    name_y, name_z where it has three and name_0, name_1, ... else.
+    Raises: ValueError that names the file.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".npz":
+            return _columns(path, _npz(path))
+        if suffix in (".h5", ".hdf5"):
+            return _columns(path, _hdf5(path))
+        frame = _pandas().read_parquet(path) if suffix == ".parquet" else _text(path, columns)
+    except (ValueError, KeyError, OSError, EOFError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path} cannot be read as a table ({said})") from error
+    if columns is not None:
+        if len(columns) != frame.shape[1]:
+            raise ValueError(f"{path} has {frame.shape[1]} columns, and {len(columns)} are named")
+        frame.columns = list(columns)
+    return {str(name).strip(): _plain(frame[name]) for name in frame}
+
+
+def read_text_table(path: pathlib.Path) -> dict[str, list[str]]:
+    """{name: [rows]} of a text file, all of it as text."""
+    frame = _text(path, None, dtype=str, keep_default_na=False)
+    return {str(name).strip(): [x.strip() for x in frame[name]] for name in frame}
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(
+            "recordings are read with pandas: pip install 'mmalign[recordings]'"
+        ) from error
+    return pandas
+
+
+def _text(path, columns, **how):
+    pandas = _pandas()
+    first = _beginning(path)
+    line = first.partition("\n")[0]
+    separator = max("\t;,", key=line.count) if re.search("[\t;,]", line) else r"\s+"
+    decimal = "," if separator == ";" and re.search(r"\d,\d", first) else "."
+    header = line.split(None if separator == r"\s+" else separator)
+    if columns is None and all(_is_number(x) for x in header):
+        raise ValueError("it begins with numbers: name its columns by options.columns")
+    return pandas.read_csv(
+        path, sep=separator, decimal=decimal, header=None if columns is not None else 0,
+        skipinitialspace=True, encoding="utf-8-sig", **how,
+    )  # fmt: skip
+
+
+def _beginning(path):
+    import gzip
+
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace") as file:
+        return file.read(_SNIFFED)
+
+
+def _is_number(text):
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _npz(path):
+    with np.load(path, allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}
+
+
+def _hdf5(path):
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError("HDF5 is read with h5py: pip install h5py") from error
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, x: found.update({name.replace("/", "_"): x[()]})
+            if isinstance(x, h5py.Dataset) else None
+        )  # fmt: skip
+    return found
+
+
+def _columns(path, arrays):
+    out = {}
+    for key, x in arrays.items():
+        if x.ndim == 1:
+            out[key] = x.astype(str) if x.dtype.kind in "SO" else x
+        elif x.ndim == 2:
+            names = _AXES if x.shape[1] == len(_AXES) else range(x.shape[1])
+            out |= {f"{key}_{name}": column for name, column in zip(names, x.T)}
+    lengths = {len(x) for x in out.values()}
+    if len(lengths) != 1:
+        raise ValueError(f"its arrays have {sorted(lengths)} rows: a table has one number of them")
+    return out
+
+
+def _plain(column):
+    """A column of pandas as NumPy has it: numbers with NaN, or text with ""."""
+    pandas = _pandas()
+    if pandas.api.types.is_datetime64_any_dtype(column):
+        return column.to_numpy("datetime64[ns]")
+    if pandas.api.types.is_numeric_dtype(column) or pandas.api.types.is_bool_dtype(column):
+        return column.to_numpy(np.float64 if column.isna().any() else None)
+    return column.fillna("").astype(str).to_numpy(str)
