@@ -21,8 +21,10 @@ def describe_run(folder: pathlib.Path, planned: Plan, store: Store) -> None:
     shown = {
         "artifacts": os.path.relpath(store.folder.expanduser().absolute(), folder),
         "trainings": {name: stage.node.folder for name, stage in planned.stages.items()},
+        "probes": {row.name: row.evaluations["probe"].folder for row in planned.rows
+                   if row.stage is not None and "probe" in row.evaluations},
         "report": planned.report.folder,
-    }
+    }  # fmt: skip
     write_text(folder / RUN, json.dumps(shown, indent=2) + "\n")
 
 

@@ -1,24 +1,34 @@
 """Files that are written as a whole or not at all."""
 
+import contextlib
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import IO
 
 import numpy as np
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes the text."""
-    part = part_of(path)
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with write_whole(path) as file:
+        file.write(text.encode())
 
 
 def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes arrays by name, as an .npz: numbered, as a name may be any string."""
+    with write_whole(path) as file:
+        np.savez(file, *arrays.values(), names=np.array([*arrays], str))
+
+
+@contextlib.contextmanager
+def write_whole(path: pathlib.Path) -> Iterator[IO[bytes]]:
+    """A file to write, which has the path's name once all of it is on the disk."""
     part = part_of(path)
     with open(part, "wb") as file:
-        np.savez(file, *arrays.values(), names=np.array([*arrays], str))
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(part, path)
 
 

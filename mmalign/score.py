@@ -18,7 +18,7 @@ from mmalign.plan import Row
 from mmalign.report import plain
 from mmalign.stages import Stage
 
-ARRAYS, FOUND, PAIRS = "embedding.npz", "found.json", "pairs.npz"
+ARRAYS, FOUND, PAIRS, PROBE = "embedding.npz", "found.json", "pairs.npz", "probe.npz"
 
 
 def embed(folder: pathlib.Path, stage: Stage, variables: Mapping, use: Resources) -> None:
@@ -59,7 +59,10 @@ def evaluate(folder: pathlib.Path, node, row: Row, parts, variables, use: Resour
     node: what to find out, and how. parts: () -> embeddings, or the pairs that are looked at.
     variables: () -> those of the stage.
     """
-    found = EVALUATIONS[node.spec["what"]](node.spec, row, parts, variables, use)
+    if node.spec["what"] == "probe":
+        found = _probe(node.spec, row, parts, use, functools.partial(_keep_probe, folder, use))
+    else:
+        found = EVALUATIONS[node.spec["what"]](node.spec, row, parts, variables, use)
     write_text(folder / FOUND, json.dumps(plain(found)) + "\n")
 
 
@@ -68,9 +71,16 @@ def load_found(folder: pathlib.Path) -> object:
     return json.loads((folder / FOUND).read_text())
 
 
-def _probe(spec, row, parts, variables, use):
-    """Records of the row's cells of the table."""
-    del variables
+def _keep_probe(folder, use, features, cell, probe):
+    """The joint embedding's probe, for whoever asks the model for classes; the last one stays."""
+    if cell.part == JOINT:
+        test = evaluation.test_rows(use.dataset)
+        made = evaluation.stored(probe, features[JOINT][test], use.dataset.label[test])
+        write_arrays(folder / PROBE, made._asdict())
+
+
+def _probe(spec, row, parts, use, keep):
+    """Records of the row's cells of the table; keep: told (features, cell, fitted probe)."""
     dataset, seed = use.dataset, spec["seed"]
     if row.name == "chance":
         return evaluation.chance(row.name, dataset, spec["fractions"], seed)
@@ -86,8 +96,9 @@ def _probe(spec, row, parts, variables, use):
     else:
         features = parts()
     return evaluation.evaluate(
-        {row.name: features}, dataset, cells=cells, fractions=spec["fractions"], seed=seed
-    )
+        {row.name: features}, dataset, cells=cells, fractions=spec["fractions"], seed=seed,
+        keep=lambda _, cell, probe: keep(features, cell, probe),
+    )  # fmt: skip
 
 
 def _answered(row, logits, dataset, seed):
@@ -193,7 +204,6 @@ def _binding(spec, row, parts, variables, use):
 
 
 EVALUATIONS = {
-    "probe": _probe,
     "missing": _missing,
     "recalled": _recalled,
     "information": _information,

@@ -1,20 +1,40 @@
-"""A trained run as a function from windows to embeddings."""
+"""A trained run as a function from windows to embeddings, and to what its probe answers."""
 
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mmalign import methods
+from mmalign import embed_inputs, methods
 from mmalign.data import feed, standardise
 from mmalign.described import DATA, RUN
+from mmalign.evaluation import StoredProbe, restored
+from mmalign.files import read_arrays
 from mmalign.fit import load_variables
 from mmalign.graph import COMPLETE, NODE
+from mmalign.methods import JOINT
+from mmalign.score import PROBE
 from mmalign.workdir import CONFIG
+
+
+class Recipe(NamedTuple):
+    """What a method is made of: its config, modalities, targets and sequence length."""
+
+    method: Mapping[str, Any]
+    modalities: Mapping[str, methods.Modality]
+    targets: Mapping[str, methods.Target]
+    length: int
+
+    def made(self) -> methods.Method:
+        """The method."""
+        return methods.create(
+            self.method, self.modalities, targets=self.targets, length=self.length
+        )
 
 
 def load(workdir: str | os.PathLike, stage: str | None = None) -> "Trained":
@@ -46,56 +66,68 @@ def load(workdir: str | os.PathLike, stage: str | None = None) -> "Trained":
     spec = json.loads((home / NODE).read_text())["spec"]
     targets = {task: methods.Target(*target) for task, target in data["targets"].items()}
     length = spec.get("sampler", {}).get("length", 1)
-    method = methods.create(spec["method"], modalities, targets=targets, length=length)
+    recipe = Recipe(spec["method"], modalities, targets, length)
     variables = load_variables(
-        home, method, _blank(modalities, 2), steps=spec["steps"], ema=bool(spec.get("ema"))
+        home, recipe.made(), blank(modalities, 2), steps=spec["steps"], ema=bool(spec.get("ema"))
     )
     statistics = jax.tree.map(
         lambda x: np.asarray(x, np.float32), data["statistics"],
         is_leaf=lambda x: isinstance(x, list),
     )  # fmt: skip
-    by_subject = config["data"].get("standardise") == "subject"
-    return Trained(method, variables, modalities, statistics, by_subject=by_subject)
+    probe = folder / made["artifacts"] / made["probes"].get(name, "") / PROBE
+    return Trained(
+        recipe, variables, statistics,
+        by_subject=config["data"].get("standardise") == "subject", classes=data["classes"],
+        probe=restored(read_arrays(probe)) if probe.is_file() else None,
+    )  # fmt: skip
 
 
 class Trained:
-    """Embeds windows.
+    """Embeds windows, and predicts their classes where the run had labels.
 
     modalities: {name: Modality}, which sensors it knows. variables: of its method, parameters among
     them. statistics: {name: {"mean", "std"}} of channels, in the unit of the training data.
+    classes: names of the labels. probe: the linear probe that the report scored, or None.
+    It can be pickled, and copied.
     """
 
     def __init__(
-        self, method: methods.Method, variables: Mapping, modalities: Mapping, statistics: Mapping,
-        *, by_subject: bool = False,
+        self, recipe: Recipe, variables: Mapping, statistics: Mapping, *, by_subject: bool = False,
+        classes: Sequence[str] = (), probe: StoredProbe | None = None,
     ):  # fmt: skip
         """As `load` puts them together."""
-        self.modalities, self._by_subject = modalities, by_subject
+        self.recipe, self.modalities, self.by_subject = recipe, recipe.modalities, by_subject
         self.variables, self.statistics = variables, statistics
+        self.classes, self.probe = tuple(classes), probe
+        embed = recipe.made().embed
         self._program = jax.jit(
-            lambda variables, batch: method.embed(variables, feed.normalise(batch, statistics))
+            lambda variables, batch: embed(variables, feed.normalise(batch, statistics))
         )
 
     def embed(
-        self, inputs: Mapping[str, np.ndarray], *, subject: np.ndarray | None = None,
-        batch_size: int = 256,
+        self, inputs: Mapping[str, np.ndarray | None], *, subject: np.ndarray | None = None,
+        rate_hz: Mapping[str, float] | None = None, batch_size: int = 256,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """Embeddings of windows in the unit of the training data.
 
         Args:
           inputs: {modality: [n, *shape]}, a series [n, time, channels], of any of the run's
-            modalities. A modality left out is absent in all windows, a window that is NaN
-            throughout in that window; samples of a series that are NaN are gaps.
+            modalities. A modality left out, or None, is absent in all windows, a window that is
+            NaN throughout in that window; samples of a series that are NaN are gaps.
           subject: [n], of whom each window is, where the run has data.standardise="subject": a
             person's windows are then seen relative to all of theirs that are given here.
+          rate_hz: {series: samples a second} of those that have another rate than in training; as
+            many seconds as a window has are taken from the beginning.
           batch_size: windows at a time.
         Returns: {modality: [n, d], ..., "joint": [n, d]} for all modalities of the run, zeros where
           one is absent. "joint" is what the report scored, for windows that lack sensors, too.
-        Raises: ValueError for unknown names, other shapes, values that are not finite, or a subject
-          that is missing or not asked for.
+        Raises: ValueError for unknown names, other shapes, values that are not finite, a window
+          without any modality, or a subject that is missing or not asked for.
         """
-        inputs, present, valid = self._checked(inputs)
-        if self._by_subject or subject is not None:
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size must be a whole number, 1 or more, got {batch_size!r}")
+        inputs, present, valid = embed_inputs.checked(inputs, self.modalities, rate_hz)
+        if self.by_subject or subject is not None:
             subject = self._checked_subject(subject, inputs)
             inputs = standardise.relative(inputs, present, subject, valid)
         out = []
@@ -108,34 +140,58 @@ class Trained:
             out.append({part: x[:count] for part, x in z.items()})
         return {part: np.concatenate([z[part] for z in out]) for part in out[0]}
 
-    def _checked(self, inputs):
-        """(inputs, present, valid) of all modalities, zeros where nothing was given."""
-        unknown = sorted(set(inputs) - set(self.modalities))
-        if unknown or not inputs:
-            raise ValueError(
-                f"inputs has {', '.join(map(repr, unknown)) or 'no modality'}; the model knows "
-                f"{', '.join(map(repr, self.modalities))}"
-            )
-        n = len(next(iter(inputs.values())))
-        if not n:
-            raise ValueError("inputs hold no window; give at least one")
-        filled, present, valid = {}, {}, {}
-        for m, modality in self.modalities.items():
-            shape = (n, *modality.shape)
-            x = np.asarray(inputs.get(m, np.full(shape, np.nan, np.float32)), np.float32)
-            if x.shape != shape:
-                axes = "time, channels" if modality.kind == "series" else "..."
-                raise ValueError(
-                    f"inputs[{m!r}] has shape {x.shape}, expected {shape}: [windows, {axes}] as in "
-                    f"training, the same windows in every modality"
-                )
-            filled[m], present[m], gaps = _gaps_apart(m, x, modality.kind)
-            if gaps is not None:
-                valid[m] = gaps
-        return filled, present, valid
+    @property
+    def answers(self) -> bool:
+        """Whether it predicts classes."""
+        return self.probe is not None or self.recipe.made().answers
+
+    def predict_proba(self, inputs: Mapping[str, np.ndarray | None], **how: Any) -> np.ndarray:
+        """[n, classes] probabilities, in the order of `classes`; arguments as of `embed`.
+
+        By the linear probe of the joint embedding at the largest share of labels, which the report
+        scored, or by the network itself where it answers. `probe.calibration_error` tells how far
+        they were off on the test people.
+        Raises: ValueError where the run had no labels to fit a probe to.
+        """
+        z = self.embed(inputs, **how)
+        if "logits" in z:
+            return np.asarray(jax.nn.softmax(z["logits"], axis=1))
+        if self.probe is None:
+            raise ValueError("the run fitted no probe to this stage: it had no labels, or no row")
+        out = np.zeros((len(z[JOINT]), len(self.classes)))
+        out[:, self.probe.classes] = self.probe.probabilities(z[JOINT])
+        return out
+
+    def predict(self, inputs: Mapping[str, np.ndarray | None], **how: Any) -> np.ndarray:
+        """[n] names of the likeliest classes; as `predict_proba`."""
+        return np.array(self.classes)[self.predict_proba(inputs, **how).argmax(axis=1)]
+
+    def __repr__(self) -> str:
+        rate = lambda d: f" at {d.rate_hz:g} Hz" if d.rate_hz else ""
+        of = [
+            f"{m}: {d.kind} {' x '.join(map(str, d.shape))}{rate(d)}"
+            for m, d in self.modalities.items()
+        ]
+        answers = f"; classes {', '.join(self.classes)}" if self.answers else ""
+        return f"Trained({self.recipe.method['name']}; {'; '.join(of)}{answers})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the compiled program."""
+        return {
+            "recipe": self.recipe, "variables": jax.device_get(self.variables),
+            "statistics": self.statistics, "by_subject": self.by_subject,
+            "classes": self.classes, "probe": self.probe,
+        }  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The same model again."""
+        recipe, variables, statistics = (
+            state.pop(x) for x in ("recipe", "variables", "statistics")
+        )
+        self.__init__(recipe, variables, statistics, **state)
 
     def _checked_subject(self, subject, inputs):
-        if not self._by_subject:
+        if not self.by_subject:
             raise ValueError(
                 "subject is not used: the run standardised its channels by all training windows"
             )
@@ -148,27 +204,8 @@ class Trained:
         return np.asarray(subject)
 
 
-def _gaps_apart(m, x, kind):
-    """(x, present [n], valid [n, time] or None where there are no gaps) of a modality's windows."""
-    within = tuple(range(1, x.ndim))
-    missing = np.isnan(x)
-    present = ~missing.all(axis=within)
-    if (infinite := np.flatnonzero(np.isinf(x).any(axis=within))).size:
-        raise ValueError(f"inputs[{m!r}] is not finite in window {infinite[0]}: repair it")
-    partly = np.flatnonzero(present & missing.any(axis=within))
-    if not partly.size:
-        return x, present, None
-    if kind != "series":
-        raise ValueError(
-            f"inputs[{m!r}] is not finite in window {partly[0]}: repair it, or set the whole "
-            f"window to NaN to mark it absent"
-        )
-    valid = ~missing.any(axis=2)
-    return np.where(valid[..., None], x, np.float32(0)), present, valid
-
-
-def _blank(modalities, n):
-    """A batch of nothing but zeros."""
+def blank(modalities: Mapping[str, methods.Modality], n: int) -> dict[str, Any]:
+    """A batch of n windows of nothing but zeros."""
     return {
         "inputs": {m: jnp.zeros((n, *modality.shape)) for m, modality in modalities.items()},
         "present": dict.fromkeys(modalities, jnp.ones(n, bool)),

@@ -33,10 +33,10 @@ class NpzFile(NamedTuple):
 
 def read_file(file: pathlib.Path) -> NpzFile:
     """`NpzFile` of a path; its keys are those of `npz.load`. ValueError names what is wrong."""
-    return _checked(file, _arrays(file))
+    return _checked(file, arrays_of(file))
 
 
-def _arrays(file):
+def arrays_of(file: pathlib.Path) -> dict[str, np.ndarray]:
     """{key: array} of a file, without unpickling anything."""
     with open(file, "rb") as stream:  # np.load does not close what it opened and could not read
         try:

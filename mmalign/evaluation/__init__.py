@@ -30,6 +30,7 @@ from mmalign.evaluation.scoring import scores
 from mmalign.evaluation.sensor_sets import sensor_sets
 from mmalign.evaluation.spaces import across_sensors, without_labels
 from mmalign.evaluation.spectrum import alpha_req, lidar, rankme
+from mmalign.evaluation.stored_probe import StoredProbe, calibration_error, restored, stored
 from mmalign.evaluation.targets import probe_targets
 
 __all__ = [
@@ -37,10 +38,12 @@ __all__ = [
     "HEADS",
     "Cell",
     "Contender",
+    "StoredProbe",
     "across_sensors",
     "alignment",
     "alpha_req",
     "binding_quality",
+    "calibration_error",
     "chance",
     "default_cells",
     "embed_all",
@@ -64,10 +67,12 @@ __all__ = [
     "raw_features",
     "recalled",
     "record",
+    "restored",
     "retrieval",
     "scores",
     "sensor_sets",
     "shown_rows",
+    "stored",
     "summarise",
     "test_rows",
     "tested_modalities",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mmalign.evaluation.linear import fit_linear
+from mmalign.evaluation.linear import LinearProbe, fit_linear
 from mmalign.evaluation.penalty import STRENGTHS
 from mmalign.evaluation.probe_input import finite_rows, labelled_features
 from mmalign.evaluation.scoring import scores
@@ -25,6 +25,13 @@ def linear_probe(
     Returns: dict(accuracy, macro_f1, strength, curve, chosen_by, at_edge, converged, predictions).
     """
     probe = fit_linear(features_train, label, group, strengths=strengths, seed=seed)
+    return linear_outcome(probe, features_test, label_test)
+
+
+def linear_outcome(
+    probe: LinearProbe, features_test: ArrayLike, label_test: ArrayLike
+) -> dict[str, Any]:
+    """What a fitted probe is worth on test rows; as `linear_probe` returns."""
     predictions = probe.predict(features_test)
     return {
         **scores(label_test, predictions), **probe.protocol(), "predictions": predictions,

@@ -24,6 +24,7 @@ from mmalign.data.subsets import labelled_subset
 from mmalign.defaults import FRACTIONS
 from mmalign.evaluation import people, probe, reference
 from mmalign.evaluation.intervals import intervals
+from mmalign.evaluation.linear import LinearProbe, fit_linear
 from mmalign.evaluation.scoring import scores
 
 FORMS = ("latents", "global")  # of a joint embedding, where a method has two: see CroSSL
@@ -48,6 +49,7 @@ def evaluate(
     rows: Mapping[str, Mapping[str, np.ndarray]], dataset: Dataset, *,
     cells: Iterable[Cell] | None = None, fractions: Sequence[float] = FRACTIONS, seed: int = 0,
     progress: Callable[[dict[str, Any]], object] | None = None,
+    keep: Callable[[str, "Cell", LinearProbe], object] | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Probes every contender on the same labelled subsets and the same test windows.
 
@@ -59,6 +61,7 @@ def evaluate(
       fractions: of the labels, for the default cells.
       seed: of the labelled subsets and of the folds.
       progress: called with each record as it is ready, or None.
+      keep: called with each linear probe that was fitted, its row and its cell, or None.
     Returns: list of records; `chance` has those of a guess.
     Raises: ValueError when the training or the test windows hold no label, or sizes differ.
     """
@@ -88,7 +91,11 @@ def evaluate(
         for cell in cells:
             if cell.part in parts:
                 train = subsets[cell.fraction]
-                add(row, cell, _run(cell, parts[cell.part], dataset, train, test, seed), train)
+                outcome = _run(cell, parts[cell.part], dataset, train, test, seed)
+                probe = outcome.pop("probe", None)
+                if keep is not None and probe is not None:
+                    keep(row, cell, probe)
+                add(row, cell, outcome, train)
     return records
 
 
@@ -177,9 +184,8 @@ def _run(cell, z, dataset, train, test, seed):
     label, group = np.asarray(dataset.label), np.asarray(dataset.group)
     z = np.asarray(z)
     if cell.protocol == "linear":
-        return probe.linear_probe(
-            z[train], label[train], group[train], z[test], label[test], seed=seed
-        )
+        fitted = fit_linear(z[train], label[train], group[train], seed=seed)
+        return probe.linear_outcome(fitted, z[test], label[test]) | {"probe": fitted}
     if cell.protocol == "knn":
         return probe.knn_probe(z[train], label[train], z[test], label[test])
     if cell.protocol == "forest":

@@ -1,7 +1,6 @@
 """What a checkpoint holds, path by path: shape, type and a checksum, in a file beside it."""
 
 import json
-import os
 import pathlib
 import zlib
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mmalign.files import write_text
 from mmalign.training.paths import flat
 
 FOLDER = "checksums"
@@ -31,9 +31,7 @@ def write(checkpoints: pathlib.Path, step: int, state: Any) -> None:
         if path.stem not in there:
             path.unlink()
     sums = {path: [*_kind(x), _sum(x)] for path, x in flat(state).items()}
-    part = folder / f"{step}.part"
-    part.write_text(json.dumps(sums))
-    os.replace(part, folder / f"{step}.json")
+    write_text(folder / f"{step}.json", json.dumps(sums))
 
 
 def read(checkpoints: pathlib.Path, step: int) -> Known:

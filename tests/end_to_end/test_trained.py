@@ -86,10 +86,29 @@ def test_what_it_cannot_embed_is_named(model, windows):
         (r"inputs\['acc'\] has shape \(128, 3\), expected", {"acc": acc[0]}),
         (r"inputs\['emg'\] has shape \(9, 256, 2\), expected \(10,", {"acc": acc, "emg": emg[:9]}),
         ("hold no window", {"acc": acc[:0]}),
+        ("has no modality; the model knows", {"acc": None, "emg": None}),
+        (r"expected \(\d+, 128, 3\).*; for a single window give x\[None\]", {"acc": acc[0]}),
+        (r"inputs\['acc'\] must be real numbers, got complex64", {"acc": acc + 1j}),
+        (r"inputs\['acc'\] must be real numbers, got <U", {"acc": acc.astype(str)}),
+        (r"inputs must be windows by modality, \{'acc': .*, got a tuple", (acc, emg)),
+        (r"inputs must be windows by modality, .*, got a ndarray", acc),
+        (
+            "window 7 has no modality: leave out",
+            {"acc": np.where(np.arange(10)[:, None, None] == 7, np.nan, acc)},
+        ),
         (r"inputs\['acc'\] is not finite in window 5", {"acc": infinite}),
     ):
         with pytest.raises(ValueError, match=match):
             model.embed(inputs)
+    for size in (0, -3, 2.5, None):
+        with pytest.raises(ValueError, match="batch_size must be a whole number, 1 or more, got"):
+            model.embed(windows, batch_size=size)
+
+
+def test_a_sensor_that_is_none_is_left_out(model, windows):
+    alone = model.embed({"acc": windows["acc"]}, batch_size=16)
+    z = model.embed({"acc": windows["acc"], "emg": None}, batch_size=16)
+    np.testing.assert_array_equal(z["joint"], alone["joint"])
 
 
 def test_a_gap_inside_a_window_is_not_read(model, windows, whole):

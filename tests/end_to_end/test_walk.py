@@ -32,7 +32,7 @@ def losses(folder, stage):
 def test_a_run_leaves_what_it_says(tiny_run):
     names = {path.name for path in tiny_run.folder.iterdir()}
     assert names == {"config.json", "data.json", "run.json", "metrics.jsonl", "results.json",
-                     "report.html", "artifacts"}  # fmt: skip
+                     "report.html", "artifacts", ".lock"}  # fmt: skip
     trained = ("pretrain", "align", "joint_pretrain", "supervised_10", "supervised_100")
     rows = ("random_encoder", *trained)
     embedded, other = ("window_statistics", *rows), ("chance", "raw_windows", "random_forest")

@@ -63,10 +63,8 @@ def test_confusion_counts_true_by_predicted(rng):
 
 def test_every_row_learns_from_the_same_windows(rng, monkeypatch):
     dataset, seen = make(), []
-    monkeypatch.setattr(
-        protocols.probe, "linear_probe",
-        lambda x, *rest, **_: seen.append(x[:, 0]) or {"predictions": rest[3]},
-    )  # fmt: skip
+    monkeypatch.setattr(protocols, "fit_linear", lambda x, *_, **more: seen.append(x[:, 0]))
+    monkeypatch.setattr(protocols.probe, "linear_outcome", lambda *rest: {"predictions": rest[2]})
     number = np.arange(240.0)[:, None]
     evaluate({"one": {"joint": number}, "two": {"joint": number}}, dataset,
              cells=[("joint", "linear", 0.1)], seed=5)  # fmt: skip
