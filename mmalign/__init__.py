@@ -3,6 +3,7 @@
 from mmalign import losses          # pure functions, need jax and optax only
 results = mmalign.run(config, workdir)
 model = mmalign.load(workdir)
+mmalign.export(workdir, folder)    # for programs without mmalign
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported inside, so that `from mmalign import losses` loads nothing else
+    import pathlib
+
     from ml_collections import ConfigDict
 
     from mmalign.trained import Trained
@@ -27,6 +30,15 @@ def run(
 
     chosen = compare if "compare" in config else walk
     return chosen.run(config, workdir, artifacts)
+
+
+def export(
+    workdir: str | os.PathLike, folder: str | os.PathLike, *, stage: str | None = None
+) -> pathlib.Path:
+    """Writes a trained run for programs without mmalign; see `mmalign.exported.export`."""
+    from mmalign import exported
+
+    return exported.export(workdir, folder, stage=stage)
 
 
 def load(workdir: str | os.PathLike, stage: str | None = None) -> Trained:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from mmalign import fit, grid, plan, report, training
+from mmalign import fit, grid, plan, processes, report, training
 from mmalign.compared import gather
 from mmalign.data import catalogue
 from mmalign.described import describe_run
@@ -40,6 +40,8 @@ def run(config, workdir: str | os.PathLike, artifacts: str | os.PathLike | None 
     Returns: the contents of results.json.
     Raises: ValueError for what does not fit, before any training starts.
     """
+    if processes.several():
+        raise ValueError("a comparison is of one process: side_by_side makes more on one machine")
     training.enable_compilation_cache()
     cells, dropped = grid.cells(config.compare.to_dict()), []
     plans = planned(config, cells, dropped)

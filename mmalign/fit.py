@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mmalign import evaluation, training
+from mmalign import evaluation, processes, training
 from mmalign.data import feed
 from mmalign.data.dataset import TRAIN, Dataset
 from mmalign.files import read_arrays, write_arrays, write_text
@@ -64,11 +64,12 @@ def fit(folder: pathlib.Path, stage: Stage, use: Resources, source: Mapping | No
             state = _train(folder, stage, use, source, checkpoints, spent)
         finally:
             spent["seconds"] = round(before + time.perf_counter() - start, 2)
-            write_text(folder / SPENT, json.dumps(spent))
+            if processes.first():
+                write_text(folder / SPENT, json.dumps(spent))
         if not stage.block["steps"]:
             checkpoints.save(0, state, force=True)
     variables = _kept(state.params if state.ema is None else state.ema, state.state)
-    if (means := _means(stage, variables, use)) is not None:
+    if (means := _means(stage, variables, use)) is not None and processes.first():
         write_arrays(folder / MEANS, means)
     spent["seconds"] = round(before + time.perf_counter() - start, 2)
     parameters = sum(x.size for x in jax.tree.leaves(state.params))

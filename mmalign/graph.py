@@ -18,9 +18,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmalign import processes
 from mmalign.files import write_text
 from mmalign.locks import held
 
+TRAINING = "training"  # the kind of node that all processes of a run compute together
 COMPLETE, LOCK, NODE, SUMS = "complete.json", "lock", "node.json", "checksums.json"
 # what reading a damaged file ends in
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -59,6 +61,7 @@ class Store:
     def __init__(self, folder: str | os.PathLike, say: Callable[[str], None] = print):
         """folder: made when the first artifact is. say: told when another process is waited for."""
         self.folder, self._say = pathlib.Path(folder), say
+        self._alone = False  # whether the first process works while the others wait
 
     def path(self, node: Node) -> pathlib.Path:
         """Where the artifact is or will be."""
@@ -75,9 +78,30 @@ class Store:
     def get(self, node: Node, make: Callable[[pathlib.Path], dict | None]) -> pathlib.Path:
         """Path of the artifact, computed by `make(path)` if it is not there.
 
-        One process computes a node, others that want it wait. A process that dies lets go, and the
-        next starts in the folder that it left, where `make` may find its checkpoints.
+        One run computes a node, others that want it wait. A process that dies lets go, and the
+        next starts in the folder that it left, where `make` may find its checkpoints. Of the
+        processes of one run all take part in a TRAINING; anything else, with what it asks for
+        meanwhile, is the first one's work, for which the others wait.
         """
+        if not processes.several() or self._alone:
+            return self._get(node, make)
+        if node.kind == TRAINING:
+            if not processes.agreed(self.facts(node) is not None):
+                if processes.first():
+                    self._get(node, make)
+                else:
+                    self.path(node).mkdir(parents=True, exist_ok=True)
+                    make(self.path(node))
+        elif processes.first():
+            self._alone = True
+            try:
+                self._get(node, make)
+            finally:
+                self._alone = False
+        processes.wait_until(lambda: self.facts(node) is not None)
+        return self.path(node)
+
+    def _get(self, node, make):
         path = self.path(node)
         if self.facts(node) is None:
             path.mkdir(parents=True, exist_ok=True)
@@ -98,6 +122,8 @@ class Store:
     ) -> Any:  # fmt: skip
         """`read(path)` of the artifact; what cannot be read, or has changed, is computed again."""
         path = self.get(node, make)
+        if processes.several() and not self._alone:
+            return read(path)  # what is damaged ends the run: all would have to find it so
         try:
             _check_sums(path)
             return read(path)

@@ -24,6 +24,10 @@ _ARTIFACTS = flags.DEFINE_string(
     "artifacts", None, "Folder of what was trained, shared between runs; by default "
     "<workdir>/artifacts, or runs/artifacts without --workdir",
 )  # fmt: skip
+_DISTRIBUTED = flags.DEFINE_string(
+    "distributed", "auto", "Joins several processes into one run, which have to share a disk: "
+    "ADDRESS:PORT,COUNT,NUMBER; auto: as SLURM, Open MPI, a TPU pod or JAX_* variables say; off",
+)  # fmt: skip
 # Blocks whose keys are checked by whoever reads them, so that flags may add some.
 _OPEN = {"wandb", "options", "missing", "devices"}
 
@@ -56,7 +60,7 @@ flags.FLAGS["config"].parser = _Parser()
 def command() -> None:
     """The program, with the arguments that it was started with."""
     sys.path.append(os.getcwd())  # as python -m does, for functions of the user's own
-    for flag in (_CONFIG, _WORKDIR, _ARTIFACTS):  # for --help, whoever started it
+    for flag in (_CONFIG, _WORKDIR, _ARTIFACTS, _DISTRIBUTED):  # for --help, whoever started it
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[flag.name])
     stop_at_signals()
     try:
@@ -82,17 +86,35 @@ def main(argv: list[str]) -> None:
         name = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0]
         workdir = _default_workdir(pathlib.Path(name).stem, _CONFIG.value)
         artifacts = artifacts or workdir.with_name("artifacts")
+    from mmalign import processes
+
     try:
+        processes.join(_DISTRIBUTED.value)
         mmalign.run(_CONFIG.value, workdir, artifacts=artifacts)
     except (ValueError, TypeError, FloatingPointError, OSError, ImportError) as error:
         if flags.FLAGS["verbosity"].present:  # --verbosity=0 shows where it comes from
             raise
-        sys.exit(f"error: {error}")
+        _end(f"error: {error}")
+    except RuntimeError as error:  # of collectives, among others
+        if not processes.several():
+            raise
+        said = str(error).strip().partition("\n")[0]
+        _end(f"error: another process of this run has ended ({said}): start all of them again")
     except Stopped:
         raise
     except SystemExit as stop:  # training.Preempted
         print(stop, file=sys.stderr)
         raise
+
+
+def _end(message):
+    """Ends the program with code 1; of several processes without waiting for the others."""
+    from mmalign import processes
+
+    if processes.several():
+        print(message, file=sys.stderr, flush=True)
+        os._exit(1)
+    sys.exit(message)
 
 
 def parse(argv: list[str]) -> list[str]:

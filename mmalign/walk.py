@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from mmalign import fit, plan, report, score, training
+from mmalign import fit, plan, processes, report, score, training
 from mmalign.data import catalogue
 from mmalign.data.pairs import Pairs
 from mmalign.described import describe_run
@@ -42,12 +42,14 @@ def run(config, workdir: str | os.PathLike, artifacts: str | os.PathLike | None 
     planned = plan.plan(config, dataset)
     with claimed(workdir, config) as folder:
         store = Store(folder / ARTIFACTS if artifacts is None else artifacts)
-        if jax.process_index() == 0:
+        if processes.first():
             describe_run(folder, planned, store)
             print(summary(planned), flush=True)
         walk = Walk(planned, store)
+        if processes.several():
+            walk.train()
         made = store.load(planned.report, walk.report, pathlib.Path)
-        if jax.process_index() == 0:
+        if processes.first():
             return publish(made, folder)
         return report.read_results(made / "results.json")
 
@@ -59,6 +61,9 @@ class Walk:
         """store: where artifacts are looked for and left. `use` is what all of them share."""
         self._plan, self._store = planned, store
         self.use = fit.resources(planned.config, planned.dataset, planned.statistics)
+        self._own = self.use  # where one process works while others wait, its devices alone
+        if processes.several():
+            self._own = self.use._replace(mesh=training.data_mesh(jax.local_devices()))
         self.variables = functools.cache(self._variables)
         self.parts = functools.cache(self._parts)
 
@@ -83,24 +88,30 @@ class Walk:
             parts, features = None, bound.binding.features
             if features is not None:
                 parts = self._embedding(self._plan.stages[features], bound.embedding)
-            score.bind(folder, bound.binding, parts, self.use, bound.node.spec["seed"])
+            score.bind(folder, bound.binding, parts, self._own, bound.node.spec["seed"])
 
         return self._store.load(bound.node, make, score.load_pairs)
 
     def report(self, folder: pathlib.Path) -> None:
         """Everything else first, then results.json, report.html and metrics.jsonl in the folder."""
-        pace = Pace([self._plan], self._store)
-        for name, stage in self._plan.stages.items():
-            new = stage.block["steps"] and self._store.facts(stage.node) is None
-            if new and jax.process_index() == 0:
-                print(f"{pace.said()} training {name}", flush=True)
-            self.training(name)
+        self.train()
         found = [of for row in self._plan.rows for of in self.found(row)]
         spent = sum(
             self._seconds(node) for row in self._plan.rows for node in row.evaluations.values()
         )
         parts = self.parts(self._plan.headline.name)
         write_report(folder, self._plan, found, self._trainings(), parts, round(spent, 2))
+
+    def train(self) -> None:
+        """All trainings, and, for processes that are to wait for each other, what they learnt."""
+        pace = Pace([self._plan], self._store)
+        for name, stage in self._plan.stages.items():
+            new = stage.block["steps"] and self._store.facts(stage.node) is None
+            if new and processes.first():
+                print(f"{pace.said()} training {name}", flush=True)
+            self.training(name)
+            if processes.several():
+                self.variables(name)
 
     def found(self, row: plan.Row) -> list[tuple[plan.Row, str, Any]]:
         """[(row, what, records of that evaluation)], after the row's training."""
@@ -115,7 +126,8 @@ class Walk:
             fit.load_variables, method=stage.method, like=first_batch(stage, self.use.arrays),
             steps=stage.block["steps"], ema=bool(stage.block.get("ema")), mesh=self.use.mesh,
         )  # fmt: skip
-        return self.training(name, read)
+        found = self.training(name, read)
+        return jax.device_get(found) if processes.several() else found
 
     def _parts(self, name):
         """Embeddings by a row's stage, or the features that it has in place of them."""
@@ -129,8 +141,8 @@ class Walk:
 
         def make(folder):
             if stage is None:
-                return score.describe_windows(folder, self.use)
-            return score.embed(folder, stage, self.variables(stage.name), self.use)
+                return score.describe_windows(folder, self._own)
+            return score.embed(folder, stage, self.variables(stage.name), self._own)
 
         return self._store.load(node, make, score.load_embedding)
 
@@ -141,7 +153,7 @@ class Walk:
 
         def make(folder):
             start = time.perf_counter()
-            score.evaluate(folder, node, row, parts, variables, self.use)
+            score.evaluate(folder, node, row, parts, variables, self._own)
             return {"seconds": round(time.perf_counter() - start, 2)}
 
         return self._store.load(node, make, score.load_found)

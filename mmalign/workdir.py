@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
+from mmalign import processes
 from mmalign.files import part_of, write_text
 from mmalign.locks import held
 
@@ -24,6 +25,9 @@ def claimed(workdir: str | os.PathLike, config: ConfigDict) -> Iterator[pathlib.
     Raises: ValueError if the folder is of something else, in use, or cannot be written.
     """
     folder = pathlib.Path(workdir).expanduser().absolute()
+    if not processes.first():
+        yield folder
+        return
     if "://" in str(workdir):
         raise ValueError(
             f"workdir {workdir} is not on a disk of this machine: name a folder, and copy it "

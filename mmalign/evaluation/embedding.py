@@ -52,4 +52,5 @@ def _program(embed, mesh):
     return jax.jit(
         lambda variables, batch, stats: embed(variables, feed.normalise(batch, stats)),
         in_shardings=(everywhere, rows, everywhere),
+        out_shardings=everywhere,  # so that each of several processes can read all of it
     )

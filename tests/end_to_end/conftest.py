@@ -7,6 +7,7 @@ import io
 import os
 import pathlib
 import pickle
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -101,6 +102,8 @@ def start():
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # as in a terminal: what a shell starts in the background ignores it
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         running.append(process)
         return process

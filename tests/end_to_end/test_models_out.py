@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
 import mmalign
-from mmalign import embed
+from mmalign import embed, trained
 from mmalign.data import catalogue
 from mmalign.data.dataset import TEST, TRAIN
 from mmalign.evaluation import calibration_error, scores
@@ -145,6 +145,63 @@ def run(monkeypatch, workdir, file, out):
     flags = [f"--workdir={workdir}", f"--input={file}", f"--output={out}"]
     monkeypatch.setattr(sys, "argv", ["embed", *flags])
     embed.main()
+
+
+OTHER = """
+import json, pathlib, sys
+import numpy as np
+from jax import export
+from safetensors.numpy import load_file
+folder = pathlib.Path(sys.argv[1])
+model = export.deserialize(bytearray((folder / "model.stablehlo").read_bytes()))
+windows = dict(np.load(folder / "windows.npz"))
+there = {m: np.ones(len(x), bool) for m, x in windows.items()}
+there["emg"][3] = False
+z = model.call(load_file(folder / "model.safetensors"), windows, there)
+about = json.loads((folder / "config.json").read_text())
+probe = {name: np.array(x) for name, x in about["probe"].items()}
+logits = (np.asarray(z["joint"]) - probe["mean"]) / probe["scale"] @ probe["weight"] + probe["bias"]
+said = [about["classes"][i] for i in probe["classes"][logits.argmax(axis=1)]]
+np.savez(folder / "found.npz", said=said, **{part: np.asarray(x) for part, x in z.items()})
+assert "mmalign" not in sys.modules
+"""
+
+
+def test_a_program_without_mmalign_finds_the_same(model, windows, tiny_run, start, tmp_path):
+    pytest.importorskip("safetensors")
+    folder = mmalign.export(tiny_run.folder, tmp_path / "model")
+    assert {x.name for x in folder.iterdir()} == {"model.stablehlo", "model.safetensors",
+                                                  "config.json", "README.md"}  # fmt: skip
+    seven = {m: x[:7].copy() for m, x in windows.items()}
+    np.savez(folder / "windows.npz", **seven)
+    process = start("-c", OTHER, folder, PYTHONPATH="")
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    seven["emg"][3] = np.nan
+    want = model.embed(seven)
+    with np.load(folder / "found.npz") as found:
+        for part, z in want.items():
+            np.testing.assert_allclose(found[part], z, rtol=1e-5, atol=1e-5)
+        assert found["said"].tolist() == model.predict(seven).tolist()
+    card = (folder / "README.md").read_text()
+    assert "# InfoMAE on synthetic" in card and "- `emg`: series 256 x 2 at 100 Hz, in mV" in card
+    assert "| InfoMAE |" in card and "points on test windows" in card
+
+
+def test_what_cannot_be_exported_is_said(tiny_run, tmp_path, monkeypatch):
+    load = trained.load
+
+    def by_subject(*args):
+        model = load(*args)
+        model.by_subject = True
+        return model
+
+    monkeypatch.setattr(trained, "load", by_subject)
+    with pytest.raises(ValueError, match="standardises channels by subject"):
+        mmalign.export(tiny_run.folder, tmp_path)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ImportError, match="pip install safetensors"):
+        mmalign.export(tiny_run.folder, tmp_path)
 
 
 def test_it_is_a_step_of_a_pipeline(tiny_run, dataset, model):

@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import re
 import signal
+import time
 from types import SimpleNamespace
 
 import jax
@@ -110,8 +112,28 @@ def test_a_run_that_is_stopped_then_killed_ends_bit_for_bit_like_an_unbroken_one
     same_results(folder, unbroken)
 
 
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_outside_the_steps_ends_it_soon_with_a_sentence(start, chain, tmp_path, number):
+    """While the first step is compiled, as a rule."""
+    process = start("-m", "mmalign.main", f"--config={chain}", f"--workdir={tmp_path / 'run'}",
+                    JAX_COMPILATION_CACHE_DIR="", PYTHONUNBUFFERED="1")  # fmt: skip
+    seen = []
+    while not seen or "training pretrain" not in seen[-1]:
+        seen.append(process.stdout.readline())
+        assert seen[-1], seen
+    time.sleep(1.0)
+    asked = time.monotonic()
+    process.send_signal(signal.Signals[number])
+    rest = process.communicate(timeout=60)[0]
+    assert time.monotonic() - asked < 20
+    assert process.returncode == 128 + signal.Signals[number], rest
+    assert re.fullmatch(rf"stopped by {number}(;| after step).* run again to go on",
+                        rest.strip().splitlines()[-1])  # fmt: skip
+    assert "Traceback" not in rest
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGINT"])
 def test_cut_off_again_and_again_at_random_files_it_ends_in_the_same_results(
     attempt, unbroken, number, tmp_path
 ):
@@ -120,7 +142,9 @@ def test_cut_off_again_and_again_at_random_files_it_ends_in_the_same_results(
     )
     rng, cuts = np.random.default_rng([seed, signal.Signals[number]]), 0
     while (run := attempt(tmp_path / "run", "files", rng.integers(1, apart), number)).code:
-        assert run.code in (-signal.Signals[number], 143), run.output
+        by = signal.Signals[number]
+        assert run.code in (-by, 128 + by), run.output
+        assert by == signal.SIGKILL or "Traceback" not in run.output, run.output
         cuts += 1
     assert cuts > 1
     same_results(tmp_path / "run", unbroken)

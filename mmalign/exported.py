@@ -1,0 +1,106 @@
+"""A trained run for programs without mmalign: StableHLO, weights, a card.
+
+    mmalign.export(workdir, folder)
+
+leaves in the folder, which can be uploaded to a model hub as it is:
+
+    model.stablehlo       serialised `jax.export`: (weights, inputs, present) -> {part: [n, d]}, for
+                          any n; normalisation and what stands for missing sensors are inside
+    model.safetensors     the weights, {path: array}
+    config.json           modalities, shapes, rates, units, classes, the probe, the run's config
+    README.md             a model card: data, licence, protocol, numbers
+
+    import json, numpy as np
+    from jax import export
+    from safetensors.numpy import load_file
+    model = export.deserialize(bytearray(open("model.stablehlo", "rb").read()))
+    weights = load_file("model.safetensors")
+    z = model.call(weights, {"acc": acc, "emg": emg}, {"acc": acc_is_there, "emg": emg_is_there})
+"""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mmalign import trained
+from mmalign.card import card
+from mmalign.data import feed
+from mmalign.files import write_text, write_whole
+from mmalign.report import read_results
+from mmalign.training import flat
+
+PROGRAM, WEIGHTS, CONFIG, CARD = "model.stablehlo", "model.safetensors", "config.json", "README.md"
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def export(
+    workdir: str | os.PathLike, folder: str | os.PathLike, *, stage: str | None = None
+) -> pathlib.Path:
+    """Writes the model of a run into a folder, for programs that do not have mmalign.
+
+    Args:
+      workdir: of a finished run. stage: as `mmalign.load` takes it.
+      folder: made if missing; of these four files those that are there are written anew.
+    Returns: path of the folder.
+    Raises: ValueError for a run that `mmalign.load` refuses, or one whose channels are standardised
+      by subject, as a program of single windows cannot know whose they are; ImportError without
+      safetensors.
+    """
+    try:
+        from safetensors.numpy import save
+    except ImportError as error:
+        raise ImportError("weights are written by safetensors: pip install safetensors") from error
+    model = trained.load(workdir, stage)
+    if model.by_subject:
+        raise ValueError("the run standardises channels by subject, which needs all windows of one")
+    folder = pathlib.Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: np.asarray(x) for name, x in flat(jax.device_get(model.variables)).items()}
+    with write_whole(folder / PROGRAM) as file:
+        file.write(program(model, weights).serialize())
+    with write_whole(folder / WEIGHTS) as file:
+        file.write(save({name: np.ascontiguousarray(x) for name, x in weights.items()}))
+    results = read_results(pathlib.Path(workdir).expanduser() / "results.json")
+    write_text(folder / CONFIG, json.dumps(described(model, results), indent=2) + "\n")
+    write_text(folder / CARD, card(model, results))
+    return folder
+
+
+def program(model: trained.Trained, weights: Mapping[str, np.ndarray]) -> jax.export.Exported:
+    """(weights, inputs, present) -> {part: [n, d]}, for any number n of windows.
+
+    inputs: {modality: float32 [n, *shape]} of all modalities, what is absent of any numbers that
+    are finite. present: {modality: bool [n]}.
+    """
+    embed, structure = model.recipe.made().embed, jax.tree.structure(model.variables)
+    names = list(flat(model.variables))
+
+    def call(weights, inputs, present):
+        variables = jax.tree.unflatten(structure, [weights[name] for name in names])
+        batch = {"inputs": inputs, "present": present}
+        return embed(variables, feed.normalise(batch, model.statistics))
+
+    (n,) = jax.export.symbolic_shape("n")
+    of = lambda shape, kind: jax.ShapeDtypeStruct(shape, kind)
+    inputs = {m: of((n, *d.shape), jnp.float32) for m, d in model.modalities.items()}
+    present = {m: of((n,), bool) for m in model.modalities}
+    shapes = {name: of(x.shape, x.dtype) for name, x in weights.items()}
+    return jax.export.export(jax.jit(call), platforms=PLATFORMS)(shapes, inputs, present)
+
+
+def described(model: trained.Trained, results: Mapping[str, Any]) -> dict[str, Any]:
+    """What a program has to know of the model, in types of JSON."""
+    probe = None if model.probe is None else model.probe._asdict()
+    return {
+        "method": model.recipe.method["name"],
+        "modalities": results["data"]["modalities"],
+        "classes": [*model.classes],
+        "probe": probe and {name: np.asarray(x).tolist() for name, x in probe.items()},
+        "config": results["config"],
+    }
