@@ -50,12 +50,13 @@ def export(
     Returns: path of the folder.
     Raises: ValueError for a run that `mmalign.load` refuses, or one whose channels are standardised
       by subject, as a program of single windows cannot know whose they are; ImportError without
-      safetensors.
+      the extra `export`.
     """
     try:
+        import flatbuffers  # noqa: F401  `jax.export` serialises by it
         from safetensors.numpy import save
     except ImportError as error:
-        raise ImportError("weights are written by safetensors: pip install safetensors") from error
+        raise ImportError("for exports: pip install 'mmalign[export]'") from error
     model = trained.load(workdir, stage)
     if model.by_subject:
         raise ValueError("the run standardises channels by subject, which needs all windows of one")

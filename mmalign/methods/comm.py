@@ -157,7 +157,7 @@ def copies(
     both, of_both = views_in_a_row(net.front, named_key(key, "views"), batch)
     tokens = net.tokens(params, both, of_both, named_key(key, "dropout"))
     z = net.fused(params, tokens)
-    z = z.reshape(len(z), 2, -1, z.shape[-1])
+    z = z.reshape(z.shape[0], 2, -1, z.shape[-1])
     if clean:
         seen = net.tokens(params, plain(net.front, batch), present, named_key(key, "clean"))
         alone = net.fused(params, seen)[:-1, None]

@@ -119,7 +119,7 @@ class Network(NamedTuple):
         """
         if hidden is None:
             return apply(self.fusion, params["fusion"], tokens.x, read)
-        token = jnp.broadcast_to(params["mask_token"], (len(tokens.x), 1, self.fusion.width))
+        token = jnp.broadcast_to(params["mask_token"], (tokens.x.shape[0], 1, self.fusion.width))
         x = jnp.concatenate([tokens.x, token], axis=1)
         count = jnp.concatenate([read, hidden.sum(axis=-1, keepdims=True)], axis=-1)
         return apply(self.fusion, params["fusion"], x, count)

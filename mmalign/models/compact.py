@@ -86,7 +86,7 @@ class CompactEncoder(nn.Module):
                 x = nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x)
             x = nn.gelu(x)
         tokens = x.astype(jnp.float32)
-        rows = (len(x), self.patching.size[0])
+        rows = (x.shape[0], self.patching.size[0])
         mask, keep = token_mask(valid, rows, first * 2 ** (self.depth - 1), x.shape[1])
         features = _summary(tokens, keep, self.segments)
         return {"tokens": tokens, "mask": mask, "pooled": self._pooled(features, found, train)}

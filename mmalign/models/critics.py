@@ -33,10 +33,10 @@ class Stem(nn.Module):
         if x.ndim != 4:
             raise ValueError(f"need [batch, rows, cols, channels], got {x.shape}")
         if kind == "vector":
-            x = x.reshape(len(x), 1, 1, -1)
+            x = x.reshape(x.shape[0], 1, 1, -1)
         for i, features in enumerate(self.features):
             x = nn.gelu(self._norm(kind, i, features)(self._layer(kind, i, features, x)(x)))
-        flat = x.reshape(len(x), -1, x.shape[-1])
+        flat = x.reshape(x.shape[0], -1, x.shape[-1])
         most = x.max(axis=(1, 2)) if kind == "series" else largest(flat)
         x = jnp.concatenate([x.mean(axis=(1, 2)), most], axis=-1)
         return nn.Dense(self.out, dtype=self.dtype, name="out")(x).astype(jnp.float32)

@@ -70,7 +70,7 @@ class MlpEncoder(nn.Module):
         del train  # no dropout
         x = shown(self, self.patching, x, masked, valid, axis=1, maskable=self.maskable)
         mask, _ = token_mask(valid, x.shape[:2], x.shape[1], 1)
-        x = x.reshape(len(x), -1).astype(self.dtype)
+        x = x.reshape(x.shape[0], -1).astype(self.dtype)
         act = ACTIVATIONS[self.activation]
         for i, width in enumerate(self.widths):
             x = nn.Dense(width, dtype=self.dtype, name=f"hidden_{i}")(x)

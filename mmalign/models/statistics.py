@@ -40,7 +40,7 @@ def window_statistics(x: jax.Array, seen: jax.Array | None = None) -> jax.Array:
     features = [mean, jnp.sqrt(variance), jnp.log(variance) / 2]
     features += [mean + side * (side * deviation).max(axis=1, keepdims=True) for side in (1, -1)]
     features += [_excess(x, share), _change(deviation, weight), _powers(deviation, share)]
-    flat = [f.reshape(len(x), -1) for f in features]
+    flat = [f.reshape(x.shape[0], -1) for f in features]
     if 1 < x.shape[2] <= PAIRED:
         first, second = np.triu_indices(x.shape[2], 1)
         scaled = deviation * jax.lax.rsqrt(variance)

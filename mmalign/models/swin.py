@@ -115,7 +115,7 @@ class SwinEncoder(nn.Module):
         merged = 2 ** (len(self.depths) - 1)
         stride = tuple(n * merged for n in self.patching.patch)
         last = tuple(n // merged for n in self.patching.grid)
-        mask, keep = grid_mask(valid, len(x), self.patching.size, stride, last)
+        mask, keep = grid_mask(valid, x.shape[0], self.patching.size, stride, last)
         x = _PatchEmbed(self.patching, self.width, dtype, name="embed")(visible(x, valid))
         # The public code starts it at zero. With zero biases a hidden region then stays zero in
         # all blocks, and each normalisation there multiplies the gradient by 1 / sqrt(epsilon):
@@ -134,8 +134,8 @@ class SwinEncoder(nn.Module):
                 x = PatchMerging(dtype=dtype, name=f"merge_{i}")(x)
             stage = SwinStage(self.layers, tuple(drop_path.tolist()), name=f"stage_{i}")
             x = stage(x, train=train)
-        x = x.reshape(len(x), -1, x.shape[-1])
+        x = x.reshape(x.shape[0], -1, x.shape[-1])
         kept = x if keep is None else jnp.where(keep[..., None], x, jnp.zeros((), x.dtype))
-        pooled = nn.Dense(self.dim, dtype=dtype, name="out")(kept.reshape(len(x), -1))
+        pooled = nn.Dense(self.dim, dtype=dtype, name="out")(kept.reshape(x.shape[0], -1))
         tokens, pooled = (z.astype(jnp.float32) for z in (x, pooled))
         return {"tokens": tokens, "mask": mask, "pooled": pooled}

@@ -109,7 +109,7 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(self, x, masked=None, valid=None, train=False) -> Encoded:
-        patching, b, dtype = self.patching, len(x), self.form.dtype
+        patching, b, dtype = self.patching, x.shape[0], self.form.dtype
         mask, _ = grid_mask(valid, b, patching.size, patching.patch, patching.grid)
         x = patching.patchify(visible(x, valid)).reshape(b, mask.shape[1], -1)
         x = nn.Dense(self.width, use_bias=self.bias, dtype=dtype, name="embed")(x)

@@ -96,15 +96,16 @@ def start():
     running = []
 
     def start(*arguments, **environment):
+        # as in a terminal: what a shell starts in the background, this process, say, ignores it
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
         process = subprocess.Popen(
             [sys.executable, "-W", "error", *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # as in a terminal: what a shell starts in the background ignores it
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        signal.signal(signal.SIGINT, before)
         running.append(process)
         return process
 
