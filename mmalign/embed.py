@@ -12,6 +12,7 @@ import argparse
 import pathlib
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -62,8 +63,9 @@ def embedded(
         raise ValueError(f"{file} has {unknown[0]!r}; the model knows {', '.join(known)}")
     inputs = {m: _with_absent(arrays[m], arrays.get(f"present_{m}")) for m in known if m in arrays}
     rates = {m: float(arrays[f"rate_hz_{m}"]) for m in inputs if f"rate_hz_{m}" in arrays}
-    by_subject = {"subject": arrays["group"]} if model.by_subject and "group" in arrays else {}
-    how = dict(rate_hz=rates, batch_size=batch_size, **by_subject)
+    how: dict[str, Any] = {"rate_hz": rates, "batch_size": batch_size}
+    if model.by_subject and "group" in arrays:
+        how["subject"] = arrays["group"]
     try:
         out = model.embed(inputs, **how)
         if model.answers:
@@ -77,7 +79,7 @@ def write(file: pathlib.Path, found: Mapping[str, np.ndarray]) -> None:
     """As .npz, or as .parquet with a column for each number of the joint embedding."""
     if file.suffix == ".npz":
         with write_whole(file) as stream:
-            np.savez(stream, **found)
+            np.savez(stream, **dict[str, Any](found))
         return
     try:
         import pandas

@@ -71,7 +71,7 @@ def at_rate(m: str, x: np.ndarray, hertz: float, modality: Modality) -> np.ndarr
             f"inputs[{m!r}] has {x.shape[1]} samples at {hertz:g} Hz; windows of the model, "
             f"{time} at {modality.rate_hz:g} Hz, need {needed}"
         )
-    missing = np.isnan(x).any(axis=(1, 2))
+    missing = np.asarray(np.isnan(x).any(axis=(1, 2)))
     times_s = np.arange(time) / modality.rate_hz
     flat = np.where(missing[:, None, None], 0, x).transpose(1, 0, 2).reshape(x.shape[1], -1)
     made = resample(flat, 0.0, hertz, times_s, modality.rate_hz)

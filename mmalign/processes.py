@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -21,7 +22,7 @@ def join(how: str = AUTO) -> None:
     """
     if how == OFF or (how == AUTO and not _several()):
         return
-    given = {}
+    given: dict[str, Any] = {}
     if how != AUTO:
         address, *numbers = how.split(",")
         if len(numbers) != 2 or ":" not in address or not all(x.isdigit() for x in numbers):

@@ -1,10 +1,14 @@
 """What a run leaves for people: results.json, report.html, metrics.jsonl, a printed table."""
 
+import importlib.metadata
 import json
 import pathlib
 
+import numpy as np
+
 from mmalign import report
 from mmalign.data.concerns import concerns
+from mmalign.data.dataset import SPLITS, UNKNOWN
 from mmalign.described import describe
 from mmalign.evaluation import shown_rows
 from mmalign.files import write_text
@@ -30,6 +34,7 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         "method": planned.headline.name,
         "data": describe(dataset),
         "headline": planned.headline.label,
+        "summary": _summary(dataset, config, trainings),
         "records": records,
         "cautions": report.cautions(records),
         "missing": missing,
@@ -56,6 +61,23 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         folder, results, metrics=[json.loads(line) for line in lines],
         embedding=parts[JOINT][test], label=dataset.label[test],
     )  # fmt: skip
+
+
+def _summary(dataset, config, trainings):
+    """What the head of the page tells of the run."""
+    people = lambda rows: len(set(dataset.group[rows].tolist()) - {UNKNOWN})
+    split = {name: dataset.split == code for name, code in SPLITS.items()}
+    said = [f"{name} {int(rows.sum()):,}" + (f" of {people(rows)} people" if people(rows) else "")
+            for name, rows in split.items() if rows.any()]  # fmt: skip
+    lost = {m: 1 - float(np.mean(there)) for m, there in dataset.present.items()}
+    missing = ", ".join(f"{m} {100 * share:.1f} %" for m, share in lost.items() if share)
+    return {
+        "split": "; ".join(said),
+        **({"missing": missing} if missing else {}),
+        "seed": str(config["seed"]),
+        "trainings": f"{sum(seconds for _, seconds in trainings.values()) / 60:.1f} min",
+        "mmalign": importlib.metadata.version("mmalign"),
+    }
 
 
 def publish(made: pathlib.Path, folder: pathlib.Path) -> dict:

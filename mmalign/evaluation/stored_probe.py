@@ -40,10 +40,10 @@ def stored(probe: LinearProbe, features: ArrayLike, label: ArrayLike) -> StoredP
             np.concatenate([0 * bias, bias]),
         )
     made = StoredProbe(probe.scaler.mean_, probe.scaler.scale_, weight, bias,
-                       probe.model.classes_, np.float64(np.nan))  # fmt: skip
+                       probe.model.classes_, np.array(np.nan))  # fmt: skip
     odds = made.probabilities(features)
     right = made.classes[odds.argmax(axis=1)] == np.asarray(label)
-    return made._replace(calibration_error=np.float64(calibration_error(odds.max(axis=1), right)))
+    return made._replace(calibration_error=np.array(calibration_error(odds.max(axis=1), right)))
 
 
 def restored(arrays: Mapping[str, np.ndarray]) -> StoredProbe:

@@ -9,7 +9,7 @@ from typing import Any
 from mmalign.report.results import plain
 
 STYLE = """
-:root { color-scheme: light; }
+:root { color-scheme: light dark; }
 body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; color: #1f2933;
   background: #fff; font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
@@ -25,10 +25,16 @@ tbody tr { border-bottom: 1px solid #edf0f3; }
 tr.shown { background: #eef5fa; }
 .note { color: #6b7785; font-size: .85rem; max-width: 46rem; }
 img { display: block; max-width: 100%; height: auto; }
+pre { background: #f5f7fa; padding: 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45; }
 summary { cursor: pointer; color: #2f6f9f; margin: .6rem 0; }
 @media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; }
   img, table { break-inside: avoid; } .wide { overflow: visible; } }
-pre { background: #f5f7fa; padding: 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45; }
+@media (max-width: 30rem) { body { padding: 1rem .7rem 2rem; } h1 { font-size: 1.25rem; }
+  th, td { padding: .3rem .45rem; } dl { gap: .4rem 1.2rem; } }
+@media screen and (prefers-color-scheme: dark) { body { background: #14191f; color: #dde3ea; }
+  h2 { border-color: #2b333d; } th { border-color: #46525f; } tbody tr { border-color: #232b34; }
+  tr.shown { background: #1d2c3a; } pre { background: #1b222b; } summary { color: #7fb2dd; }
+  dt, th, .note { color: #93a1b0; } img { border-radius: 4px; } }
 """
 
 

@@ -64,7 +64,8 @@ def write(
 
 
 def _title(results, data):
-    return " on ".join(str(x) for x in (results.get("method", "mmalign"), data.get("name")) if x)
+    what = results.get("headline") or results.get("method") or "mmalign"
+    return " on ".join(str(x) for x in (what, data.get("name")) if x)
 
 
 def _header(results, data):

@@ -11,7 +11,8 @@ NOTE = (
     "Macro-F1 in % on test windows, joint embedding, all labels. Trained on complete: one linear "
     "probe, fitted with every sensor, is asked about windows that miss some; trained on missing: a "
     "probe for each line, fitted on training windows that miss the same. A network answers itself. "
-    "The worst case is that of the sets of sensors, not of the patterns below them."
+    "The worst case is that of the sets of sensors, not of the patterns below them. Bold is the "
+    "best of a line within its panel, though others may be level with it."
 )
 WORST = "worst case"
 _MOST_LINES = 16  # sets shown one by one; more are averaged by the number of sensors
@@ -30,14 +31,18 @@ def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     figure = blank(2.9 + 0.62 * columns + 0.2 * len(panels), 1.9 + 0.27 * len(lines))
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True,
                            width_ratios=[len(keys) for keys in panels.values()])[0]  # fmt: skip
+    known = [x for _, cells in lines for x in cells.values() if x is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
     for ax, (title, keys) in zip(axes, panels.items()):
         values = np.array([[cells.get(key, np.nan) for key in keys] for _, cells in lines], float)
-        ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        image = ax.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
+        dark = low + 0.6 * (high - low)
         for i, j in np.ndindex(values.shape):
             if np.isfinite(values[i, j]):
+                best = values[i, j] == np.nanmax(values[i])
                 ax.text(j, i, f"{100 * values[i, j]:.1f}", ha="center", va="center", fontsize=7.5,
-                        color="white" if values[i, j] > 0.55 else INK,
-                        weight="bold" if lines[i][0] == WORST else "normal")  # fmt: skip
+                        color="white" if values[i, j] > dark else INK,
+                        weight="bold" if best else "normal")  # fmt: skip
         ax.set_title(title, loc="left", fontsize=8.5)
         names = [short(row, 32) for row, _ in keys]
         ax.set_xticks(range(len(keys)), names, rotation=45, ha="right", rotation_mode="anchor")
@@ -48,6 +53,9 @@ def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
         tidy(ax, grid=False)
         for spine in ax.spines.values():
             spine.set_visible(False)
+    scale = figure.colorbar(image, ax=list(axes), shrink=0.6, format=lambda x, _: f"{100 * x:.0f}")
+    scale.ax.tick_params(labelsize=7)
+    scale.outline.set_visible(False)
     return png(figure)
 
 

@@ -12,6 +12,7 @@ from mmalign.report.cautions import cautions
 from mmalign.report.look import picture, section
 from mmalign.report.probes import probe_table
 
+_WORST = 5  # pairs of classes that are named
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -69,10 +70,23 @@ def confusion(records: Records | None, headline: str | None, classes: Sequence[s
     names = classes or [str(i) for i in range(len(most["confusion"]))]
     return section(
         "Which classes are taken for which",
-        picture(figures.confusion_matrix(most["confusion"], names), "Confusion matrix"),
+        picture(figures.confusion_matrix(most["confusion"], names), "Confusion matrix")
+        + _taken(most["confusion"], names),
         f"{headline}: joint probe at {100 * most['fraction']:.3g} % of the labels, counts of "
-        f"{most['test_windows']:,} test windows.",
+        f"{most['test_windows']:,} test windows, shaded by their share of the line.",
     )
+
+
+def _taken(counts, names):
+    """The classes that are taken for another one most often, in words."""
+    share = np.array(counts, float)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    at = np.argsort(-share, axis=None, kind="stable")[:_WORST]
+    pairs = [(i, j) for i, j in zip(*np.unravel_index(at, share.shape)) if share[i, j] > 0]
+    lines = [f"{100 * share[i, j]:.0f} % of {names[i]} are taken for {names[j]}" for i, j in pairs]
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f'<ul class="note">{items}</ul>' if items else ""
 
 
 def embedding_map(

@@ -109,7 +109,7 @@ class Checkpoints:
         context = ocp.Context()
         context.pytree.loading.partial_load = partial
         with context:
-            return ocp.load(self._folder / str(step), jax.tree.map(_abstract, like))
+            return ocp.load(str(self._folder / str(step)), jax.tree.map(_abstract, like))
 
     def set_aside(self, step: int) -> pathlib.Path:
         """Moves a checkpoint to where none is looked for, and returns that place."""

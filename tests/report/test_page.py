@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmalign import evaluation, report
-from mmalign.report import curves, figures, robustness
+from mmalign.report import curves, figures, robustness, sections
 
 CLASSES = ["walk <fast>", "$5 & up", "rest"]
 
@@ -77,6 +77,15 @@ def written(tmp_path_factory):
     return path, path.read_text(encoding="utf-8")
 
 
+def test_the_classes_that_are_confused_most_are_named_in_words():
+    text = sections.confusion([linear("Mine")], "Mine", CLASSES)
+    said = re.findall(r"<li>(.*?)</li>", text)
+    assert said == ["20 % of rest are taken for walk &lt;fast&gt;",
+                    "10 % of walk &lt;fast&gt; are taken for $5 &amp; up"]  # fmt: skip
+    sure = linear("Mine") | {"confusion": [[3, 0], [0, 2]]}
+    assert "<li>" not in sections.confusion([sure], "Mine", CLASSES[:2])
+
+
 def test_the_page_holds_every_section_with_its_picture(written):
     path, text = written
     page = Page(text)
@@ -101,7 +110,7 @@ def test_the_page_needs_nothing_from_elsewhere(written):
 def test_names_and_config_are_escaped(written):
     text = written[1]
     assert "<script>" not in text and "<mae>" not in text and "<fast>" not in text
-    assert "&lt;/pre&gt;&lt;script&gt;" in text and "info&lt;mae&gt; on toy" in text
+    assert "&lt;/pre&gt;&lt;script&gt;" in text and "Mine &lt;script&gt; on toy" in text
     assert "&quot;rate&quot;: null" in text
 
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -69,8 +70,10 @@ def load(
                          f"{test_fraction} and {purity}")  # fmt: skip
     gaps.checked(most_lost)
     folder = pathlib.Path(path).expanduser()
-    how = dict(pattern=pattern, sensors=sensors, columns=columns, time=time, time_unit=time_unit,
-               label=label, rate_hz=rate_hz, gap_s=gap_s)  # fmt: skip
+    how: dict[str, Any] = dict(
+        pattern=pattern, sensors=sensors, columns=columns, time=time, time_unit=time_unit,
+        label=label, rate_hz=rate_hz, gap_s=gap_s,
+    )  # fmt: skip
 
     def read():
         found = understand(folder, **how)
@@ -131,7 +134,8 @@ def _cut(recording: Recording, m, found, starts_s, window_s, most_lost):
     stream = recording.streams.get(m)
     values = np.full((len(grid), len(found.channels[m])), np.nan, np.float32)
     lost = np.ones(len(grid), bool)
-    for stretch in [] if stream is None else stream.stretches:
+    for stretch in stream.stretches if stream is not None else ():
+        assert stream is not None  # or there were no stretches
         inside = np.flatnonzero((grid >= stretch.times_s[0]) & (grid <= stretch.times_s[-1]))
         if len(stretch.rows) < _FILTERED or not len(inside):
             continue
