@@ -111,7 +111,7 @@ def classifier(config, label, stage, *, trained=True, hidden=False, fraction=Non
     return dict(
         label=label,
         method=dict(
-            name="classifier", base=stage, reads="joint", hidden=128, dropout=0.1, augment=None
+            name="classifier", base=stage, reads="joint", hidden=(128,), dropout=0.1, augment=None
         ),
         sampler=sampler if fraction is None else sampler | {"fraction": fraction},
         batch_size=TUNING_BATCH,

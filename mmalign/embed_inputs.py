@@ -50,11 +50,8 @@ def checked(
         filled[m], present[m], gaps = _gaps_apart(m, x, modality.kind)
         if gaps is not None:
             valid[m] = gaps
-    nowhere = ~np.any([*present.values()], axis=0)
-    if nowhere.any():
-        raise ValueError(
-            f"window {nowhere.argmax()} has no modality: leave out windows without any sensor"
-        )
+    if not np.any([*present.values()]):
+        raise ValueError("no window has any modality: all that is given is NaN")
     return filled, present, valid
 
 

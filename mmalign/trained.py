@@ -121,8 +121,8 @@ class Trained:
           batch_size: windows at a time.
         Returns: {modality: [n, d], ..., "joint": [n, d]} for all modalities of the run, zeros where
           one is absent. "joint" is what the report scored, for windows that lack sensors, too.
-        Raises: ValueError for unknown names, other shapes, values that are not finite, a window
-          without any modality, or a subject that is missing or not asked for.
+        Raises: ValueError for unknown names, other shapes, values that are not finite, windows of
+          which none has any modality, or a subject that is missing or not asked for.
         """
         if not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size must be a whole number, 1 or more, got {batch_size!r}")

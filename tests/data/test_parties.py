@@ -144,7 +144,7 @@ def test_people_of_one_source_may_be_shared_out_alone(whole):
             {"modalities": ()},
         ),
         (r"parties.first.sources must be one of \[0\], got 4", {"people": None, "sources": 4}),
-        ("shares of people must add up to 1 at most", {"people": 0.9}),
+        (r"second.people=0\.4: shares of people must .* add up to 1 at most", {"people": 0.9}),
         ("config.data.parties.first gets no window to train on", {"people": 0.01}),
     ],
 )
