@@ -96,8 +96,9 @@ def start():
     running = []
 
     def start(*arguments, **environment):
-        # as in a terminal: what a shell starts in the background, this process, say, ignores it
-        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # as in a terminal: what a shell starts in the background, or nohup does, ignores them
+        numbers = (signal.SIGINT, signal.SIGHUP)
+        before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
         process = subprocess.Popen(
             [sys.executable, "-W", "error", *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
@@ -105,7 +106,8 @@ def start():
             stderr=subprocess.STDOUT,
             text=True,
         )
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         running.append(process)
         return process
 
