@@ -61,15 +61,16 @@ def embedded(
     ours = {key for key in arrays if key in (*known, *COLUMNS, "class_names") or key in about}
     if unknown := sorted(key for key in set(arrays) - ours if not key.startswith("target_")):
         raise ValueError(f"{file} has {unknown[0]!r}; the model knows {', '.join(known)}")
-    inputs = {m: _with_absent(arrays[m], arrays.get(f"present_{m}")) for m in known if m in arrays}
-    rates = {m: float(arrays[f"rate_hz_{m}"]) for m in inputs if f"rate_hz_{m}" in arrays}
-    how: dict[str, Any] = {"rate_hz": rates, "batch_size": batch_size}
+    how: dict[str, Any] = {"batch_size": batch_size}
     if model.by_subject and "group" in arrays:
         how["subject"] = arrays["group"]
     try:
+        inputs = {m: _with_absent(m, arrays) for m in known if m in arrays}
+        rates = {m: arrays.get(f"rate_hz_{m}") for m in inputs}
+        how["rate_hz"] = {m: float(x.item()) for m, x in rates.items() if x is not None}
         out = model.embed(inputs, **how)
         if model.answers:
-            out["predicted"] = model.predict(inputs, **how)
+            out["predicted"] = model.named(model.odds(out))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
     return out | {key: arrays[key] for key in COLUMNS if key in arrays}
@@ -93,12 +94,15 @@ def write(file: pathlib.Path, found: Mapping[str, np.ndarray]) -> None:
         pandas.DataFrame(columns).to_parquet(stream)
 
 
-def _with_absent(x, present):
-    """Windows, NaN where the file says that they are not there."""
+def _with_absent(m, arrays):
+    """Windows of a modality, NaN where the file says that they are not there."""
+    x, present = arrays[m], arrays.get(f"present_{m}")
     if present is None:
         return x
-    x = np.asarray(x, np.float32).copy()
-    x[~np.asarray(present, bool)] = np.nan
+    if present.shape != x.shape[:1]:
+        raise ValueError(f"'present_{m}' must be {[*x.shape[:1]]}, got {[*present.shape]}")
+    x = x.astype(np.float32)
+    x[~present.astype(bool)] = np.nan
     return x
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.data.resampling import resample
+from mmalign.data.resampling import resample_windows
 from mmalign.methods import Modality
 
 Windows = Mapping[str, np.ndarray]
@@ -70,9 +70,8 @@ def at_rate(m: str, x: np.ndarray, hertz: float, modality: Modality) -> np.ndarr
         )
     missing = np.asarray(np.isnan(x).any(axis=(1, 2)))
     times_s = np.arange(time) / modality.rate_hz
-    flat = np.where(missing[:, None, None], 0, x).transpose(1, 0, 2).reshape(x.shape[1], -1)
-    made = resample(flat, 0.0, hertz, times_s, modality.rate_hz)
-    made = made.reshape(time, len(x), x.shape[2]).transpose(1, 0, 2)
+    filled = np.where(missing[:, None, None], 0, x)
+    made = resample_windows(filled, hertz, times_s, modality.rate_hz)
     return np.where(missing[:, None, None], np.float32(np.nan), made)
 
 
@@ -80,7 +79,7 @@ def _numbers(m, x):
     x = np.asarray(x)
     if x.dtype.kind not in "fiub":
         raise ValueError(f"inputs[{m!r}] must be real numbers, got {x.dtype}")
-    return x.astype(np.float32)
+    return x.astype(np.float32, copy=False)
 
 
 def _other_shape(m, have, want, kind):

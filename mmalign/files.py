@@ -9,6 +9,10 @@ from typing import IO
 import numpy as np
 
 
+class Damaged(ValueError):
+    """What is stored cannot be read, or is not what was written."""
+
+
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes the text."""
     with write_whole(path) as file:

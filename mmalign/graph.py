@@ -13,19 +13,16 @@ import json
 import os
 import pathlib
 import re
-import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmalign import processes
-from mmalign.files import write_text
+from mmalign.files import Damaged, write_text
 from mmalign.locks import held
 
 TRAINING = "training"  # the kind of node that all processes of a run compute together
 COMPLETE, LOCK, NODE, SUMS = "complete.json", "lock", "node.json", "checksums.json"
-# what reading a damaged file ends in
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,14 +117,14 @@ class Store:
         self, node: Node, make: Callable[[pathlib.Path], dict | None],
         read: Callable[[pathlib.Path], Any],
     ) -> Any:  # fmt: skip
-        """`read(path)` of the artifact; what cannot be read, or has changed, is computed again."""
+        """`read(path)` of the artifact; what has changed, or is `Damaged`, is computed again."""
         path = self.get(node, make)
         if processes.several() and not self._alone:
             return read(path)  # what is damaged ends the run: all would have to find it so
         try:
             _check_sums(path)
             return read(path)
-        except _UNREADABLE as error:
+        except Damaged as error:
             self._say(f"{node.kind} {node.name!r} is computed again, as {path} is damaged: {error}")
         (path / COMPLETE).unlink(missing_ok=True)
         return read(self.get(node, make))
@@ -141,12 +138,16 @@ def _sums(folder):
 
 
 def _check_sums(folder):
-    """Raises ValueError for a file that is not what was written."""
-    for name, known in json.loads((folder / SUMS).read_text()).items():
+    """Raises Damaged for a file that is not what was written."""
+    try:
+        sums = json.loads((folder / SUMS).read_text())
+    except (FileNotFoundError, ValueError) as error:
+        raise Damaged(f"{SUMS} cannot be read ({error})") from error
+    for name, known in sums.items():
         if not (folder / name).is_file():
-            raise ValueError(f"{name} is missing")
+            raise Damaged(f"{name} is missing")
         if zlib.crc32((folder / name).read_bytes()) != known:
-            raise ValueError(f"{name} has changed since it was written")
+            raise Damaged(f"{name} has changed since it was written")
 
 
 @functools.cache

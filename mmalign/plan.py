@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
     name: of its stage, or of BUILT_IN. label: what the table calls it.
     stage, embedding: None where nothing is trained, and where nothing is embedded.
-    evaluations: {what: node}, of `score.EVALUATIONS`.
+    evaluations: {what: node}, as `score.evaluate` computes them.
     """
 
     name: str

@@ -31,7 +31,7 @@ def join(how: str = AUTO) -> None:
             )
         given = dict(zip(("num_processes", "process_id"), map(int, numbers)))
         given["coordinator_address"] = address
-    elif "JAX_PROCESS_ID" in os.environ:
+    elif "JAX_PROCESS_ID" in os.environ and "JAX_NUM_PROCESSES" in os.environ:
         given = {"num_processes": int(os.environ["JAX_NUM_PROCESSES"]),
                  "process_id": int(os.environ["JAX_PROCESS_ID"])}  # fmt: skip
     jax.distributed.initialize(**given, heartbeat_timeout_seconds=_HEARTBEAT_S)

@@ -14,7 +14,7 @@ from mmalign import embed_inputs, methods
 from mmalign.data import feed, standardise
 from mmalign.described import DATA, RUN
 from mmalign.evaluation import StoredProbe, restored
-from mmalign.files import read_arrays
+from mmalign.files import Damaged, read_arrays
 from mmalign.fit import load_variables
 from mmalign.graph import COMPLETE, NODE
 from mmalign.methods import JOINT
@@ -67,9 +67,15 @@ def load(workdir: str | os.PathLike, stage: str | None = None) -> "Trained":
     targets = {task: methods.Target(*target) for task, target in data["targets"].items()}
     length = spec.get("sampler", {}).get("length", 1)
     recipe = Recipe(spec["method"], modalities, targets, length)
-    variables = load_variables(
-        home, recipe.made(), blank(modalities, 2), steps=spec["steps"], ema=bool(spec.get("ema"))
-    )
+    try:
+        variables = load_variables(
+            home, recipe.made(), blank(modalities, 2), steps=spec["steps"],
+            ema=bool(spec.get("ema")),
+        )  # fmt: skip
+    except Damaged as error:
+        raise Damaged(
+            f"{error}: delete {home} and {home.with_name(made['report'])} and start the run again"
+        ) from error
     statistics = jax.tree.map(
         lambda x: np.asarray(x, np.float32), data["statistics"],
         is_leaf=lambda x: isinstance(x, list),
@@ -153,7 +159,10 @@ class Trained:
         they were off on the test people.
         Raises: ValueError where the run had no labels to fit a probe to.
         """
-        z = self.embed(inputs, **how)
+        return self.odds(self.embed(inputs, **how))
+
+    def odds(self, z: Mapping[str, np.ndarray]) -> np.ndarray:
+        """[n, classes] probabilities of windows that `embed` gave z of; as `predict_proba`."""
         if "logits" in z:
             return np.asarray(jax.nn.softmax(z["logits"], axis=1))
         if self.probe is None:
@@ -164,7 +173,11 @@ class Trained:
 
     def predict(self, inputs: Mapping[str, np.ndarray | None], **how: Any) -> np.ndarray:
         """[n] names of the likeliest classes; as `predict_proba`."""
-        return np.array(self.classes)[self.predict_proba(inputs, **how).argmax(axis=1)]
+        return self.named(self.predict_proba(inputs, **how))
+
+    def named(self, odds: np.ndarray) -> np.ndarray:
+        """[n] names of the likeliest classes of [n, classes] probabilities."""
+        return np.array(self.classes)[odds.argmax(axis=1)]
 
     def __repr__(self) -> str:
         rate = lambda d: f" at {d.rate_hz:g} Hz" if d.rate_hz else ""

@@ -11,6 +11,7 @@ from mmalign.data.dataset import LABEL, SPLITS, TEST, TRAIN, UNKNOWN, Dataset, D
 from mmalign.data.npz_columns import number_labels
 from mmalign.data.npz_file import NpzFile, read_file
 from mmalign.data.npz_modality import NpzModality
+from mmalign.data.subsets import for_test
 from mmalign.data.windows import with_gaps
 
 
@@ -202,9 +203,7 @@ def _held_out(path, group, recording, fraction, seed):
             f"{path} holds one group (or one window) only, so nothing can be held out for the "
             "test: give 'split', or more groups"
         )
-    size = min(max(1, round(fraction * len(names))), len(names) - 1)
-    held_out = np.random.default_rng(seed).permutation(names)[:size]
-    return np.where(np.isin(unit, held_out), TEST, TRAIN)
+    return np.where(np.isin(unit, for_test(names, fraction, seed)), TEST, TRAIN)
 
 
 def _check_split(path, split, group, present):

@@ -58,6 +58,8 @@ def through_cache(
         _prepare_alone(make, name, version, folder)
     try:
         return _read(folder / name / version)
+    except MemoryError:
+        raise
     except Exception as error:  # the record reader has errors of its own
         print(f"the prepared data in {folder} are damaged ({error}): they are prepared again")
     (folder / MANIFEST).unlink(missing_ok=True)

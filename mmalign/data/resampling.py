@@ -61,6 +61,16 @@ def resample(
     )
 
 
+def resample_windows(
+    x: np.ndarray, rate_hz: float, times_s: np.ndarray, new_rate_hz: float
+) -> np.ndarray:
+    """Windows [n, time, channels] at other times since their start; else as `resample`."""
+    n, time, channels = x.shape
+    flat = x.transpose(1, 0, 2).reshape(time, -1)
+    made = resample(flat, 0.0, rate_hz, times_s, new_rate_hz)
+    return np.ascontiguousarray(made.reshape(len(times_s), n, channels).transpose(1, 0, 2))
+
+
 def decimate(values: np.ndarray, rate_hz: float, factor: int) -> np.ndarray:
     """Every `factor`-th sample, from the first, after a low-pass that keeps aliases out.
 

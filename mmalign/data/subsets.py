@@ -1,5 +1,7 @@
 """A share of what there is to draw from, such that less is among more: pairs, people, labels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mmalign.data.dataset import TRAIN, UNKNOWN, VALIDATION, Dataset
@@ -25,6 +27,12 @@ def of_people(units: np.ndarray, group: np.ndarray, people: int, seed: int) -> n
         )
     order = np.random.default_rng((seed, _PEOPLE)).permutation(known)
     return units[np.isin(group, order[:people])]
+
+
+def for_test(names: Sequence[str] | np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Those of two names or more that are kept for the test: at least one, and not all of them."""
+    size = min(max(1, round(fraction * len(names))), len(names) - 1)
+    return np.random.default_rng(seed).permutation(names)[:size]
 
 
 def nested(units: np.ndarray, fraction: float, seed: int) -> np.ndarray:

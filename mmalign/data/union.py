@@ -15,7 +15,7 @@ from mmalign.data.dataset import (
     Description,
     Task,
 )
-from mmalign.data.resampling import resample
+from mmalign.data.resampling import resample_windows
 
 
 def load(*, sources: Mapping[str, Mapping]) -> Dataset:
@@ -149,17 +149,15 @@ def _at_rate(dataset, m, hertz):
     if hertz == rate:
         return dataset
     x = dataset.inputs[m]
-    n, time, channels = x.shape
+    time = x.shape[1]
     times_s = np.arange(int((time - 1) / rate * hertz + 1e-6) + 1) / hertz
-    flat = resample(x.transpose(1, 0, 2).reshape(time, -1), 0.0, rate, times_s, hertz)
-    new = flat.reshape(len(times_s), n, channels).transpose(1, 0, 2)
     valid = dict(dataset.valid)
     if m in valid:
         valid[m] = valid[m][:, np.rint(times_s * rate).astype(int)]
     about = dataclasses.replace(
         dataset.description, rate_hz={**dataset.description.rate_hz, m: float(hertz)}
     )
-    inputs = {**dataset.inputs, m: np.ascontiguousarray(new)}
+    inputs = {**dataset.inputs, m: resample_windows(x, rate, times_s, hertz)}
     return dataclasses.replace(dataset, inputs=inputs, valid=valid, description=about)
 
 

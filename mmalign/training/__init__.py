@@ -1,8 +1,9 @@
 """From a loss to trained weights: state, optimizer, step, loop, checkpoints, record."""
 
+from mmalign.files import Damaged
 from mmalign.training.adamw import make_schedule
 from mmalign.training.cache import enable_compilation_cache
-from mmalign.training.checkpoints import Checkpoints, Damaged
+from mmalign.training.checkpoints import Checkpoints
 from mmalign.training.loop import drawn, streamed, train
 from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
 from mmalign.training.optimizer import make_optimizer

@@ -7,13 +7,10 @@ from typing import Any, Self
 
 import jax
 
+from mmalign.files import Damaged
 from mmalign.training import checksums
 
 _ROOM = 1.1  # of the bytes of a state: what a checkpoint takes at most
-
-
-class Damaged(ValueError):
-    """A checkpoint cannot be read, or is not what was saved."""
 
 
 class Checkpoints:
@@ -96,6 +93,8 @@ class Checkpoints:
             raise ValueError(f"{where} holds another state:\n  {shown}")
         try:
             found = self._read(step, like, partial)
+        except (MemoryError, PermissionError, jax.errors.JaxRuntimeError):
+            raise  # there is nothing wrong with the checkpoint
         except Exception as error:  # of orbax, tensorstore, and what they read with
             said = str(error).strip().partition("\n")[0] or type(error).__name__
             raise Damaged(f"{where} cannot be read ({said})") from error

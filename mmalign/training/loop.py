@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from mmalign.training.checkpoints import Checkpoints, Damaged
+from mmalign.files import Damaged
+from mmalign.training.checkpoints import Checkpoints
 from mmalign.training.mesh import place, replicated, split, split_rows
 from mmalign.training.preemption import Preempted, stop_requests
 from mmalign.training.program import compile_step, memory

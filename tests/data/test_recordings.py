@@ -71,6 +71,7 @@ def test_an_index_says_whose_files_are(folder, tmp_path_factory):
     (folder / "steps.csv").write_text(
         f"start,end,label\n{EPOCH},{EPOCH + 9},2\n{EPOCH + 9},{EPOCH + 20},10\n"
     )
+    (folder / "a" / "steps.csv").write_text("of something else")  # the index means its own
     data = read(folder, tmp_path_factory.mktemp("x"), window_s=2.0)
     assert set(data.group[data.split == TEST].tolist()) == {4, 5}
     assert data.description.class_names == ("2", "10")  # by number
@@ -79,6 +80,27 @@ def test_an_index_says_whose_files_are(folder, tmp_path_factory):
     np.testing.assert_array_equal(own[starts <= 8], 0)
     np.testing.assert_array_equal(own[(starts > 8) & (starts <= 18)], 1)
     np.testing.assert_array_equal(own[starts > 19], -1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        ("0,9,sit\n8,12,walk\n", "the intervals of rows 0 and 1 overlap"),
+        ("9,3,sit\n", "an interval ends before it starts, in row 0"),
+        ("", None),
+    ],
+)
+def test_intervals_that_say_two_things_are_refused(folder, tmp_path_factory, rows, match):
+    (folder / "steps.csv").write_text("start,end,label\n" + rows)
+    lines = "".join(
+        f"{p}/walk_{s}.csv,{p},{p},{s},steps.csv\n" for p in "ab" for s in ("acc", "gyro")
+    )
+    (folder / "index.csv").write_text("file,person,recording,sensor,labels\n" + lines)
+    if match is None:
+        assert (read(folder, tmp_path_factory.mktemp("x")).label == -1).all()
+        return
+    with pytest.raises(ValueError, match=match):
+        read(folder, tmp_path_factory.mktemp("x"))
 
 
 def test_one_file_may_hold_all_sensors_and_a_label_a_row(tmp_path):

@@ -15,8 +15,10 @@ from types import SimpleNamespace
 import jax
 import pytest
 
+import mmalign
 from mmalign import main as program
 from mmalign import training, walk
+from mmalign.data import catalogue
 from mmalign.evaluation import penalty
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -230,6 +232,24 @@ def tiny_run(tiny, run_small, tmp_path_factory):
             stored.write_bytes(pickle.dumps(made))
     made = pickle.loads(stored.read_bytes())
     return SimpleNamespace(config=tiny.config(), artifacts=artifacts(made["folder"]), **made)
+
+
+@pytest.fixture(scope="session")
+def dataset(tiny):
+    """What `tiny_run` is of."""
+    return catalogue.load(tiny.config().data)
+
+
+@pytest.fixture(scope="session")
+def windows(dataset):
+    """Ten of its windows."""
+    return {m: x[:10] for m, x in dataset.inputs.items()}
+
+
+@pytest.fixture(scope="session")
+def model(tiny_run):
+    """What it left."""
+    return mmalign.load(tiny_run.folder)
 
 
 def _tiny_run(tiny, run_small, folder):

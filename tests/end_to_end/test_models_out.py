@@ -13,25 +13,9 @@ from sklearn.utils import estimator_checks
 
 import mmalign
 from mmalign import embed, trained
-from mmalign.data import catalogue
 from mmalign.data.dataset import TEST, TRAIN
 from mmalign.evaluation import calibration_error, scores
 from mmalign.sklearn import Embedder
-
-
-@pytest.fixture(scope="module")
-def dataset(tiny):
-    return catalogue.load(tiny.config().data)
-
-
-@pytest.fixture(scope="module")
-def windows(dataset):
-    return {m: x[:10] for m, x in dataset.inputs.items()}
-
-
-@pytest.fixture(scope="module")
-def model(tiny_run):
-    return mmalign.load(tiny_run.folder)
 
 
 @pytest.mark.parametrize("stage", [None, "supervised_100"])
@@ -134,6 +118,10 @@ def test_a_file_that_does_not_fit_ends_in_one_line(windows, tiny_run, tmp_path, 
     file, out = tmp_path / "new.npz", tmp_path / "z.npz"
     np.savez(file, **windows, gyro=np.zeros(3))
     assert said(tiny_run.folder, file, out) == f"error: {file} has 'gyro'; the model knows acc, emg"
+    np.savez(file, **windows, present_emg=np.ones(3, bool))
+    assert said(tiny_run.folder, file, out) == f"error: {file}: 'present_emg' must be [10], got [3]"
+    np.savez(file, **windows, rate_hz_acc=np.ones(2))
+    assert said(tiny_run.folder, file, out).startswith(f"error: {file}: can only convert an array")
     np.savez(file, acc=windows["acc"][:, :9])
     assert said(tiny_run.folder, file, out).startswith(f"error: {file}: inputs['acc'] has shape")
     assert "must end in .npz or .parquet" in said(tiny_run.folder, file, tmp_path / "z.csv")

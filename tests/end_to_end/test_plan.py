@@ -7,12 +7,6 @@ import numpy as np
 import pytest
 
 from mmalign import evaluation, plan
-from mmalign.data import catalogue
-
-
-@pytest.fixture(scope="module")
-def dataset(tiny):
-    return catalogue.load(tiny.config().data)
 
 
 @pytest.fixture

@@ -7,23 +7,8 @@ import numpy as np
 import pytest
 
 import mmalign
-from mmalign.data import catalogue, standardise
+from mmalign.data import standardise
 from mmalign.score import load_embedding
-
-
-@pytest.fixture(scope="module")
-def dataset(tiny):
-    return catalogue.load(tiny.config().data)
-
-
-@pytest.fixture(scope="module")
-def windows(dataset):
-    return {m: x[:10] for m, x in dataset.inputs.items()}
-
-
-@pytest.fixture(scope="module")
-def model(tiny_run):
-    return mmalign.load(tiny_run.folder)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +152,18 @@ def test_an_unfinished_stage_is_refused_and_the_save_in_progress_left_alone(tiny
         with pytest.raises(ValueError, match="stage 'align' in .* is not finished: start the run"):
             mmalign.load(folder)
         assert gone is not None or (home / "checkpoints" / "6.orbax-checkpoint-tmp").exists()
+
+
+def test_a_damaged_model_says_what_to_delete(tiny_run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_run.folder, folder)
+    (sums,) = folder.glob("artifacts/training-align-*/checkpoints/checksums/6.json")
+    sums.write_text("")
+    gone = (
+        r"delete .*artifacts/training-align-\w+ and .*artifacts/report-align-\w+ and start the run"
+    )
+    with pytest.raises(ValueError, match=rf"6 is without its checksums .*: {gone}"):
+        mmalign.load(folder)
 
 
 def test_a_run_by_subject_asks_whose_windows_they_are(tiny_run, model, windows, tmp_path):

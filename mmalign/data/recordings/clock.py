@@ -119,8 +119,8 @@ def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> 
     out = []
     for start, end in itertools.pairwise(edges):
         if end - start >= _LEAST:
-            made = _regular if regular else _bursty
-            out += made(times_s[start:end], start, usual, file)
+            own = times_s[start:end]
+            out += [_regular(own, start, usual)] if regular else _bursty(own, start)
     if not out:
         raise ValueError(
             f"{file}: no {_LEAST} samples follow each other without a gap of {gap:g} s"
@@ -128,9 +128,8 @@ def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> 
     return out
 
 
-def _regular(times_s, start, period, file):
+def _regular(times_s, start, period):
     """By true stamps: a row for each period, -1 where none was sampled."""
-    del file
     ahead = np.maximum(np.rint(np.diff(times_s) / period).astype(int), 0)
     number = np.concatenate([[0], np.cumsum(ahead)])
     first = np.unique(number, return_index=True)[1]  # of samples with one stamp the first counts
@@ -138,19 +137,17 @@ def _regular(times_s, start, period, file):
     rows[number[first]] = start + first
     times = np.interp(np.arange(len(rows)), number[first], times_s[first])
     rate = (len(rows) - 1) / (times[-1] - times[0])
-    return [Stretch(times, float(rate), rows)]
+    return Stretch(times, float(rate), rows)
 
 
-def _bursty(times_s, start, period, file):
+def _bursty(times_s, start):
     """By an even clock; where none fits, samples are lost somewhere: halves are tried."""
-    del period
     try:
         begin, rate = even_clock(times_s)
     except ValueError:
         middle = len(times_s) // 2
         if middle < 4 * _LEAST:
             return []
-        return [*_bursty(times_s[:middle], start, None, file),
-                *_bursty(times_s[middle:], start + middle, None, file)]  # fmt: skip
+        return _bursty(times_s[:middle], start) + _bursty(times_s[middle:], start + middle)
     rows = np.arange(len(times_s))
     return [Stretch(begin + rows / rate, rate, start + rows)]

@@ -17,7 +17,7 @@ class Entry(NamedTuple):
     """A file and what is known of it, "" where nothing is.
 
     recording: what belongs to one is on one clock. sensor: "" where the columns tell.
-    labels: a file of intervals, columns start, end and label, on the clock of the recording.
+    labels: path of a file of intervals: start, end and label, on the clock of the recording.
     """
 
     file: pathlib.Path
@@ -75,6 +75,7 @@ def _of_index(folder) -> Iterator[Entry]:
             raise ValueError(f"{folder / INDEX}, line {number}: file is empty")
         row["recording"] = row.get("recording") or _stem(row["file"])
         row["file"] = folder / row["file"]
+        row["labels"] = str(folder / row["labels"]) if row.get("labels") else ""
         yield Entry(**row)
 
 

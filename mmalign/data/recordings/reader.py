@@ -14,6 +14,7 @@ from mmalign.data.dataset import SPLITS, TEST, TRAIN, UNKNOWN, Dataset, Descript
 from mmalign.data.prepared import through_cache
 from mmalign.data.recordings.understood import Recording, Understood, understand
 from mmalign.data.resampling import resample
+from mmalign.data.subsets import for_test
 from mmalign.data.windows import Part, joined, majority
 
 VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
@@ -131,11 +132,16 @@ def _cut(recording: Recording, m, found, starts_s, window_s, most_lost):
     begin, end = recording.ends_s
     grid = begin + np.arange(int((end - begin) * rate) + steps + 1) / rate
     at = np.rint((starts_s - begin) * rate).astype(int)[:, None] + np.arange(steps)
-    stream = recording.streams.get(m)
     values = np.full((len(grid), len(found.channels[m])), np.nan, np.float32)
     lost = np.ones(len(grid), bool)
-    for stretch in stream.stretches if stream is not None else ():
-        assert stream is not None  # or there were no stretches
+    if m in recording.streams:
+        _fill(values, lost, recording.streams[m], grid, rate)
+    return gaps.cut_out(values, at, lost, most_lost=most_lost)
+
+
+def _fill(values, lost, stream, grid, rate):
+    """Writes what a stream has at the times of a grid, and says that it is not lost."""
+    for stretch in stream.stretches:
         inside = np.flatnonzero((grid >= stretch.times_s[0]) & (grid <= stretch.times_s[-1]))
         if len(stretch.rows) < _FILTERED or not len(inside):
             continue
@@ -143,7 +149,6 @@ def _cut(recording: Recording, m, found, starts_s, window_s, most_lost):
         mended, gone = gaps.mend(taken)
         place = np.interp(grid[inside], stretch.times_s, np.arange(len(mended)))
         values[inside], lost[inside] = _on_grid(mended, gone, place, stretch.rate_hz, rate)
-    return gaps.cut_out(values, at, lost, most_lost=most_lost)
 
 
 def _on_grid(values, gone, place, rate, new_rate):
@@ -198,9 +203,8 @@ def _splits(recordings, fraction, seed, folder):
     names = sorted(set(units))
     if len(names) < 2:
         return [None] * len(recordings)
-    size = min(max(1, round(fraction * len(names))), len(names) - 1)
-    held_out = np.random.default_rng(seed).permutation(names)[:size]
-    return [TEST if unit in held_out else TRAIN for unit in units]
+    kept = for_test(names, fraction, seed)
+    return [TEST if unit in kept else TRAIN for unit in units]
 
 
 def _by_time(part, starts_s, window_s, border_s):

@@ -93,13 +93,8 @@ def _recording(name, of, how):
     if whole := one("label"):
         labels = [(-np.inf, np.inf, whole)]
     if file := one("labels"):
-        labels = _intervals(_beside(of[0].file, file), how["time_unit"])
+        labels = _intervals(pathlib.Path(file), how["time_unit"])
     return Recording(name, person, split, streams, sorted(labels))
-
-
-def _beside(file, name):
-    """Path of a file that the index names, from the folder of the index."""
-    return next(folder / name for folder in file.parents if (folder / name).is_file())
 
 
 def _one(values, key, name):
@@ -162,6 +157,8 @@ def _intervals(file, unit):
             raise ValueError(
                 f"{file} needs the columns start, end and label, has {', '.join(table)}"
             )
+    if not len(table["label"]):
+        return []
     start, end = (
         seconds(table[key], unit or _unit_of(table[key]), file) for key in ("start", "end")
     )
@@ -169,6 +166,11 @@ def _intervals(file, unit):
         raise ValueError(
             f"{file}: an interval ends before it starts, in row {(end < start).argmax()}"
         )
+    order = np.argsort(start, kind="stable")
+    both = start[order][1:] < end[order][:-1]
+    if both.any():
+        at = np.sort(order[both.argmax() : both.argmax() + 2])
+        raise ValueError(f"{file}: the intervals of rows {at[0]} and {at[1]} overlap")
     return [(float(s), float(e), str(x)) for s, e, x in zip(start, end, table["label"])]
 
 
