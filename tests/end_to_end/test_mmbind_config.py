@@ -196,11 +196,13 @@ def test_two_data_sets_that_never_met_are_bound_by_the_phone(tmp_path):
     planned = plan.plan(config, catalogue.load(config.data))
     data = planned.dataset
     train = data.split == TRAIN
-    people = [len(np.unique(data.group[train & (data.source == i)])) for i in range(3)]
-    assert people == [30, 10, 6]  # of UCI HAR all; of the 16 of sp-sw-har that are not tested
+    number = {name: i for i, name in enumerate(data.description.sources)}
+    people = {p: len(np.unique(data.group[train & (data.source == i)])) for p, i in number.items()}
+    # of UCI HAR all; the others of the 16 of sp-sw-har that are not tested
+    assert people == {"first": 30, "second": 10, "labelled": 6}
     assert data.description.unit["phone_acc"] == "m/s^2"
     gravity = np.linalg.norm(data.inputs["phone_acc"].mean(axis=1), axis=1)[train]
-    for of in (data.source[train] == 0, data.source[train] == 1):
+    for of in (data.source[train] == number["first"], data.source[train] == number["second"]):
         assert 8 < np.median(gravity[of]) < 11
     way, back = planned.bindings["binding"].binding.directions
     assert data.modalities[way.shared] == data.modalities[back.shared] == "phone_acc"
