@@ -1,7 +1,9 @@
 """One thread for the linear algebra of probes."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -12,7 +14,14 @@ def one_thread() -> Iterator[None]:
     wait for each other when cores are busy (measured: 14 times slower); and numbers then do not
     depend on the count of cores.
     """
-    from threadpoolctl import threadpool_limits  # scikit-learn requires it
-
-    with threadpool_limits(1):
+    with _libraries().limit(limits=1):
         yield
+
+
+@functools.cache
+def _libraries() -> Any:
+    """Those in memory: to look for them takes as long as a small probe."""
+    import sklearn.linear_model  # noqa: F401  brings its own
+    from threadpoolctl import ThreadpoolController  # scikit-learn requires it
+
+    return ThreadpoolController()
