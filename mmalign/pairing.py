@@ -29,7 +29,9 @@ def nearest(
 
     Exact: all similarities are computed, of 512 queries and `tile` keys at a time, and the largest
     of every 16 keys kept; the k best of these blocks are then looked into, as XLA is slow to search
-    wide rows on a CPU. It is jitted, and can be mapped over queries that devices share.
+    wide rows on a CPU. Of all similarities nothing is asked but that maximum: a key that may not be
+    found lends its place to another of its block. It is jitted, and can be mapped over queries that
+    devices share.
 
     Args:
       queries: [n, dim] floats. keys: [m, dim].
@@ -52,26 +54,30 @@ def nearest(
         raise ValueError(f"k must be 1 to {m}, the number of keys, got {k}")
     if tile < 1:
         raise ValueError(f"tile must be 1 or more, got {tile}")
-    there = jnp.ones(m, bool) if where is None else jnp.asarray(where, bool)
-    if there.shape != (m,):
-        raise ValueError(f"where must be [{m}], one for each key, got {there.shape}")
+    may = jnp.ones(m, bool) if where is None else jnp.asarray(where, bool)
+    if may.shape != (m,):
+        raise ValueError(f"where must be [{m}], one for each key, got {may.shape}")
     queries, keys = (lax.stop_gradient(x) for x in (queries, keys))
+    asks = ~jnp.isnan(queries).any(axis=1)
+    may &= ~jnp.isnan(keys).any(axis=1)
     if normalise:
         queries, keys = unit_norm(queries), unit_norm(keys)
     tile = -(-min(tile, m) // _BLOCK) * _BLOCK
-    keys, there = _cut(keys, tile), _cut(there, tile)
-    blocks = keys.reshape(-1, _BLOCK, keys.shape[-1])
-    may = there.reshape(-1, _BLOCK)
+    may = _cut(may, tile).reshape(-1, _BLOCK)
+    some = may.any(axis=1)
+    blocks = _lent(_cut(keys, tile).reshape(*may.shape, -1), may)
 
     def of_queries(query):
-        def tops(_, keys_of_tile):
-            key, may = keys_of_tile
-            similar = _similar(key, query, may)
+        def tops(_, key):  # keys along the first axis: their maximum is then one of vectors
+            similar = jnp.matmul(key, query.T, precision=_EXACT)
             return None, similar.reshape(-1, _BLOCK, len(query)).max(axis=1)
 
-        _, top = lax.scan(tops, None, (keys, there))
+        _, top = lax.scan(tops, None, blocks.reshape(-1, tile, keys.shape[1]))
+        top = top.reshape(len(blocks), -1)
+        top = jnp.where(jnp.isnan(top), jnp.inf, top)  # of products that overflow: look into them
+        top = jnp.where(some[:, None], top, -jnp.inf)
         number = jnp.arange(len(blocks), dtype=jnp.int32)[:, None]
-        _, chosen = _best(top.reshape(len(blocks), -1), number, min(k, len(blocks)))
+        _, chosen = _best(top, number, min(k, len(blocks)))
 
         def inside(_, block):
             row = block[None] * _BLOCK + jnp.arange(_BLOCK, dtype=jnp.int32)[:, None]
@@ -83,14 +89,17 @@ def nearest(
         similar, row = (x.reshape(-1, len(query)) for x in (similar, row))
         return _best(similar, row, k)
 
-    similar, row = lax.map(of_queries, _cut(queries, min(_QUERIES, max(n, 1))))
-    return tuple(x.transpose(0, 2, 1).reshape(-1, k)[:n] for x in (similar, row))
+    queries = _cut(jnp.where(asks[:, None], queries, 0), min(_QUERIES, max(n, 1)))
+    similar, row = lax.map(of_queries, queries)
+    similar, row = (x.transpose(0, 2, 1).reshape(-1, k)[:n] for x in (similar, row))
+    return jnp.where(asks[:, None], similar, -jnp.inf), jnp.where(asks[:, None], row, NOBODY)
 
 
-def _similar(keys, queries, may):
-    """[keys, queries]: keys along the first axis, as their maximum is then a vector's."""
-    similar = jnp.matmul(keys, queries.T, precision=_EXACT)
-    return jnp.where(may[:, None] & ~jnp.isnan(similar), similar, -jnp.inf)
+def _lent(blocks, may):
+    """[blocks, 16, dim], where the first key that may be found stands in for those that may not."""
+    stand_in = jnp.where(may, jnp.arange(_BLOCK), may.argmax(axis=1, keepdims=True))
+    blocks = jnp.take_along_axis(blocks, stand_in[..., None], axis=1)
+    return jnp.where(may.any(axis=1)[:, None, None], blocks, 0)
 
 
 def _cut(x, size):

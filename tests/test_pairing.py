@@ -55,11 +55,19 @@ def test_what_may_not_be_found_is_not(rng):
     np.testing.assert_allclose(values[:, :40], want_values[:, :40], rtol=1e-5, atol=1e-6)
 
 
-def test_nan_finds_nobody_and_is_found_by_nobody(rng):
+@pytest.mark.parametrize("normalise", [True, False])
+def test_nan_finds_nobody_and_is_found_by_nobody(rng, normalise):
     queries, keys = (rng.standard_normal((6, 3)).astype(np.float32) for _ in range(2))
     queries[2, 1] = keys[4, 0] = np.nan
-    _, rows = nearest(queries, keys, k=6)
+    _, rows = nearest(queries, keys, k=6, normalise=normalise)
     assert (rows[2] == NOBODY).all() and not (np.delete(rows, 2, axis=0)[:, :5] == 4).any()
+
+
+def test_products_that_overflow_are_the_most_similar_or_none(rng):
+    keys = np.full((40, 2), 1e30, np.float32) * np.array([[1, 1]] * 20 + [[1, -1]] * 20)
+    values, rows = nearest(keys[:1], keys, k=3, normalise=False)
+    np.testing.assert_array_equal(rows, [[0, 1, 2]])
+    assert np.isposinf(values).all()
 
 
 def test_zeros_are_alike_to_all_and_inner_products_are_of_the_rows_as_they_are():
