@@ -1,6 +1,8 @@
 """Signals that ask a program to end: a sentence each, in place of a traceback or of nothing."""
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -27,5 +29,29 @@ def stop_at_signals() -> None:
             signal.signal(number, _stop)
 
 
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Inside, a signal waits for the end of it.
+
+    For calls that run an event loop of their own: `Stopped`, raised in a callback of one, is printed
+    with a traceback there, and may be lost.
+    """
+    _holds.append(None)
+    try:
+        yield
+    finally:
+        _holds.pop()
+        if _waiting and not _holds:
+            number = _waiting[0]
+            _waiting.clear()
+            raise Stopped(number)
+
+
+_holds: list[None] = []  # one for each `held` that the program is inside of
+_waiting: list[int] = []  # signals that came there
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped(number)
+    if not _holds:
+        raise Stopped(number)
+    _waiting.append(number)

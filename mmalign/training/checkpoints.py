@@ -8,6 +8,7 @@ from typing import Any, Self
 import jax
 
 from mmalign.files import Damaged
+from mmalign.signals import held
 from mmalign.training import checksums
 
 _ROOM = 1.1  # of the bytes of a state: what a checkpoint takes at most
@@ -21,6 +22,7 @@ class Checkpoints:
     Use as a context manager, or call `close`, so that the last save is finished.
     """
 
+    @held()
     def __init__(self, folder: str | os.PathLike, every: int, keep: int = 2):
         """folder: made if missing. every: steps between saves. keep: how many stay."""
         from orbax.checkpoint import v1 as ocp
@@ -49,6 +51,7 @@ class Checkpoints:
         """Whether `save` without force would save."""
         return step % self.every == 0
 
+    @held()
     def save(self, step: int, state: Any, force: bool = False) -> None:
         """Starts a save if the step is due or `force`. `state` may be donated afterwards.
 
@@ -60,12 +63,14 @@ class Checkpoints:
         checksums.write(self._folder, step, state)
         self._running = self._checkpointer.save_async(step, state, force=force) or self._running
 
+    @held()
     def wait(self) -> None:
         """Returns when the last save is on disk."""
         if self._running is not None:
             self._running.result()
             self._running = None
 
+    @held()
     def load(self, step: int | None, like: Any, partial: bool = False) -> Any:
         """The state at `step` (None: the latest) with the shapes, dtypes and shardings of `like`.
 
@@ -110,6 +115,7 @@ class Checkpoints:
         with context:
             return ocp.load(str(self._folder / str(step)), jax.tree.map(_abstract, like))
 
+    @held()
     def set_aside(self, step: int) -> pathlib.Path:
         """Moves a checkpoint to where none is looked for, and returns that place."""
         self.wait()
@@ -131,6 +137,7 @@ class Checkpoints:
                 f"{self.latest or 0}",
             )
 
+    @held()
     def close(self) -> None:
         """Finishes the last save."""
         self.wait()
