@@ -33,8 +33,8 @@ def stop_at_signals() -> None:
 def held() -> Iterator[None]:
     """Inside, a signal waits for the end of it.
 
-    For calls that run an event loop of their own: `Stopped`, raised in a callback of one, is printed
-    with a traceback there, and may be lost.
+    For calls that run an event loop of their own: `Stopped`, raised in a callback of one, is
+    printed with a traceback there, and may be lost.
     """
     _holds.append(None)
     try:
