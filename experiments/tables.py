@@ -15,8 +15,9 @@ def hardware():
     """What the numbers were made on, in words."""
     import jax
 
+    may_use = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     return (
-        f"{jax.devices()[0].device_kind}, {os.cpu_count()} {platform.machine()} cores, "
+        f"{jax.devices()[0].device_kind}, {len(may_use(0))} {platform.machine()} core(s), "
         f"jax {jax.__version__}"
     )
 
