@@ -15,9 +15,11 @@ from ml_collections import config_dict
 from mmalign import defaults
 
 REAL = ("uci_har", "sp_sw_har", "stress_predict", "ipol_gait", "emg_imu_lis", "pamap2", "wesad")
-DATA = ("synthetic", "trifeature", *REAL, "multibench", "npz", "recordings")
+OWN_FILES = ("npz", "arrays", "unimts", "recordings", "e4")
+DATA = ("synthetic", "trifeature", *REAL, "multibench", *OWN_FILES, "union")
 TOY = "synthetic"
-SLOW = {"stress_predict": ("eda", "temp"), "wesad": ("eda",)}  # they change within seconds
+# they change within seconds
+SLOW = {"stress_predict": ("eda", "temp"), "e4": ("eda", "temp"), "wesad": ("eda",)}
 OWN = ("data", "method")  # kinds that also take "package.module:function"
 SMOKE = "smoke"
 # rows that every table begins with
@@ -67,7 +69,7 @@ def config(data):
     cfg.budget = "standard"  # or "quick", "long": steps and widths that are None elsewhere
     cfg.data = dict(name=data, options={})  # `options` of the data set's own loader
     cfg.data.dir = config_dict.placeholder(str)  # folder of the original zip
-    cfg.data.path = config_dict.placeholder(str)  # your .npz, or a folder of them
+    cfg.data.path = config_dict.placeholder(str)  # your .npz, or the folder of your files
     cfg.data.cache_dir = config_dict.placeholder(str)
     cfg.data.folds = config_dict.placeholder(int)  # test on fold `fold` of so many of the subjects
     cfg.data.fold, cfg.data.fold_seed = 0, 0

@@ -7,6 +7,7 @@ python -m mmalign --config=mmbind:uci_har --config.data.dir=FOLDER
 python -m mmalign --config=mmbind:cross_dataset --config.data.options.sources.waist.dir=FOLDER \
     --config.data.options.sources.watch.dir=FOLDER
 python -m mmalign --config=mmbind:npz --config.data.path=windows.npz ...
+python -m mmalign --config=mmbind:e4 --config.data.path=FOLDER
 python -m mmalign --config=mmbind:smoke                           # two steps
 
 The training people are dealt out: `first` have sensors a and c, `second` b and c, and nobody has
@@ -16,7 +17,9 @@ of c finds for each window of the first the most similar one of the second, and 
 
 Of windows of one's own say who has what, and which sensor is c:
 `--config.data.parties.first.modalities="('acc','emg')"`, the same of `second` and `labelled`,
-`--config.data.test_modalities="('emg','gyro')"` and `--config.dcm.method.anchor=acc`.
+`--config.data.test_modalities="('emg','gyro')"` and `--config.dcm.method.anchor=acc`. Windows of
+npz, arrays, recordings and union have to say so, those of SENSORS come with a choice; data that
+know no people, or have two sensors alone, have nothing to deal out.
 
 The table: a network from the few labels alone (lower bound), autoencoders of each sensor, masked
 multimodal learning from the windows as they are (MIM), dual contrast with c (DCM), partners drawn
@@ -41,8 +44,19 @@ SENSORS = {
     "sp_sw_har": ("phone_acc", "phone_gyro", "watch_acc"),
     "ipol_gait": ("back_acc", "left_foot_acc", "right_foot_acc"),
     "uci_har": ("movement", "gyro", "gravity"),
+    "stress_predict": ("acc", "bvp", "eda"),
+    "pamap2": ("chest_acc", "hand_acc", "ankle_acc"),
+    "wesad": ("ecg", "emg", "eda"),
+    "e4": ("acc", "bvp", "eda"),
     "cross_dataset": ("phone_acc", "phone_gyro", "watch_acc"),
-    "npz": None,
+    **dict.fromkeys(("npz", "arrays", "recordings", "union")),  # to be said
+}
+# why other data cannot be dealt out
+UNFIT = {
+    "trifeature": "it has two modalities, and three are needed",
+    "multibench": "nobody is known of its windows",
+    "unimts": "nobody is known of its windows",
+    "emg_imu_lis": "it is of one person",
 }
 _SHARES = {"first": 0.4, "second": 0.4, "labelled": 0.2}  # of the training people
 _UNLABELLED = ("first", "second")
@@ -52,7 +66,12 @@ _STANDARD_GRAVITY = 9.80665  # m/s^2
 
 def get_config(arg=""):
     """Config of a run; `arg` names a data set, see `common.arguments`."""
-    data, smoke = common.arguments(arg, data=tuple(SENSORS))
+    data, smoke = common.arguments(arg, data=(*SENSORS, *UNFIT))
+    if data in UNFIT:
+        raise ValueError(
+            f"mmbind deals the windows of people out, and {data!r} does not fit: {UNFIT[data]}; "
+            f"there is {', '.join(SENSORS)}"
+        )
     cfg = common.config(data)
     _parties(cfg, SENSORS[data])
     if data == "uci_har":

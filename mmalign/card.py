@@ -43,7 +43,7 @@ def card(model: Trained, results: Mapping[str, Any]) -> str:
         "",
         "## Data",
         "",
-        f"{data['name']}: {data['windows']:,} windows of {data['subjects']} people; "
+        f"{data['name']}: {data['windows']:,} windows{_people(data)}; "
         f"classes: {classes}. Licence of the data: {data['licence'] or 'not stated'}.",
         cited,
         "## Numbers",
@@ -51,3 +51,12 @@ def card(model: Trained, results: Mapping[str, Any]) -> str:
         numbers,
         sure,
     ])  # fmt: skip
+
+
+def _people(data):
+    """Of how many people the windows are, as far as that is known."""
+    unknown = data.get("windows of unknown people", 0)
+    if not data["subjects"]:
+        return " of unknown people"
+    more = f", {unknown:,} of them of unknown people" if unknown else ""
+    return f" of {data['subjects']} people{more}"

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from mmalign.data.dataset import Dataset
+from mmalign.data.dataset import UNKNOWN, Dataset
 from mmalign.files import write_text
 from mmalign.graph import Store
 from mmalign.plan import Plan
@@ -30,11 +30,12 @@ def describe_run(folder: pathlib.Path, planned: Plan, store: Store) -> None:
 
 def describe(dataset: Dataset, statistics: Mapping | None = None) -> dict[str, Any]:
     """What results.json says of the data; with statistics, what data.json says."""
-    d = dataset.description
+    d, unknown = dataset.description, int((dataset.group == UNKNOWN).sum())
     out = {
         "name": d.name,
         "windows": len(dataset),
-        "subjects": len(set(dataset.group.tolist())),
+        "subjects": len(set(dataset.group.tolist()) - {UNKNOWN}),
+        **({"windows of unknown people": unknown} if unknown else {}),
         "classes": [*d.class_names] or [str(i) for i in range(dataset.num_classes)],
         "modalities": {
             m: {"kind": kind, "shape": list(dataset.inputs[m].shape[1:]),

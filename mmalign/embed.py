@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from mmalign import trained
+from mmalign.data.npz_arrays import arrays_of
 from mmalign.data.npz_columns import COLUMNS
-from mmalign.data.npz_file import arrays_of
 from mmalign.files import write_whole
 
 SUFFIXES = (".npz", ".parquet")

@@ -6,11 +6,13 @@ import os
 import pathlib
 import re
 import sys
+import traceback
 
 from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
 from mmalign import configs, options
+from mmalign.data.catalogue import SOURCES
 from mmalign.signals import Stopped, stop_at_signals
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -39,19 +41,32 @@ class _Parser(flags.ArgumentParser):
         """The config, locked, with room for what flags add to its open blocks."""
         name, *words = argument.split(":", 1)
         path = _file(name)
-        spec = importlib.util.spec_from_file_location("config", path)
-        assert spec is not None and spec.loader is not None  # a path that ends in .py has both
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        if not hasattr(module, "get_config"):
-            raise ValueError(f"{path} has no function get_config")
-        config = module.get_config(*words)
+        config = _made(path, words)
         if not isinstance(config, config_dict.ConfigDict):
             kind = type(config).__name__
             raise ValueError(f"get_config of {path} must return a ConfigDict, got {kind}")
         for added in filter(None, (re.match(r"--?config\.([\w.]+)", x) for x in sys.argv)):
             _admit(config, added[1].split("."))
         return config.lock()
+
+
+def _made(path, words):
+    """What get_config of a file returns; whatever it fails by becomes a ValueError."""
+    spec = importlib.util.spec_from_file_location("config", path)
+    assert spec is not None and spec.loader is not None  # a path that ends in .py has both
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        if not hasattr(module, "get_config"):
+            raise ValueError(f"{path} has no function get_config")
+        return module.get_config(*words)
+    except (ValueError, TypeError):
+        raise
+    except Exception as error:  # of a file of the user's own
+        lines = [x.lineno for x in traceback.extract_tb(error.__traceback__)
+                 if pathlib.Path(x.filename) == path.absolute()]  # fmt: skip
+        where = f", line {lines[-1]}" if lines else ""
+        raise ValueError(f"{path}{where} cannot be run: {type(error).__name__}: {error}") from error
 
 
 flags.FLAGS["config"].parser = _Parser()
@@ -73,10 +88,9 @@ def command() -> None:
 def main(argv: list[str]) -> None:
     """Trains, evaluates, reports; user errors end in one line and exit code 1."""
     if len(argv) > 1:
-        sys.exit(f"error: unexpected argument {argv[1]!r}: options look like --config.seed=1")
+        sys.exit(f"error: unexpected argument {argv[1]!r}: {_meant(argv[1])}")
     if _CONFIG.value is None:
-        names = options.listed(_names())
-        sys.exit(f"error: --config is missing, for instance --config=infomae; there is {names}")
+        sys.exit(_no_config())
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # orbax tells every step of every save
     import mmalign
@@ -122,11 +136,36 @@ def parse(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except (flags.Error, OSError) as error:
-        sys.exit(f"error: {error}")
+        if not any(re.match("--?config(=|$)", x) for x in argv):
+            sys.exit(_no_config())
+        sys.exit(f"error: {error}{_next_step(str(error))}")
     except (AttributeError, KeyError) as error:  # ml_collections, for a key that is not there
         while isinstance(error, BaseException):
             error = error.args[0]
         sys.exit(f"error: the config has no {'. '.join(error.splitlines())}")
+
+
+def _no_config():
+    names = options.listed(_names())
+    return f"error: --config is missing, for instance --config=infomae; there is {names}"
+
+
+def _next_step(error):
+    """What would do where ml_collections does not say it, or ""."""
+    if "before a value for --config" in error:
+        return ": write --config=NAME first"
+    if "as a ConfigDict" in error and (flag := re.search(r"flag (--?config[\w.]*)=", error)):
+        return f" It has values of its own: give each, {flag[1]}.NAME=VALUE"
+    return ""
+
+
+def _meant(argument):
+    """What an argument that is no option might be."""
+    if argument.partition(":")[0] in _names():
+        return f"a config is named by --config={argument}"
+    if pathlib.Path(argument).exists():
+        return f"files are named by --config.data.path={argument}"
+    return "options look like --config.seed=1"
 
 
 def _names():
@@ -149,6 +188,16 @@ def _file(name):
                 f"there is no file {name}; by name there is {options.listed(_names())}"
             )
         name = path.stem
+    first, *rest = re.split(r"[,\s]+", name)
+    if rest and first in _names():
+        raise ValueError(f"what {first} takes stands behind a colon: {first}:{','.join(rest)}")
+    if name in SOURCES:
+        raise ValueError(f"{name!r} is a data set, which a config takes: --config=infomae:{name}")
+    if path.exists() and name not in _names():
+        raise ValueError(
+            f"{name} is no config, which ends in .py; data are named by a path of their own: "
+            f"--config=infomae:npz --config.data.path={name}"
+        )
     options.known("config", name, _names())
     return pathlib.Path(*configs.__path__, f"{name}.py")
 

@@ -34,6 +34,15 @@ def one_of(what: str, value: Any, choices: Collection[T]) -> T:
     return value
 
 
+def per_name(what: str, value: Any, of: str) -> None:
+    """Raises ValueError unless `value` is None or {name: its own}; of: what has the names."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ValueError(
+            f"{what} is said for each {of} on its own, such as --config.data.{what}.NAME=..., got "
+            f"{value!r}"
+        )
+
+
 def check(
     what: str, given: Iterable[str], allowed: Collection[str], needed: Iterable[str] = ()
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from mmalign import budget, evaluation
+from mmalign import budget, evaluation, training
 from mmalign.bound import Bound, binding_of, make_bound
 from mmalign.data import feed
 from mmalign.data.dataset import LABEL, Dataset
@@ -98,10 +98,12 @@ def _stages(config, dataset, data, arrays):
                 stage = make_stage(
                     name, block_name, block, method, config, data, dataset, stages, bindings
                 )
-                params[name] = rehearse(stage, arrays, params.get(stage.source))
+                source = params.get(stage.source)
+                params[name] = rehearse(stage, arrays, source)
+                left_out = training.left_out(dataset.modalities, source, stage.patterns)
             except (ValueError, TypeError) as error:
                 raise ValueError(f"stage {name!r}: {error}") from error
-            stages[name] = stage
+            stages[name] = stage._replace(left_out=left_out)
     if "random_encoder" in config["rows"]:
         first = stages[config["stages"][0]]
         stages["random_encoder"] = untrained(

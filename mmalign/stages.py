@@ -31,6 +31,7 @@ class Stage(NamedTuple):
     node: of the graph.
     binding: the block whose pseudo-pairs it learns from; until they are found its sampler has as
       many that stand for them.
+    left_out: modalities of which it takes no parameters of its source, though that has some.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage(NamedTuple):
     patterns: tuple[str, ...]
     node: Node
     binding: str | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> bool:

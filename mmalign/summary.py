@@ -15,10 +15,16 @@ def summary(planned: Plan) -> str:
             asked, size = planned.config[stage.block_name]["batch_size"], stage.block["batch_size"]
             fewer = f" ({asked} asked for)" if asked != size else ""
             lines.append(f"  train {stage.name}: {steps:,} steps of {size}{fewer} "
-                         f"from {stage.sampler.windows:,} windows")  # fmt: skip
+                         f"from {stage.sampler.windows:,} windows{_start(stage)}")  # fmt: skip
     notes = [*concerns(planned.dataset), *filter(None, [planned.unprobed])]
     lines += [f"Note: {said}" for said in notes]
     return "\n".join(lines)
+
+
+def _start(stage):
+    """Which modalities start from random weights though the stage starts from another."""
+    out = stage.left_out
+    return f"; of {', '.join(out)} nothing is taken from {stage.source}" if out else ""
 
 
 def _data(dataset):

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import config_dict, config_flags
 
 from mmalign import main
-from mmalign.configs import baselines, comm, common, compare, crossl, infomae
+from mmalign.configs import baselines, comm, common, compare, crossl, infomae, mmbind
 from mmalign.data import catalogue
 from mmalign.run_checks import BUILT_IN
 
@@ -71,7 +71,7 @@ def test_no_word_of_a_config_is_of_two_kinds():
 
 @every_config
 def test_every_config_takes_every_data_set_of_the_catalogue_and_a_function(module):
-    assert {*common.DATA, "union"} == set(catalogue.SOURCES)  # of sources that a config names
+    assert set(common.DATA) == set(catalogue.SOURCES)
     for data in (*common.DATA, "my.windows:load"):
         config = module.get_config(f"data={data}")
         assert config.data.name == data
@@ -81,6 +81,16 @@ def test_every_config_takes_every_data_set_of_the_catalogue_and_a_function(modul
         assert {block.steps for block in blocks(short).values()} == {2}
         own = data == "synthetic" or (module is comm and data == "trifeature")
         assert (short.data.options == config.data.options) != own
+
+
+def test_mmbind_takes_what_has_people_and_three_sensors_and_says_why_not_else():
+    assert {*mmbind.SENSORS, *mmbind.UNFIT} == {*common.DATA, "cross_dataset"}
+    for data, why in mmbind.UNFIT.items():
+        with pytest.raises(ValueError, match=f"'{data}' does not fit: {why}; there is synthetic"):
+            mmbind.get_config(data)
+    for data in mmbind.SENSORS:
+        named = "union" if data == "cross_dataset" else data
+        assert mmbind.get_config(f"{data},smoke").data.name == named
 
 
 @every_config

@@ -28,12 +28,11 @@ def permutation(key: jax.Array, x: jax.Array, *, interval=None) -> jax.Array:
     """
     time, channels = x.shape
     if interval is None:
-        count = min(range(1, min(time, 10) + 1), key=lambda n: (n == 1, time % n, -n))
-        interval = time // count
+        count, interval = _parts(time)
     elif not 0 < interval <= time or time % interval:
         raise ValueError(
-            f"interval {interval} does not divide a series of {time} samples; "
-            "give `interval` in samples, or crop the window"
+            f"interval {interval} of permutation does not divide a series of {time} samples: give "
+            "one in samples that does, or none, which takes the most equal parts"
         )
     else:
         count = time // interval
@@ -41,6 +40,12 @@ def permutation(key: jax.Array, x: jax.Array, *, interval=None) -> jax.Array:
     order = jax.random.permutation(key, count)
     moved = x[:cut].reshape(-1, interval, channels)[order].reshape(cut, channels)
     return jnp.concatenate([moved, x[cut:]]) if cut < time else moved
+
+
+def _parts(time):
+    """(How many intervals, samples in each) that `permutation` cuts a series in by itself."""
+    count = min(range(1, min(time, 10) + 1), key=lambda n: (n == 1, time % n, -n))
+    return count, time // count
 
 
 def negation(key: jax.Array, x: jax.Array) -> jax.Array:

@@ -29,10 +29,12 @@ def time_warp(key: jax.Array, x: jax.Array, *, std=0.2, order=6) -> jax.Array:
     Differs from the published cubic spline in two ways. The cubics are local: four rows per sample
     instead of a system of `time` equations. Knots stay so close to 1 that speed cannot reach zero
     (`_knots`), so time never runs backwards; at the default std that touches 0.2 % of the knots.
+
+    A series of one sample stays as it is: its first is its last.
     """
     time = len(x)
     if time < 2:
-        raise ValueError(f"time_warp needs at least 2 samples, got {time}")
+        return x
     basis, travelled, limit = _curve_basis(time, order)
     at = jnp.arange(time, dtype=x.dtype)
     at = at + _project(travelled, _knots(key, basis, std, limit, x.dtype))

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Mapping
+from typing import Any
 
 from mmalign import options
 from mmalign.data import folds, standardise
@@ -24,7 +25,10 @@ SOURCES = {
     "multibench": "mmalign.data.multibench:load",
     "union": "mmalign.data.union:load",
     "npz": "mmalign.data.npz:load",
+    "arrays": "mmalign.data.arrays:load",
+    "unimts": "mmalign.data.unimts:load",
     "recordings": "mmalign.data.recordings:load",
+    "e4": "mmalign.data.e4:load",
 }
 AUTO = "auto"  # the user's own windows where there is a `path`, else the embedded data
 PLACES = ("dir", "cache_dir", "path")  # arguments of a loader that a config gives by their own keys
@@ -92,9 +96,26 @@ def _loaded(config):
             )
     if "path" in takes and "path" not in given:
         raise ValueError(f"data set {name!r} needs --config.data.path=FILE_OR_FOLDER")
-    chosen = dict(config.get("options") or {})
+    chosen: Any = config.get("options") or {}
+    chosen = chosen.to_dict() if hasattr(chosen, "to_dict") else dict(chosen)  # of a ConfigDict
+    _check_kinds(name, chosen, options.of(loader, takes))
     dataset = options.call(f"data set {name!r}", loader, chosen, without=takes, **given)
-    return dataset if name in SOURCES else check(dataset)
+    return check(dataset)
+
+
+def _check_kinds(name, chosen, defaults):
+    """Raises ValueError for words where a loader has a number or several names by default."""
+    for key, value in chosen.items():
+        default = defaults.get(key)
+        number = isinstance(default, (int, float)) and not isinstance(default, bool)
+        if (number and isinstance(value, (str, Mapping))) or (
+            isinstance(default, tuple) and isinstance(value, str)
+        ):
+            kind = "a number" if number else "a tuple"
+            raise ValueError(
+                f"config.data.options.{key} of data set {name!r} must be {kind}, such as "
+                f"{default!r}, got {value!r}"
+            )
 
 
 def _loader(name):

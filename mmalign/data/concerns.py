@@ -12,7 +12,8 @@ _VALUES = 20_000_000  # of a modality that are looked at, in windows spread over
 
 def concerns(dataset: Dataset) -> list[str]:
     """Sentences, none where nothing is wrong."""
-    return [*_of_classes(dataset), *_of_people(dataset), *_of_channels(dataset)]
+    return [*_of_classes(dataset), *_of_people(dataset), *_of_windows(dataset),
+            *_of_channels(dataset)]  # fmt: skip
 
 
 def _of_classes(dataset) -> Iterator[str]:
@@ -52,6 +53,12 @@ def _beside_training(dataset):
     near = places(train, 1) | places(train, -1)
     at = zip(dataset.recording[test].tolist(), dataset.position[test].tolist())
     return sum(place in near for place in at)
+
+
+def _of_windows(dataset) -> Iterator[str]:
+    for m, kind in dataset.kinds.items():
+        if kind == "series" and dataset.inputs[m].shape[1] == 1:
+            yield f"{m}: a window is a single sample, which augmentations of time leave as it is"
 
 
 def _of_channels(dataset) -> Iterator[str]:

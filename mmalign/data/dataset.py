@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmalign.data.names import check_key, check_text
+
 TRAIN, TEST, VALIDATION, COMPLETE = 0, 1, 2, 3  # values of `split`
 SPLITS = {"train": TRAIN, "test": TEST, "validation": VALIDATION}
 UNKNOWN = -1  # of `group` and of targets but real ones; also the row of an absent window
@@ -168,10 +170,11 @@ def concatenated(datasets: Sequence[Dataset]) -> Dataset:
 
 
 def check(dataset: Dataset) -> Dataset:
-    """The data set, if its arrays fit each other and its description.
+    """The data set, if its arrays fit each other and its description, and its names can be used.
 
-    Raises: ValueError that names the first array that does not.
+    Raises: ValueError that names the first array or the first name that does not.
     """
+    _check_names(dataset)
     n = len(dataset)
     for field in dataclasses.fields(dataset):
         column = getattr(dataset, field.name)
@@ -197,3 +200,19 @@ def check(dataset: Dataset) -> Dataset:
     if odd := set(dataset.targets) - {LABEL, *dataset.description.targets}:
         raise ValueError(f"the description has no Task for the target {min(odd)!r}")
     return dataset
+
+
+def _check_names(dataset):
+    about = dataset.description
+    named = f"data set {about.name!r}: a"
+    check_text("a data set", about.name)
+    keys = {"modality": dataset.inputs, "target": dataset.targets, "factor": dataset.factors}
+    for what, names in keys.items():
+        for name in names:
+            check_key(f"{named} {what}", name)
+    texts = {"source": about.sources, "class": about.class_names}
+    texts |= {f"channel of {m!r}": names for m, names in about.channels.items()}
+    texts |= {f"class of {task!r}": of.names for task, of in about.targets.items()}
+    for what, names in texts.items():
+        for name in names:
+            check_text(f"{named} {what}", str(name))

@@ -16,6 +16,8 @@ from mmalign.data.windows import Part, cut, joined
 VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
 RATE_HZ = 200.0
 STEPS = 400
+GESTURES = 780
+_LARGEST = 1 << 20  # bytes of a gesture; those published have up to 90,000
 CLASS_NAMES = tuple(string.ascii_uppercase)
 # modality -> key of an IMU sample (None: the EMG), unit, channels
 STREAMS = {
@@ -67,6 +69,7 @@ def load(
     """
     gaps.checked(most_lost)
     with open_archive(ORIGIN, dir, cache_dir) as archive:
+        archive.tell_missing(len(_members(archive)), GESTURES, "published gestures")
         return through_cache(
             lambda: read(archive, most_lost=most_lost),
             name="emg_imu_lis",
@@ -110,14 +113,15 @@ def read(archive: Archive, *, most_lost: float) -> Dataset:
 def _gesture(archive, member):
     """(day, {modality: float32 [400, channels]}) of one file, checked."""
     try:
-        stored = json.loads(archive.read(member))
+        stored = json.loads(archive.read(member, most=_LARGEST))
         day = datetime.datetime.strptime(stored["timestamp"], "%d/%m/%y/%H:%M:%S").date()
         rates = stored["emg"]["frequency"], stored["imu"]["frequency"]
         rows = {None: stored["emg"]["data"]}
         for key, _, _ in list(STREAMS.values())[1:]:
             rows[key] = [sample[key] for sample in stored["imu"]["data"]]
-        streams = {m: np.array(rows[key], np.float32) for m, (key, _, _) in STREAMS.items()}
-    except (ValueError, KeyError, TypeError) as error:
+        with np.errstate(over="ignore"):
+            streams = {m: np.array(rows[key], np.float32) for m, (key, _, _) in STREAMS.items()}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"{archive.path}: {member} is not a gesture with a timestamp, EMG and motion "
             f"({type(error).__name__}: {error})"
@@ -128,6 +132,9 @@ def _gesture(archive, member):
         raise ValueError(
             f"{archive.path}: {member} must hold {want} at {RATE_HZ:g} Hz, got {shapes} at {rates}"
         )
+    for m, x in streams.items():
+        if np.isinf(x).any():
+            raise ValueError(f"{archive.path}: {member} holds infinite values of {m}")
     return day, streams
 
 

@@ -14,6 +14,8 @@ from mmalign.data.windows import Part, cut, hop, joined, majority
 
 VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
 RATE_HZ = 100.0
+TRIALS = 110
+_LARGEST = 1 << 20  # bytes of a .json; those published have less than 1,000
 CLASS_NAMES = ("standing", "walking_out", "turning", "walking_back")
 PLACES = {"back": "lb", "left_foot": "lf", "right_foot": "rf"}
 SENSORS = {"acc": "m/s^2", "gyro": "rad/s", "mag": "a.u."}
@@ -76,7 +78,9 @@ def load(
     hop(steps, overlap)
     options = {"steps": steps, "overlap": float(overlap), "most_lost": gaps.checked(most_lost)}
     with open_archive(ORIGIN, dir, cache_dir) as archive:
-        members = [member for trial in _trials(archive) for member in _members(trial)]
+        trials = _trials(archive)
+        archive.tell_missing(len(trials), TRIALS, "published trials")
+        members = [member for trial in trials for member in _members(trial)]
         return through_cache(
             lambda: read(archive, **options),
             name="ipol_gait",
@@ -137,13 +141,13 @@ def phases(boundaries: tuple[int, ...], length: int) -> np.ndarray:
 def _boundaries(archive, member):
     """Packet numbers: walk begins, turn begins and ends, walk ends, the next step after that."""
     try:
-        about = json.loads(archive.read(member))
+        about = json.loads(archive.read(member, most=_LARGEST))
         start, stop = map(int, about["TrialBoundaries"])
         turn, back = map(int, about["UTurnBoundaries"])
         steps = [
             int(begin) for foot in ("Left", "Right") for begin, _ in about[f"{foot}FootEvents"]
         ]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"{archive.path}: {member} must hold TrialBoundaries, UTurnBoundaries, LeftFootEvents "
             f"and RightFootEvents ({type(error).__name__}: {error})"
@@ -170,6 +174,12 @@ def _sensor(archive, member):
 def _trials(archive):
     """Names of the trials, such as 1-1, in the order of people and trials."""
     names = [name.removesuffix(".json") for name in archive.names(r"\d+-\d+\.json")]
+    for member in archive.names(r"\d+-\d+_(lb|lf|rf)\.txt"):
+        if member[: member.index("_")] not in names:
+            raise ValueError(
+                f"{archive.path} holds {member} without its .json: not the whole data set. "
+                f"{ORIGIN.remedy}"
+            )
     return sorted(names, key=lambda name: [int(number) for number in name.split("-")])
 
 

@@ -85,8 +85,12 @@ def load(
     path = pathlib.Path(dir).expanduser()
     if task == "vision_touch":
         return read_episodes(path, names, size=size, most=episodes)
-    content = pickled.loads(_file(path, source.file).read_bytes())
-    read = _stays(content, names, code) if task == "mimic" else _clips(content, names, steps)
+    file = _file(path, source.file)
+    try:
+        content = pickled.loads(file.read_bytes())
+        read = _stays(content, names, code) if task == "mimic" else _clips(content, names, steps)
+    except (ValueError, MemoryError) as error:
+        raise ValueError(f"{file}: {error}") from error
     inputs, label, targets, split = read
     count = len(label)
     return Dataset(
@@ -124,19 +128,28 @@ def _clips(content, names, steps):
     _check_keys(content, ("train", "valid", "test"), dict)
     inputs, value, split = {m: [] for m in names}, [], []
     for part, role in zip(("train", "valid", "test"), ("train", "validation", "test")):
-        _check_keys(content[part], (*names, "text", "labels"))
-        for i in range(len(content[part]["labels"])):
-            text = np.asarray(content[part]["text"][i], np.float32)
+        stored = content[part]
+        columns = (*names, "text", "labels")
+        _check_keys(stored, columns, (list, np.ndarray))
+        counts = {m: len(stored[m]) if isinstance(stored[m], list) or stored[m].ndim else 0
+                  for m in columns}  # fmt: skip
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"{part} holds unequal numbers of clips, {counts}")
+        for i in range(len(stored["labels"])):
+            text = _numbers(stored["text"][i], 2, f"text {i} of {part}")
             spoken = np.flatnonzero(text.any(axis=1))
             if not len(spoken):
                 continue
             for m in names:
-                x = np.asarray(content[part][m][i], np.float32)
+                x = _numbers(stored[m][i], 2, f"{m} {i} of {part}")
                 inputs[m].append(_cut(x, spoken[0], steps))
-            value.append(float(np.ravel(content[part]["labels"][i])[0]))
+            value.append(_value(stored["labels"][i], f"label {i} of {part}"))
             split.append(SPLITS[role])
-    if not value:
-        raise ValueError("there is no clip with text in the file")
+    if lacking := [name for name in ("train", "test") if SPLITS[name] not in split]:
+        raise ValueError(f"there is no clip with text in {lacking[0]}")
+    for m, x in inputs.items():
+        if len(widths := {clip.shape[1] for clip in x}) > 1:
+            raise ValueError(f"clips of {m} differ in their features, {sorted(widths)[:5]}")
     value = np.asarray(value, np.float32)
     return ({m: np.stack(x) for m, x in inputs.items()}, value > 0, {"value": value},
             np.asarray(split))  # fmt: skip
@@ -149,10 +162,42 @@ def _cut(x, start, steps):
     return np.pad(x, ((0, steps - len(x)), (0, 0)))
 
 
+def _numbers(stored, rank, what):
+    """Float32 array of what is stored, of so many axes; what float32 has no room for is infinite.
+
+    rank: None for any.
+    """
+    try:
+        with np.errstate(over="ignore"):
+            x = np.asarray(stored, np.float32)
+    except (TypeError, OverflowError, ValueError) as error:
+        raise ValueError(f"{what} is no array of numbers ({error})") from error
+    if rank not in (None, x.ndim) or 0 in x.shape[1:]:
+        raise ValueError(f"{what} must be numbers along {rank or 'any'} axes, got {x.shape}")
+    return x
+
+
+def _value(stored, what):
+    """The number that a label is, or that its array begins with."""
+    first = _numbers(stored, None, what).ravel()[:1]
+    if not len(first) or not np.isfinite(first[0]):
+        raise ValueError(f"{what} must be a finite number, got {first.tolist()}")
+    return float(first[0])
+
+
 def _stays(content, names, code):
     """(inputs, label, targets, split) of stays in intensive care."""
     _check_keys(content, _HEADINGS)
-    series, tabular, diagnoses = (np.asarray(content[name]) for name in _HEADINGS)
+    series, tabular, diagnoses = (
+        _numbers(content[name], rank, name) for name, rank in zip(_HEADINGS, (3, 2, 2))
+    )
+    if not len(series) == len(tabular) == len(diagnoses) >= _SHARE:
+        raise ValueError(
+            f"{', '.join(_HEADINGS)} must hold {_SHARE} stays or more, as many each, got "
+            f"{len(series)}, {len(tabular)}, {len(diagnoses)}"
+        )
+    if not np.isfinite(diagnoses).all():
+        raise ValueError(f"{_HEADINGS[2]} must be finite")
     if not 0 <= code < diagnoses.shape[1]:
         raise ValueError(f"data.options.code must be 0 to {diagnoses.shape[1] - 1}, got {code}")
     order = list(range(len(series)))
@@ -166,7 +211,7 @@ def _stays(content, names, code):
     return inputs, diagnoses[rows, code] > 0, {}, split
 
 
-def _check_keys(content, names, kind=object):
+def _check_keys(content, names, kind: type | tuple[type, ...] = object):
     lacking = [name for name in names if not isinstance(content, dict) or name not in content]
     if lacking or not all(isinstance(content[name], kind) for name in names):
         held = [*content] if isinstance(content, dict) else type(content).__name__

@@ -4,10 +4,12 @@ import pathlib
 
 import numpy as np
 
+from mmalign.data.archive import check_growth
 from mmalign.data.dataset import TEST, TRAIN, Dataset, Description, Task
 
 _SIDE = 128  # pixels of a stored image each way
 _READINGS = 32  # of the force, the last of a step
+_LARGE = 1 << 28  # bytes that an episode may always hold
 _SEED, _TESTED = 42, 5  # one episode in so many is tested
 _KEYS = {"image": "image", "force": "ee_forces_continuous", "proprio": "proprio"}
 _KIND = {"image": "image", "force": "sequence", "proprio": "vector"}
@@ -95,9 +97,32 @@ def _episode(file, names):
             lacking = [key for key in keys.values() if key not in content]
             if lacking:
                 raise ValueError(f"{file} lacks {', '.join(lacking)}; it holds {[*content]}")
-            return {m: np.asarray(content[key]) for m, key in keys.items()}
-    except OSError as error:
+            stored = {key: content[key] for key in keys.values()}
+            if groups := [key for key, x in stored.items() if not isinstance(x, h5py.Dataset)]:
+                raise ValueError(f"{groups[0]} is no array")
+            asked = sum(x.nbytes for x in stored.values() if isinstance(x, h5py.Dataset))
+            check_growth(asked, file.stat().st_size, _LARGE)
+            episode = {m: np.asarray(content[key]) for m, key in keys.items()}
+            _check_episode(episode)
+            return episode
+    except Exception as error:  # a damaged file may fail in any way
         raise ValueError(f"{file} cannot be read as HDF5: {error}") from error
+
+
+def _check_episode(episode):
+    """Raises ValueError for arrays of another shape or type, and for numbers that are none."""
+    count = len(episode["proprio"])
+    fits = {
+        "image": lambda shape: shape == (_SIDE, _SIDE, 3),
+        "force": lambda shape: len(shape) == 2 and shape[0] >= _READINGS and shape[1] == 6,
+        "proprio": lambda shape: len(shape) == 1 and shape[0] >= len(_CHANNELS["proprio"]),
+        "contact": lambda shape: 0 not in shape,
+    }
+    for m, x in episode.items():
+        if count < 2 or len(x) != count or not fits[m](x.shape[1:]):
+            raise ValueError(f"{m} has the shape {x.shape}, of {count} steps (two or more)")
+        if x.dtype.kind not in "biuf" or not np.isfinite(x).all():
+            raise ValueError(f"{m} must be finite numbers, got {x.dtype}")
 
 
 def _prepared(m, x, size):

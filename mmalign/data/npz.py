@@ -1,8 +1,12 @@
-"""The user's own windows: one .npz file, or a folder of them."""
+"""The user's own windows: one .npz file, or a folder of them.
+
+`python -m mmalign.data.npz FILE_OR_FOLDER` says what is in it.
+"""
 
 import itertools
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,10 +52,21 @@ def load(path: str | os.PathLike, *, test_fraction: float = 0.25, split_seed: in
     Raises: FileNotFoundError, ValueError that name the file, the key and the first bad row. Arrays
       of Python objects are refused, never unpickled.
     """
+    files = _files(path)
+    return dataset_of(
+        path, files, [read_file(file) for file in files], test_fraction=test_fraction,
+        split_seed=split_seed,
+    )  # fmt: skip
+
+
+def dataset_of(
+    path: str | os.PathLike, files: Sequence[pathlib.Path], parts: Sequence[NpzFile], *,
+    test_fraction: float, split_seed: int,
+) -> Dataset:  # fmt: skip
+    """The Dataset of all files of a path, read; arguments as of `load`."""
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction must be between 0 and 1, got {test_fraction}")
-    files = _files(path)
-    data = _joined(files, [read_file(file) for file in files])
+    data = _joined(files, parts)
     columns = data.columns
     if "split" not in columns:
         columns["split"] = _held_out(
@@ -223,3 +238,9 @@ def _check_split(path, split, group, present):
                 f"{path}: modality {m!r} is present in no training window: leave it out of the "
                 "file, or give it windows of people who are trained on"
             )
+
+
+if __name__ == "__main__":
+    from mmalign.data.npz_summary import main
+
+    main()

@@ -17,20 +17,55 @@ def read_column(file: pathlib.Path, key: str, x: np.ndarray, n: int) -> np.ndarr
     if x.shape != (n,):
         raise ValueError(f"{file}: {key!r} must be [{n}], one entry a window, got {x.shape}")
     if x.dtype.kind in "US" and key in (LABEL, "group"):
-        return x.astype(str)
+        return read_words(file, key, x)
     if x.dtype.kind in "US" and key == "split":
-        words = x.astype(str).tolist()
+        words = read_words(file, key, x).tolist()
         if wrong := sorted(set(words) - set(SPLITS)):
             raise ValueError(
                 f"{file}: 'split' must be 'train', 'test' or 'validation', got {wrong[0]!r}"
             )
         return np.array([SPLITS[word] for word in words])
     if x.dtype.kind not in "iu" and not (key == "split" and x.dtype.kind == "b"):
-        hint = "" if x.dtype.kind not in "US" else (
-            "; number strings by np.unique(x, return_inverse=True)"
-        )  # fmt: skip
-        raise ValueError(f"{file}: {key!r} must be integers, got {x.dtype}{hint}")
+        raise ValueError(f"{file}: {key!r} must be integers, got {x.dtype}{_hint(x)}")
     return _in_range(file, key, x, LOWEST.get(key, 0), HIGHEST.get(key, LARGEST))
+
+
+def _hint(x):
+    """What would make integers of what is none."""
+    if x.dtype.kind in "US":
+        return "; number strings by np.unique(x, return_inverse=True)"
+    if x.dtype.kind != "f":
+        return ""
+    broken = ~np.isfinite(x) | (x != np.rint(x))
+    if not broken.any():
+        return "; save it as .astype(int)"
+    return f" and {x[broken][0]} in window {broken.argmax()}; number what is no whole number"
+
+
+def read_words(file: pathlib.Path, key: str, x: np.ndarray) -> np.ndarray:
+    """An array of strings, if every one of them can be written and shown.
+
+    Raises: ValueError that names the first that is not text: bytes beyond ASCII, half of a
+      surrogate pair, a control character.
+    """
+    if x.dtype.kind not in "US":
+        raise ValueError(f"{file}: {key!r} must be strings, got {x.dtype}")
+    if not x.dtype.itemsize:
+        return x.astype(str)
+    code = np.uint32 if x.dtype.kind == "U" else np.uint8
+    codes = np.ascontiguousarray(x.ravel(), x.dtype.newbyteorder("=")).view(code)
+    codes = codes.reshape(x.size, -1)
+    inside = np.pad(codes[:, 1:] > 0, ((0, 0), (0, 1)))  # zeros at the end are no characters
+    odd = (codes < 32) & ((codes > 0) | inside) | (codes >= 127) & (codes < 160)
+    odd |= (codes >= 0xD800) & (codes < 0xE000) | (codes > 0x10FFFF)
+    if code is np.uint8:
+        odd |= codes > 127
+    if odd.any():
+        raise ValueError(
+            f"{file}: entry {odd.any(axis=1).argmax()} of {key!r} is no text that can be shown: it "
+            f"holds the character {codes[odd][0]:#x}"
+        )
+    return x.astype(str)
 
 
 def check_label(file: pathlib.Path, label: np.ndarray, class_names: tuple[str, ...]) -> None:
@@ -74,9 +109,11 @@ def read_target(file: pathlib.Path, key: str, x: np.ndarray, n: int) -> np.ndarr
     if x.dtype.kind in "iu" and x.ndim == 1:
         return _in_range(file, key, x, UNKNOWN, LARGEST).astype(np.int32)
     if x.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            x = x.astype(np.float32)
         if np.isinf(x).any():
-            raise ValueError(f"{file}: {key!r} holds infinite values; NaN = unknown")
-        return x.astype(np.float32)
+            raise ValueError(f"{file}: {key!r} holds infinite values in float32; NaN = unknown")
+        return x
     if x.dtype in (np.bool_, np.int8) and x.ndim == 2:
         return _in_range(file, key, x.astype(np.int8), UNKNOWN, 1).astype(np.int8)
     raise ValueError(

@@ -1,18 +1,25 @@
 """One .npz file of a user's windows: read without unpickling, and checked."""
 
+import collections
+import difflib
 import pathlib
-import zipfile
-import zlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from mmalign.data.dataset import LABEL
-from mmalign.data.npz_columns import COLUMNS, check_label, read_column, read_target
-from mmalign.data.npz_modality import NpzModality, read_modality
+from mmalign.data.npz_arrays import arrays_of
+from mmalign.data.npz_columns import COLUMNS, check_label, read_column, read_target, read_words
+from mmalign.data.npz_modality import NpzModality, read_modality, shapes
 
 CLASS_NAMES, TARGET = "class_names", "target_"  # the latter before the name of a task
 OF_A_MODALITY = ("present_", "rate_hz_", "kind_")  # before the name of one
+# what else columns are called: no modality, whatever its shape
+MEANT = dict.fromkeys(("labels", "target", "targets"), LABEL) | dict.fromkeys(
+    ("subject", "subjects", "subject_id", "groups", "person", "people", "participant"), "group"
+)
+LIKELY = MEANT | dict.fromkeys(("y", "class", "classes", "activity"), LABEL)  # in [n] alone
 
 
 class NpzFile(NamedTuple):
@@ -36,37 +43,6 @@ def read_file(file: pathlib.Path) -> NpzFile:
     return _checked(file, arrays_of(file))
 
 
-def arrays_of(file: pathlib.Path) -> dict[str, np.ndarray]:
-    """{key: array} of a file, without unpickling anything."""
-    with open(file, "rb") as stream:  # np.load does not close what it opened and could not read
-        try:
-            stored = np.load(stream, allow_pickle=False)
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{file} ({file.stat().st_size:,} bytes) is not a whole .npz file ({error}): "
-                "write it again with np.savez"
-            ) from error
-        if isinstance(stored, np.ndarray):
-            raise ValueError(
-                f"{file} holds one bare array: write np.savez(file, acc=..., gyro=...)"
-            )
-        with stored:
-            return {key: _array(file, stored, key) for key in stored.files}
-
-
-def _array(file, stored, key):
-    try:
-        return np.asarray(stored[key])
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        hint = "the file is damaged, write it again"
-        if "allow_pickle" in str(error):
-            hint = (
-                "arrays of Python objects, such as windows of unequal length, are never unpickled: "
-                "cut the windows to one length and save an array of numbers"
-            )
-        raise ValueError(f"{file}: {key!r} cannot be read ({error}): {hint}") from error
-
-
 def _checked(file, arrays):
     """`NpzFile` of the arrays of one file."""
     names = _names(file, arrays)
@@ -81,12 +57,8 @@ def _checked(file, arrays):
         m: read_modality(file, m, arrays[m], *(arrays.get(key + m) for key in OF_A_MODALITY))
         for m in names
     }
-    nowhere = ~np.any([x.present for x in modalities.values()], axis=0)
-    if nowhere.any():
-        raise ValueError(
-            f"{file}: window {nowhere.argmax()} has no modality present: leave such windows out"
-        )
-    class_names = tuple(np.atleast_1d(arrays.get(CLASS_NAMES, ())).astype(str).tolist())
+    check_some_present(file, modalities)
+    class_names = _class_names(file, arrays)
     columns = {key: read_column(file, key, arrays[key], n) for key in COLUMNS if key in arrays}
     if LABEL in columns:
         check_label(file, columns[LABEL], class_names)
@@ -100,11 +72,33 @@ def _checked(file, arrays):
     return NpzFile(modalities, columns, targets, class_names)
 
 
+def check_some_present(file: pathlib.Path, modalities: Mapping[str, NpzModality]) -> None:
+    """Raises ValueError for a window without any modality."""
+    nowhere = ~np.any([x.present for x in modalities.values()], axis=0)
+    if nowhere.any():
+        raise ValueError(
+            f"{file}: window {nowhere.argmax()} has no modality present: leave such windows out"
+        )
+
+
+def _class_names(file, arrays):
+    """Strings, none where the file has none."""
+    if CLASS_NAMES not in arrays:
+        return ()
+    names = tuple(read_words(file, CLASS_NAMES, arrays[CLASS_NAMES]).ravel().tolist())
+    if twice := [name for name, count in collections.Counter(names).items() if count > 1]:
+        raise ValueError(f"{file}: {CLASS_NAMES!r} has {twice[0]!r} twice: give each class a name")
+    return names
+
+
 def _names(file, arrays):
     """Names of the modalities: all keys that mean nothing else."""
     prefixes = (*OF_A_MODALITY, TARGET)
     extras = {k for k in arrays if k in (*COLUMNS, CLASS_NAMES) or k.startswith(prefixes)}
     names = [key for key in arrays if key not in extras]
+    for key in names:
+        if arrays[key].ndim < 2 or key.lower() in MEANT:
+            _refuse(file, key, arrays)
     if len(names) < 2:
         raise ValueError(
             f"{file}: alignment needs two modalities or more, got {names} (other keys: "
@@ -115,3 +109,16 @@ def _names(file, arrays):
             if key.startswith(prefix) and key.removeprefix(prefix) not in names:
                 raise ValueError(f"{file}: {key!r} belongs to no modality of {names}")
     return names
+
+
+def _refuse(file, key, arrays):
+    """Raises ValueError for a key that means nothing and is no array of windows."""
+    modalities = [m for m, x in arrays.items() if x.ndim > 1]
+    known = [*COLUMNS, CLASS_NAMES, *(p + m for p in OF_A_MODALITY for m in modalities)]
+    near = LIKELY.get(key.lower()) or next(iter(difflib.get_close_matches(key, known, 1)), None)
+    raise ValueError(
+        f"{file}: {key!r} must be one of {shapes()}, to be a modality, got {arrays[key].shape}"
+        + (f" (did you mean {near!r}?)" if near else "")
+        + f"; keys that are no modality: {', '.join((*COLUMNS, CLASS_NAMES))}, target_<task> and "
+        f"{', '.join(f'{prefix}<modality>' for prefix in OF_A_MODALITY)}"
+    )

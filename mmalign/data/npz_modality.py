@@ -7,7 +7,6 @@ import numpy as np
 
 from mmalign import options
 from mmalign.data.dataset import RANKS
-from mmalign.data.npz_columns import COLUMNS
 
 BY_RANK = {2: "vector", 3: "series", 4: "image"}
 SHAPES = {
@@ -16,6 +15,9 @@ SHAPES = {
     "vector": "[n, features]",
     "sequence": "[n, tokens, features]",
 }
+# Products of values, and their ratios, have to be numbers of float32.
+SMALLEST, LARGEST = 1e-18, 1e18
+RATES_HZ = (1e-9, 1e9)
 
 
 class NpzModality(NamedTuple):
@@ -74,16 +76,21 @@ def read_modality(
             f"windows), which counts as present: fill the gap, or mark the window missing by "
             f"present_{name} False or NaN throughout"
         )
-    return NpzModality(np.where(observed, x, np.float32(0)), present, valid, found, rate)
+    x = np.where(observed, x, np.float32(0))
+    _check_sizes(file, name, x)
+    return NpzModality(x, present, valid, found, rate)
+
+
+def shapes() -> str:
+    """What an array of windows may be."""
+    return ", ".join(f"{SHAPES[kind]} ({kind})" for kind in BY_RANK.values())
 
 
 def _kind(file, name, x, given):
     """What the file calls the modality, else what its rank says."""
     if 0 in x.shape or x.ndim not in BY_RANK:
-        hint = f"; keys that are no modality: {', '.join(COLUMNS)}" if x.ndim == 1 else ""
-        shapes = ", ".join(f"{SHAPES[kind]} ({kind})" for kind in BY_RANK.values())
         raise ValueError(
-            f"{file}: modality {name!r} must be one of {shapes}, no axis 0, got {x.shape}{hint}"
+            f"{file}: modality {name!r} must be one of {shapes()}, no axis 0, got {x.shape}"
         )
     if given is None:
         return BY_RANK[x.ndim]
@@ -111,11 +118,27 @@ def _rate(file, name, x, kind, value):
             f"samples a second, or kind_{name}='sequence' if its rows are no samples in time"
         )
     value = np.asarray(value)
-    if value.size != 1 or value.dtype.kind not in "fiu" or not 0 < value.item() < np.inf:
+    low, high = RATES_HZ
+    if value.size != 1 or value.dtype.kind not in "fiu" or not low <= value.item() <= high:
+        got = value.item() if value.size == 1 else f"{value.dtype} {value.shape}"
         raise ValueError(
-            f"{file}: 'rate_hz_{name}' must be one positive number, got {value.tolist()}"
+            f"{file}: 'rate_hz_{name}' must be one positive number, got {got}: samples a second, "
+            f"from {low:g} to {high:g}"
         )
     return float(value.item())
+
+
+def _check_sizes(file, name, x):
+    """Raises ValueError for a channel whose values float32 cannot square."""
+    axes = tuple(range(x.ndim - 1))
+    size = np.maximum(x.max(axis=axes), -x.min(axis=axes))
+    bad = (size > LARGEST) | (size > 0) & (size < SMALLEST)
+    if bad.any():
+        raise ValueError(
+            f"{file}: channel {bad.argmax()} of modality {name!r} has values up to "
+            f"{size[bad][0]:.3g}, and float32 computes with sizes from {SMALLEST:g} to "
+            f"{LARGEST:g}: take another unit, or look for a broken window"
+        )
 
 
 def _one_channel(name, x):

@@ -4,10 +4,9 @@ import contextlib
 import io
 import pathlib
 import zipfile
-import zlib
 from collections.abc import Iterator
 
-from mmalign.data.archive import AnyPath, Archive, Origin
+from mmalign.data.archive import AnyPath, Archive, Origin, check_growth, check_member
 from mmalign.data.download import cache_folder, download
 
 
@@ -33,8 +32,11 @@ def open_archive(
             zipped = stack.enter_context(zipfile.ZipFile(path))
             inner = [name for name in zipped.namelist() if pathlib.PurePath(name).match("*.zip")]
             if len(inner) == 1 and not _root_in_zip(zipped, origin.marker):
-                zipped = stack.enter_context(zipfile.ZipFile(io.BytesIO(zipped.read(inner[0]))))
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                info = zipped.getinfo(inner[0])
+                check_member(info)
+                check_growth(info.file_size, min(info.compress_size, path.stat().st_size))
+                zipped = stack.enter_context(zipfile.ZipFile(io.BytesIO(zipped.read(info))))
+        except Exception as error:  # a damaged zip may fail in any way
             raise ValueError(
                 f"{path} ({path.stat().st_size:,} bytes) is not a whole zip file ({error}): "
                 f"cut off or damaged on its way. {origin.remedy}"

@@ -25,6 +25,8 @@ ACTIVITIES = {
     7: "nordic_walking", 12: "ascending_stairs", 13: "descending_stairs", 16: "vacuum_cleaning",
     17: "ironing", 24: "rope_jumping",
 }  # fmt: skip
+MOST_ACTIVITIES = 24  # numbers of those that were recorded; 0 is in between
+LONGEST_S = 1e5  # more than a day
 PEOPLE = tuple(range(101, 109))  # 109 did no more than jump rope
 LONGEST_BEAT_GAP = 100  # samples between two heart rates, which come about nine times a second
 JUMP_S = 0.05  # rows further apart than this do not follow each other
@@ -188,9 +190,11 @@ def _recording(archive, person, columns):
     wanted = [TIME, ACTIVITY, *(c for places in columns.values() for c in places)]
     table = numbers(archive, member, columns=COLUMNS, only=wanted, missing=True)
     time, activity = table[:, 0], table[:, 1]
-    if not np.isfinite([time, activity]).all() or (activity != np.rint(activity)).any():
+    known = np.isin(activity, range(MOST_ACTIVITIES + 1))
+    if not (known & (time >= 0) & (time <= LONGEST_S)).all():
         raise ValueError(
-            f"{archive.path}: {member} must give every row a time and the number of an activity"
+            f"{archive.path}: {member} must give every row a time and the number of an activity, "
+            f"within {LONGEST_S:g} s and {MOST_ACTIVITIES}"
         )
     ends = 2 + np.cumsum([0, *map(len, columns.values())])
     streams = {m: table[:, a:b] for m, a, b in zip(columns, ends[:-1], ends[1:])}

@@ -34,11 +34,9 @@ def dealt(
       seed: of the draw of people.
     Raises: ValueError naming the party for what does not fit, and where it gets no window.
     """
+    _check_named(parties, test, dataset)
     for name, party in parties.items():
         _check(name, party, dataset)
-    if test is not None and not test:
-        raise ValueError("config.data.test_modalities names none: say which the test windows have, "
-                         f"of {options.listed(dataset.modalities)}")  # fmt: skip
     for m in test or ():
         options.known("modality of config.data.test_modalities", m, dataset.modalities)
     named = {m for party in parties.values() for m in party["modalities"]} | {*(test or ())}
@@ -46,7 +44,9 @@ def dealt(
     owner = _owner(dataset, parties, seed)
     for i, name in enumerate(parties):
         if not (owner == i).any():
-            raise ValueError(f"config.data.parties.{name} gets no window to train on")
+            nobody = (dataset.group[dataset.split == TRAIN] == UNKNOWN).all()
+            why = ": nobody is known of these, so that shares of people are of none" * bool(nobody)
+            raise ValueError(f"config.data.parties.{name} gets no window to train on{why}")
     kept = (dataset.split != TRAIN) | (owner != UNKNOWN)
     dataset, owner = dataset.select(kept), owner[kept]
     has = {m: np.ones(len(owner), bool) for m in dataset.modalities}
@@ -69,12 +69,24 @@ def dealt(
     return concatenated([_without(dataset, has), whole])
 
 
+def _check_named(parties, test, dataset):
+    """Raises one ValueError for all that have no modalities said."""
+    empty = [f"config.data.parties.{name}.modalities" for name, party in parties.items()
+             if "modalities" in party and not party["modalities"]]  # fmt: skip
+    if test is not None and not test:
+        empty.append("config.data.test_modalities")
+    if empty:
+        which = "it has" if len(empty) == 1 else "each has"
+        raise ValueError(
+            f"{', '.join(empty)} names none: say which {which}, of "
+            f"{options.listed(dataset.modalities)}; of a method with an `anchor`, that is what "
+            "parties without labels have in common"
+        )
+
+
 def _check(name, party, dataset):
     what = f"config.data.parties.{name}"
     options.check(what, party, KEYS, ("modalities",))
-    if not party["modalities"]:
-        raise ValueError(f"{what}.modalities names none: say which it has, of "
-                         f"{options.listed(dataset.modalities)}")  # fmt: skip
     for m in party["modalities"]:
         options.known(f"modality of {what}", m, dataset.modalities)
     if party.get("people") is None and party.get("sources") is None:

@@ -6,12 +6,17 @@ bytes; any other name, and any other type, is refused.
 """
 
 import io
+import itertools
 import math
 import pickle
 import re
 from typing import Any
 
 import numpy as np
+
+from mmalign.data import pickle_opcodes
+
+_NODES = 1_000_000  # that any pickle may hold; more if it is longer
 
 
 def loads(content: bytes) -> Any:
@@ -22,10 +27,13 @@ def loads(content: bytes) -> Any:
 
     Args:
       content: bytes of the pickle.
-    Raises: ValueError if anything else is in it, or if it is damaged.
+    Raises: ValueError if anything else is in it, if it is damaged, or if what it repeats by
+      reference would be more than a million things and more than its bytes.
     """
     try:
-        return _filled_in(_Unpickler(io.BytesIO(content), encoding="latin-1").load())
+        pickle_opcodes.check(content)
+        tree = _Unpickler(io.BytesIO(content), encoding="latin-1").load()
+        return _Filling(max(_NODES, len(content))).fill(tree)
     except Exception as error:  # a damaged pickle may fail in any way
         raise ValueError(
             f"not a pickle of plain containers and arrays of numbers or strings "
@@ -47,7 +55,8 @@ class _Unpickler(pickle.Unpickler):
             ("__builtin__", "bytes"): _Name("bytes", _no_bytes),
         }
         if (module, name) not in known:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is refused")
+            hint = "; arrays of protocol 5: take 4" if name == "_frombuffer" else ""
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is refused{hint}")
         return known[module, name]
 
 
@@ -124,14 +133,41 @@ def _no_bytes():
     return b""
 
 
-def _filled_in(tree):
-    """The tree with arrays where their stand-ins are; nothing but plain containers around them."""
-    if isinstance(tree, _Array) and tree.value is not None:
-        return _filled_in(tree.value) if isinstance(tree.value, list) else tree.value
-    if isinstance(tree, dict):
-        return {_filled_in(key): _filled_in(value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree)(_filled_in(value) for value in tree)
-    if tree is None or isinstance(tree, bool | int | float | str | bytes):
-        return tree
-    raise pickle.UnpicklingError(f"it holds a {type(tree).__name__}")
+class _Filling:
+    """Puts arrays where their stand-ins are; nothing but plain containers around them.
+
+    A container that is in several places is filled once. What it holds counts in each: whoever
+    walks through the tree will meet it there.
+    """
+
+    def __init__(self, most):
+        self._most = most
+        self._done = {}  # id of a container -> (filled, how many things it holds)
+
+    def fill(self, tree):
+        return self._fill(tree)[0]
+
+    def _fill(self, tree):
+        """(filled, how many things it holds)."""
+        if isinstance(tree, _Array) and tree.value is not None:
+            return self._fill(tree.value) if isinstance(tree.value, list) else (tree.value, 1)
+        if tree is None or isinstance(tree, bool | int | float | str | bytes):
+            return tree, 1
+        if not isinstance(tree, dict | list | tuple):
+            raise pickle.UnpicklingError(f"it holds a {type(tree).__name__}")
+        if id(tree) not in self._done:
+            self._done[id(tree)] = self._container(tree)
+        return self._done[id(tree)]
+
+    def _container(self, tree):
+        children = itertools.chain(*tree.items()) if isinstance(tree, dict) else tree
+        filled, count = [], 1
+        for child in children:
+            value, held = self._fill(child)
+            filled.append(value)
+            count += held
+            if count > self._most:
+                raise pickle.UnpicklingError(f"it repeats its parts to more than {self._most:,}")
+        if isinstance(tree, dict):
+            return dict(zip(filled[::2], filled[1::2])), count
+        return type(tree)(filled), count

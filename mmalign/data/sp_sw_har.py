@@ -15,7 +15,11 @@ from mmalign.data.windows import cut, majority
 
 VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
 RATE_HZ = 50.0
+STORED_HZ = (50.0, 200.0)  # in which the rates of all devices are; published are 102 to 105
+SHARED = 0.9  # of a device's time that the other has to cover; published is 0.998
+EXECUTIONS = 223
 CLASS_NAMES = ("SEATED", "STANDING_UP", "WALKING", "TURNING", "SITTING_DOWN")
+LARGEST = 1e15  # of any number, stamps in milliseconds among them
 DEVICES = {"phone": "sp", "watch": "sw"}
 SENSORS = {"acc": ("x_acc", "y_acc", "z_acc"), "gyro": ("x_gyro", "y_gyro", "z_gyro")}
 MODALITIES = tuple(f"{device}_{sensor}" for device in DEVICES for sensor in SENSORS)
@@ -71,6 +75,7 @@ def load(
         raise ValueError(f"purity must be in [0, 1], got {purity}")
     with open_archive(ORIGIN, dir, cache_dir) as archive:
         members = [member for pair in _executions(archive).values() for member in pair]
+        archive.tell_missing(len(members) // 2, EXECUTIONS, "published executions")
         return through_cache(
             lambda: read(archive, steps=steps, purity=purity),
             name="sp_sw_har",
@@ -84,7 +89,9 @@ def read(archive: Archive, *, steps: int, purity: float) -> Dataset:
     """The Dataset from the CSV files of an `Archive`; arguments as of `load`."""
     parts = []
     for number, (execution, members) in enumerate(_executions(archive).items()):
-        values, labels = align(*[_recording(archive, member) for member in members])
+        recordings = [_recording(archive, member) for member in members]
+        _check_shared(archive, members, recordings)
+        values, labels = align(*recordings)
         part = _windows(values, labels, steps, purity)
         person = int(execution[1:3])
         kept = len(part["label"])
@@ -92,6 +99,8 @@ def read(archive: Archive, *, steps: int, purity: float) -> Dataset:
         part["split"] = np.full(kept, TRAIN if person % 3 else TEST, np.int8)
         part["recording"] = np.full(kept, number, np.int32)
         parts.append(part)
+    filled = sum(len(part["label"]) > 0 for part in parts)
+    archive.tell_missing(filled, len(parts), f"executions with a window (steps={steps})")
     columns: dict[str, Any] = {
         name: np.concatenate([part[name] for part in parts]) for name in parts[0]
     }
@@ -158,10 +167,29 @@ def _executions(archive):
             f"{archive.path}: DATA/executions_info.csv must list executions like s01_02, "
             f"got {wrong[:1] or 'none'}"
         )
-    return {
+    found = {
         name: tuple(f"DATA/{name[:3]}/{name}_{device}.csv" for device in DEVICES.values())
         for name in names
     }
+    listed = {member for members in found.values() for member in members}
+    if others := sorted(set(archive.names(r"DATA/s\d\d/s\d\d_\d\d_s[pw]\.csv")) - listed):
+        raise ValueError(
+            f"{archive.path}: {others[0]} is no execution of DATA/executions_info.csv "
+            f"({len(others)} files are not)"
+        )
+    return found
+
+
+def _check_shared(archive, members, recordings):
+    """Raises ValueError where the devices' clocks say that they did not record together."""
+    ends = [(start, start + (len(table) - 1) / rate_hz) for table, start, rate_hz in recordings]
+    shared = min(end for _, end in ends) - max(start for start, _ in ends)
+    shortest = min(end - start for start, end in ends)
+    if shared < SHARED * shortest:
+        raise ValueError(
+            f"{archive.path}: the clocks of {' and '.join(members)} share {max(shared, 0):.4g} s "
+            f"of {shortest:.4g} s: one of them is off"
+        )
 
 
 def _recording(archive, member):
@@ -174,19 +202,26 @@ def _recording(archive, member):
             f"got {header.strip()[:200]}"
         )
     try:
-        table = np.loadtxt(io.StringIO(body), dtype=COLUMNS, delimiter=",", ndmin=1)
+        if not body.strip():
+            raise ValueError("it has no rows")
+        table = np.loadtxt(io.StringIO(body), dtype=COLUMNS, delimiter=",", ndmin=1, comments=None)
     except ValueError as error:
         raise ValueError(f"{archive.path}: {member} cannot be read: {error}") from error
     unknown = set(table["label"]) - set(CLASS_NAMES)
     numbers = [table[name] for name in NAMES[:-1]]
-    if unknown or not np.isfinite(numbers).all():
+    if unknown or not (np.abs(numbers) < LARGEST).all():
         raise ValueError(
             f"{archive.path}: {member} must hold finite numbers and the labels "
             f"{', '.join(CLASS_NAMES)}, got {', '.join(sorted(unknown)) or 'numbers not finite'}"
         )
     try:
-        return table, *even_clock(table["timestamp"] / 1000)
-    except ValueError as error:
+        start, rate_hz = even_clock(table["timestamp"] / 1000)
+        if not STORED_HZ[0] <= rate_hz <= STORED_HZ[1]:
+            raise ValueError(
+                f"time stamps tell {rate_hz:.4g} Hz, expected {STORED_HZ[0]:g} to {STORED_HZ[1]:g}"
+            )
+        return table, start, rate_hz
+    except (ValueError, np.linalg.LinAlgError) as error:
         raise ValueError(f"{archive.path}: {member}: {error}") from error
 
 

@@ -5,20 +5,15 @@ import numpy as np
 from mmalign.data import gaps
 from mmalign.data.archive import AnyPath, Archive, Origin
 from mmalign.data.dataset import TEST, TRAIN, UNKNOWN, Dataset, Description
+from mmalign.data.drift import starts, true_rates
+from mmalign.data.e4_file import STREAMS, read_stream
 from mmalign.data.original import open_archive
 from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
-from mmalign.data.windows import Part, Windows, cut, hop, joined, majority, samples
+from mmalign.data.windows import Part, Windows, hop, joined, majority, samples
 
-VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.1.0"  # of this reader: a change of what it returns needs a new one
 CLASS_NAMES = ("baseline", "stress")
-# modality -> file, rate [Hz], channels, unit, and what a stored number is in that unit
-STREAMS = {
-    "bvp": ("BVP.csv", 64.0, ("bvp",), "a.u.", 1.0),
-    "eda": ("EDA.csv", 4.0, ("eda",), "uS", 1.0),
-    "temp": ("TEMP.csv", 4.0, ("temp",), "degC", 1.0),
-    "acc": ("ACC.csv", 32.0, ("x", "y", "z"), "g", 1 / 64),
-}
 LABELS = "Processed_data/Improved_All_Combined_hr_rsp_binary.csv"
 LABEL_COLUMNS = "Participant,HR,respr,Time(sec),Label"
 CLOCK = "eda"  # a window's label is counted over the samples of this one
@@ -51,6 +46,10 @@ def load(
     [n, 40, 1] in microsiemens and temp [n, 40, 1] in degrees Celsius (4 Hz), acc [n, 320, 3] with
     gravity in g (32 Hz). Nothing is resampled. The published heart rate is left out: it is computed
     from bvp.
+
+    The streams of a person begin in one second and end together, and hold up to 7 s more or less
+    than their rates say: windows begin where they are on the common clock (`drift.true_rates`). The
+    device's pulse lags behind its motion by 1.25 s throughout; it is left as it is published.
 
     10 s hold about ten heart beats and a whole response of the skin, and are short against the
     tasks (1.5 to 11 minutes). They do not overlap by default, as neighbours differ little.
@@ -112,16 +111,21 @@ def read(archive: Archive, *, window_s: float, overlap: float, most_lost: float)
 def _part(archive, person, labels, window_s, overlap, most_lost):
     """`Part` of one person in the time that all streams cover."""
     streams = {m: _stream(archive, person, m) for m in STREAMS}
+    rates = true_rates(
+        {m: (start, len(values), STREAMS[m][1]) for m, (start, values) in streams.items()},
+        f"{archive.path}: Raw_data/S{person:02d}",
+    )
     begin = max(start for start, _ in streams.values())
-    at, windows = {}, {}
+    windows = {}
     for m, (start, values) in streams.items():
-        rate_hz = STREAMS[m][1]
-        steps = samples(window_s, rate_hz, m)
-        values = values[round((begin - start) * rate_hz) :]
-        at[m] = cut(len(values), steps, hop(steps, overlap))
-        windows[m] = gaps.cut_out(values, at[m], most_lost=most_lost)
+        steps = samples(window_s, STREAMS[m][1], m)
+        first = starts(begin - start, window_s * (1 - overlap), rates[m], len(values), steps)
+        at = first[:, None] + np.arange(steps)
+        windows[m] = gaps.cut_out(values, at, most_lost=most_lost)
     n = min(len(x.present) for x in windows.values())
-    second = np.floor(begin + at[CLOCK][:n] / STREAMS[CLOCK][1])
+    clock = samples(window_s, STREAMS[CLOCK][1], CLOCK)
+    at_s = np.arange(n)[:, None] * window_s * (1 - overlap) + np.arange(clock) / STREAMS[CLOCK][1]
+    second = np.floor(begin + at_s + 1e-6)  # sums of floats may fall below a whole second
     return Part(
         windows={m: Windows(*(column[:n] for column in x)) for m, x in windows.items()},
         label=majority(_codes(labels, second), len(CLASS_NAMES))[0],
@@ -159,6 +163,11 @@ def _label_table(archive):
         only=(0, 3, 4),
         dtype=np.float64,
     )
+    odd = ~np.isin(table[:, 0], range(1, 100))
+    if odd.any():
+        raise ValueError(
+            f"{archive.path}: {LABELS} must number people from 1 to 99, got {table[odd][0, 0]:g}"
+        )
     wrong = ~np.isin(table[:, 2], range(len(CLASS_NAMES)))
     if wrong.any():
         raise ValueError(
@@ -169,17 +178,10 @@ def _label_table(archive):
 
 def _stream(archive, person, modality):
     """(UNIX time of the first sample, [n, channels] values in the modality's unit)."""
-    _, rate_hz, channels, _, scale = STREAMS[modality]
-    member = _member(person, modality)
-    table = numbers(
-        archive, member, columns=len(channels), delimiter=",", missing=True, dtype=np.float64
+    start, _, values = read_stream(
+        archive, _member(person, modality), modality, STREAMS[modality][1]
     )
-    if len(table) < 3 or np.ptp(table[0]) or (table[1] != rate_hz).any():
-        raise ValueError(
-            f"{archive.path}: {member} must hold a start time, the rate {rate_hz:g} Hz and samples,"
-            f" got {len(table)} rows that begin with {table[:2].tolist()}"
-        )
-    return table[0, 0], table[2:] * scale
+    return start, values
 
 
 def _member(person, modality):

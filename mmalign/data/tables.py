@@ -7,6 +7,7 @@ import numpy as np
 
 from mmalign.data.archive import Archive
 
+_MOST = np.finfo(np.float32).max  # what is beyond it would be infinite in a window
 _TOP = 1 << 16  # bytes in which the header and the first row end
 
 
@@ -32,7 +33,7 @@ def numbers(
       header: lines that come before the numbers, as published.
       delimiter: between numbers; None is white space.
       only: numbers of the columns to return, from 0; None is all. Others may hold anything.
-      missing: whether NaN may stand for a missing number.
+      missing: whether NaN may stand for a missing number; infinite ones are refused.
       dtype: of the array.
     Returns: [rows, columns] or [rows, len(only)].
     Raises: ValueError that names the file if it is anything else.
@@ -52,7 +53,7 @@ def numbers(
     width = len(first.split(delimiter))
     if width == columns or only is None:  # else there may be no such column to read
         table = _parsed(archive, member, content, len(header), delimiter, only, dtype)
-        bad = 0 if missing else np.count_nonzero(~np.isfinite(table))
+        bad = np.count_nonzero(np.abs(table) > _MOST) + (not missing) * np.isnan(table).sum()
         width = table.shape[1] if only is None else width
         if width == columns and len(table) == (rows or len(table)) and not bad:
             return table
@@ -70,6 +71,7 @@ def _parsed(archive, member, content, skip, delimiter, only, dtype):
         return np.loadtxt(
             io.BytesIO(content),
             dtype=dtype,
+            comments=None,  # a # would cut a number short
             delimiter=delimiter,
             skiprows=skip,
             usecols=only,

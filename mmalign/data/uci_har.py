@@ -25,6 +25,7 @@ SIGNALS = {"acc": "total_acc", "gyro": "body_gyro"}
 MOVEMENT = "body_acc"  # the published acceleration without gravity, a low pass at 0.3 Hz
 UNITS = {"acc": "g", "movement": "g", "gravity": "g", "gyro": "rad/s"}
 SPLITS = {"train": TRAIN, "test": TEST}
+PEOPLE = tuple(range(1, 31))
 CITATION = (
     "D. Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz. A Public Domain Dataset for Human "
     "Activity Recognition Using Smartphones. ESANN 2013. doi:10.24432/C54S4K"
@@ -69,6 +70,11 @@ def read(archive: Archive, *, gravity: bool = False) -> Dataset:
     columns: dict[str, Any] = {
         name: np.concatenate([part[name] for part in parts]) for name in parts[0]
     }
+    if both := set(parts[0]["group"].tolist()) & set(parts[1]["group"].tolist()):
+        raise ValueError(
+            f"{archive.path}: person {min(both)} is in train/subject_train.txt and in "
+            "test/subject_test.txt, and the published split cuts through nobody"
+        )
     inputs = {m: columns.pop(m) for m in signals}
     label = columns.pop("label")
     recording, position = runs(inputs["acc"], columns["group"], label)
@@ -128,9 +134,11 @@ def _members(signals):
 
 def _class_names(archive):
     lines = [line.split() for line in archive.text("activity_labels.txt") if line.strip()]
-    if [line[0] for line in lines] != [str(i + 1) for i in range(len(lines))]:
+    numbered = [str(i + 1) for i in range(len(lines))]
+    if [line[0] for line in lines] != numbered or any(len(line) != 2 for line in lines):
         raise ValueError(
-            f"{archive.path}: activity_labels.txt must number its classes 1, 2, ..., got {lines}"
+            f"{archive.path}: activity_labels.txt must number its classes 1, 2, ... and give each "
+            f"one name, got {lines[:20]}"
         )
     return tuple(name for _, name in lines)
 
@@ -143,7 +151,11 @@ def _read_split(archive, split, signals, classes):
         raise ValueError(
             f"{archive.path}: label {wrong:g} in {split}/y_{split}.txt, expected 1..{classes}"
         )
-    subject = numbers(archive, f"{split}/subject_{split}.txt", columns=1, rows=len(label))[:, 0]
+    member = f"{split}/subject_{split}.txt"
+    subject = numbers(archive, member, columns=1, rows=len(label))[:, 0]
+    if not np.isin(subject, PEOPLE).all():
+        wrong = subject[~np.isin(subject, PEOPLE)][0]
+        raise ValueError(f"{archive.path}: person {wrong:g} in {member}, expected 1..{PEOPLE[-1]}")
     part = {
         "label": label.astype(np.int32),
         "group": subject.astype(np.int32),

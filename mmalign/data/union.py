@@ -29,7 +29,9 @@ def load(*, sources: Mapping[str, Mapping]) -> Dataset:
 
     ways = options.of(fitted)
     made = []
+    options.per_name("options.sources", sources, "source")
     for name, block in sources.items():
+        options.per_name(f"options.sources.{name}", block, "setting")
         own = {key: value for key, value in block.items() if key in ways}
         rest = {key: value for key, value in block.items() if key not in ways}
         if not rest.get("name"):

@@ -14,6 +14,8 @@ VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
 STORED_HZ = 700
 CLASS_NAMES = ("baseline", "stress", "amusement", "meditation")  # stored as 1 to 4
 STREAMS = {"ecg": ("ECG", "mV"), "emg": ("EMG", "mV"), "eda": ("EDA", "uS")}
+LABELS = 8  # 5 to 7 are to be ignored, 0 is in between
+SHORTEST = 28  # rows that the low-pass needs
 PEOPLE = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17)
 FOLD = 3  # people tested at once
 ORIGIN = Origin(
@@ -139,9 +141,10 @@ def _recording(archive, person):
     content = archive.read(member)
     try:
         stored = pickled.loads(content)
-        label = np.asarray(stored["label"])
+        label = _array(stored["label"])
         chest = stored["signal"]["chest"]
-        streams = {m: np.asarray(chest[name], np.float32) for m, (name, _) in STREAMS.items()}
+        with np.errstate(over="ignore"):
+            streams = {m: _array(chest[key]).astype(np.float32) for m, (key, _) in STREAMS.items()}
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ValueError(
             f"{archive.path}: {member} must be a pickle with the labels and ECG, EMG and EDA of "
@@ -154,7 +157,22 @@ def _recording(archive, person):
             f"{archive.path}: {member} must label every row, got {label.dtype} labels "
             f"{label.shape} for {shapes}"
         )
+    if len(label) < SHORTEST or not np.isin(label, range(LABELS)).all():
+        raise ValueError(
+            f"{archive.path}: {member} must label {SHORTEST} rows or more by 0 to {LABELS - 1}, "
+            f"got {len(label)} rows of {np.unique(label)[:20].tolist()}"
+        )
+    for m, x in streams.items():
+        if np.isinf(x).any():
+            raise ValueError(f"{archive.path}: {member} holds infinite values of {m}")
     return label, streams
+
+
+def _array(stored):
+    """What is stored, if it is an array of numbers."""
+    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "biuf":
+        raise TypeError(f"a {type(stored).__name__} where an array of numbers must be")
+    return stored
 
 
 def _member(person):

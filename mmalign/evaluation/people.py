@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from mmalign.data.dataset import UNKNOWN
+
 
 def by_person(
     label: np.ndarray, predictions: np.ndarray, group: np.ndarray, classes: int
@@ -29,6 +31,17 @@ def confusions(record: Mapping[str, Any], classes: int) -> np.ndarray:
     who, label, predicted, count = np.asarray(record["taken"]).T
     counts[who, label, predicted] = count
     return counts
+
+
+def known(record: Mapping[str, Any], classes: int) -> np.ndarray:
+    """`confusions` of the people who are known, for what is said over people.
+
+    Windows of nobody known are of no one knows how many people: they are left out, unless they are
+    all that there is; then they are one row, of which nothing can be concluded about others.
+    """
+    counts = confusions(record, classes)
+    rows = np.asarray(record["people"]) != UNKNOWN
+    return counts[rows] if rows.any() else counts
 
 
 def accuracy_and_f1(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

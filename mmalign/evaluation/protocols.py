@@ -7,7 +7,7 @@ A record is one number with its protocol:
     protocol     "linear", "knn", "forest", "majority" (chance) or "network" (its own answer)
     fraction     share of the labelled training windows
     accuracy, macro_f1, confusion        on the labelled test windows; confusion[true][predicted]
-    intervals                            of both, 95 % over test people; None of a single one
+    intervals                            of both, 95 % over test people who are known
     people, taken                        how each was taken, see `people.by_person`
     train_windows, test_windows, seed    what was used
     strength, curve, chosen_by, at_edge, converged    linear, see `penalty.Choice`
@@ -170,7 +170,7 @@ def record(
         "row": row,
         **cell._asdict(),
         **scores(label, predictions),
-        "intervals": intervals(counts),
+        "intervals": intervals(people.known(taken, classes)),
         **{k: v for k, v in outcome.items() if k != "predictions"},
         "train_windows": int(train_windows),
         "test_windows": len(label),

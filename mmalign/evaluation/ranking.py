@@ -39,10 +39,11 @@ def standings(records: Sequence[Mapping[str, Any]], metric: str = "macro_f1") ->
     that is not level with it may still be so by luck, more often than in 5 of 100 cases if there
     are many rows.
     """
-    counts = {row: _counts(found) for row, found in _by_row(records).items()}
-    if not counts:
+    rows = _by_row(records)
+    if not rows:
         raise ValueError("there is no record of a joint embedding to rank")
-    scores = {row: _scores(of_row) for row, of_row in counts.items()}
+    counts = {row: _counts(found, people.known) for row, found in rows.items()}
+    scores = {row: _scores(found) for row, found in rows.items()}
     order = sorted(counts, key=lambda row: -scores[row][metric].mean())
     return [_standing(row, counts, scores, order[0]) for row in order]
 
@@ -52,9 +53,9 @@ def gap(
 ) -> tuple[float, Interval | None]:
     """(first row - second row, its paired interval or None), of records as for `standings`."""
     rows = _by_row(records)
-    counts = [_counts(rows[row]) for row in (first, second)]
-    a, b = (_scores(x)[metric].mean() for x in counts)
-    found = difference(counts[0], counts[1])
+    a, b = (_scores(rows[row])[metric].mean() for row in (first, second))
+    one, other = (_counts(rows[row], people.known) for row in (first, second))
+    found = difference(one, other)
     return float(a - b), None if found is None else found[metric]
 
 
@@ -67,20 +68,23 @@ def _by_row(records):
     return out
 
 
-def _counts(records):
-    """[seeds, people of all folds, true class, predicted class] of a row."""
+def _counts(records, of=people.confusions):
+    """[seeds, people of all folds, true class, predicted class] of a row.
+
+    of: (record, classes) -> those of a record.
+    """
     by_seed = {}
     for r in records:
-        by_seed.setdefault(r["seed"], {})[r.get("fold")] = people.confusions(r, len(r["confusion"]))
+        by_seed.setdefault(r["seed"], {})[r.get("fold")] = of(r, len(r["confusion"]))
     folds = {tuple(found) for found in by_seed.values()}
     if len(folds) > 1:
         raise ValueError(f"the seeds of row {records[0]['row']!r} are of different folds")
     return np.stack([np.concatenate([*found.values()]) for found in by_seed.values()])
 
 
-def _scores(counts):
-    """{metric: [seeds]} of all people together."""
-    return dict(zip(METRICS, people.accuracy_and_f1(counts.sum(axis=1))))
+def _scores(records):
+    """{metric: [seeds]} of all people together, those included whom nobody knows."""
+    return dict(zip(METRICS, people.accuracy_and_f1(_counts(records).sum(axis=1))))
 
 
 def _standing(row, counts, scores, best):

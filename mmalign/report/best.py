@@ -31,5 +31,5 @@ def _exceeds(entry, other, metric):
 
 
 def counts(entry: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """[seeds, people, true class, predicted class] of the records of one cell."""
-    return np.stack([people.confusions(r, len(r["confusion"])) for r in entry])
+    """[seeds, people, true class, predicted class] of the records of one cell, known people."""
+    return np.stack([people.known(r, len(r["confusion"])) for r in entry])

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.report.canvas import blank, colour, png, tidy
+from mmalign.report.canvas import BESIDE, blank, colour, legend, png, tidy
+from mmalign.report.lettering import Lettering
 from mmalign.report.look import picture, section
 from mmalign.report.ranked import table
 
@@ -46,17 +47,18 @@ def histograms(found: Mapping[str, Sequence[Mapping[str, Any]]], name) -> bytes:
     name: number of a source -> what it is called.
     """
     figure = blank(7.4, 3.0)
-    axes = figure.add_subplot()
+    axes, drawn, written = figure.add_subplot(), [], Lettering()
     shown = [(row, r) for row, records in found.items() for r in records]
-    for i, (row, r) in enumerate(shown):
+    for i, (_, r) in enumerate(shown):
         counts, edges = (np.asarray(r["similarity"][key]) for key in ("counts", "edges"))
-        label = f"{row}, {name(r['from'])} to {name(r['to'])}"
-        axes.stairs(counts / max(counts.sum(), 1), edges, color=colour(i), lw=1.6, label=label)
+        share = counts / max(counts.sum(), 1)
+        drawn.append(axes.stairs(share, edges, color=colour(i), lw=1.6))
     axes.set_xlabel("similarity of a window and its partner")
     axes.set_ylabel("share of the pairs")
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.02))
+    names = [f"{row}, {name(r['from'])} to {name(r['to'])}" for row, r in shown]
+    legend(axes, drawn, written.all(names, 60), **BESIDE)
     tidy(axes)
-    return png(figure)
+    return png(figure, written)
 
 
 def _percent(share):

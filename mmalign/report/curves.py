@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.report.canvas import SERIES, blank, png, short, tidy
+from mmalign.report.canvas import SERIES, blank, png, tidy
+from mmalign.report.lettering import Lettering
 
 # Inches around a panel, for its labels. Fixed: to measure labels takes longer than to draw them.
 _LEFT, _RIGHT, _BELOW, _ABOVE, _STEP = 0.58, 0.12, 0.24, 0.3, 0.18
@@ -49,7 +50,7 @@ def _panels(series, *, columns, size, title):
     columns = min(columns, len(series))
     lines = -(-len(series) // columns)
     width, height = size[0] * columns, size[1] * lines + _STEP
-    figure = blank(width, height, layout=None)
+    figure, written = blank(width, height, layout=None), Lettering()
     for i, (name, (step, value)) in enumerate(series.items()):
         left, top = size[0] * (i % columns) + _LEFT, height - size[1] * (i // columns) - _ABOVE
         wide, high = size[0] - _LEFT - _RIGHT, size[1] - _BELOW - _ABOVE
@@ -58,10 +59,10 @@ def _panels(series, *, columns, size, title):
         axes.plot(step, value, color=tone, lw=1.5, marker="o" if len(step) == 1 else None, ms=4)
         if value.min() > 0 and value.max() > 20 * value.min():
             axes.set_yscale("log")
-        name, at = short(title(name) or "loss", 34), (0.1 - _LEFT) / wide
+        name, at = written(title(name) or "loss", 34), (0.1 - _LEFT) / wide
         axes.set_title(name, loc="left", x=at, fontsize=8.5)
         if i >= len(series) - columns:
             axes.set_xlabel("step")
         tidy(axes)
         axes.locator_params(axis="x", nbins=4)
-    return png(figure)
+    return png(figure, written)

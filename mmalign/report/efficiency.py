@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from mmalign.report.advice import METRIC
-from mmalign.report.canvas import MUTED, blank, colour, png, short, tidy
+from mmalign.report.canvas import MUTED, blank, colour, legend, png, tidy
+from mmalign.report.lettering import Lettering
 
 _DASHED = ("Chance", "Raw windows", "Random encoder", "Window statistics",
            "Random forest on window statistics", "Supervised network")  # fmt: skip
@@ -27,29 +28,30 @@ def curves(panels: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], xlabel
     figure = blank(3.4 * len(panels) + 2.4, 3.4)
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     learnt = [name for name in names if name not in _DASHED]
+    drawn, written = {}, Lettering()
     for ax, (title, points) in zip(axes, panels.items()):
         for name in names:
             reference = name in _DASHED
             tone = MUTED if reference else colour(learnt.index(name))
-            style = dict(color=tone, lw=1.0 if reference else 1.6, label=short(name, 34))
+            style = dict(color=tone, lw=1.0 if reference else 1.6)
             if reference:
                 style |= dict(ls=("--", ":", "-.")[_DASHED.index(name) % 3])
             else:
                 style |= dict(marker="os^Dv<>P"[learnt.index(name) // 8 % 8], ms=4)
             x, mean, low, high = _line(name, points)
-            ax.plot(x, mean, **style)
+            (drawn[name],) = ax.plot(x, mean, **style)
             if not reference:
                 ax.fill_between(x, low, high, color=tone, alpha=0.08, lw=0)
-        ax.set_xticks(range(len(points)), [where for where, _ in points])
-        ax.set_title(title, loc="left", fontsize=8.5)
+        ax.set_xticks(range(len(points)), written.all(where for where, _ in points))
+        ax.set_title(written(title, 40), loc="left", fontsize=8.5)
         ax.set_xlabel(xlabel)
         tidy(ax)
     axes[0].set_ylabel("macro-F1 in %")
     _near(axes[0], [_line(name, points)[1] for name in names if name not in _FAR_BELOW
                     for points in panels.values()])  # fmt: skip
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False,
-                  fontsize=7.5)  # fmt: skip
-    return png(figure)
+    legend(figure, [*drawn.values()], written.all(drawn, 34), loc="outside right upper",
+           fontsize=7.5)  # fmt: skip
+    return png(figure, written)
 
 
 def _near(axes, means):

@@ -5,7 +5,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mmalign.report.canvas import INK, MUTED, blank, class_colour, colour, png, short, tidy
+from mmalign.report.canvas import (
+    BESIDE,
+    INK,
+    MUTED,
+    blank,
+    class_colour,
+    colour,
+    legend,
+    png,
+    tidy,
+)
+from mmalign.report.lettering import Lettering
 
 _MOST_POINTS = 4000  # of the embedding map; beyond that they only cover each other
 
@@ -24,7 +35,8 @@ def confusion_matrix(counts: ArrayLike, class_names: Sequence[str]) -> bytes:
             if counts[i, j]:
                 tone = "white" if share[i, j] > 0.55 else INK
                 axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=tone, fontsize=8)
-    names = [short(name) for name in class_names]
+    written = Lettering()
+    names = written.all(class_names)
     axes.set_xticks(range(k), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(k), names)
     axes.set_xlabel("predicted")
@@ -32,7 +44,7 @@ def confusion_matrix(counts: ArrayLike, class_names: Sequence[str]) -> bytes:
     tidy(axes, grid=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return png(figure)
+    return png(figure, written)
 
 
 def embedding_map(embedding: ArrayLike, label: ArrayLike, class_names: Sequence[str]) -> bytes:
@@ -48,24 +60,17 @@ def embedding_map(embedding: ArrayLike, label: ArrayLike, class_names: Sequence[
     kept = values[::-1][:2] / max(values.sum(), 1e-12)
     figure = blank(7.4, 4.6)
     axes = figure.add_subplot()
-    classes = np.unique(label)
+    classes, written = np.unique(label), Lettering()
+    drawn = []
     for c in classes:
-        rows = label == c
-        name = "unlabelled" if c < 0 else short(class_names[c])
         tone = MUTED if c < 0 else class_colour(c, len(class_names))
-        axes.scatter(*points[rows].T, s=7, color=tone, alpha=0.6, lw=0, label=name)
+        drawn.append(axes.scatter(*points[label == c].T, s=7, color=tone, alpha=0.6, lw=0))
     axes.set_xlabel(f"component 1 ({100 * kept[0]:.0f} % of the variance)")
     axes.set_ylabel(f"component 2 ({100 * kept[1:].sum():.0f} %)")
-    axes.legend(
-        frameon=False,
-        fontsize=8,
-        markerscale=2.4,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.02),
-        ncols=1 + (len(classes) - 1) // 16,
-    )
+    names = ["unlabelled" if c < 0 else written(class_names[c]) for c in classes]
+    legend(axes, drawn, names, markerscale=2.4, **BESIDE)
     tidy(axes)
-    return png(figure)
+    return png(figure, written)
 
 
 def factor_bars(information: Mapping[str, Mapping[str, float | None]]) -> bytes:
@@ -76,19 +81,19 @@ def factor_bars(information: Mapping[str, Mapping[str, float | None]]) -> bytes:
     names = list(dict.fromkeys(f for r2 in information.values() for f in r2))
     wide = 0.8 / max(len(information), 1)
     figure = blank(max(4.6, 1.6 + 0.42 * len(names) * len(information)), 3.2)
-    axes = figure.add_subplot()
-    for i, (part, r2) in enumerate(information.items()):
+    axes, drawn, written = figure.add_subplot(), [], Lettering()
+    for i, r2 in enumerate(information.values()):
         at = np.arange(len(names)) + (i - (len(information) - 1) / 2) * wide
         values = np.array([r2.get(f) if r2.get(f) is not None else np.nan for f in names], float)
         shown = np.clip(values, -0.1, None)
-        axes.bar(at, np.nan_to_num(shown), wide * 0.94, color=colour(i), label=part)
+        drawn.append(axes.bar(at, np.nan_to_num(shown), wide * 0.94, color=colour(i)))
         for x, value, top in zip(at, values, shown, strict=True):
             if np.isfinite(value):
                 axes.text(x, max(top, 0) + 0.02, f"{value:.2f}", ha="center", fontsize=7, color=INK)
     axes.axhline(0, color=MUTED, lw=0.8)
-    axes.set_xticks(range(len(names)), [short(n) for n in names], rotation=20, ha="right")
+    axes.set_xticks(range(len(names)), written.all(names), rotation=20, ha="right")
     axes.set_ylabel("R² on test windows")
     axes.set_ylim(top=1.12)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.02))
+    legend(axes, drawn, written.all(information), **BESIDE)
     tidy(axes)
-    return png(figure)
+    return png(figure, written)

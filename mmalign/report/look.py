@@ -2,10 +2,12 @@
 
 import base64
 import html
+import io
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from mmalign.report.canvas import KEY
 from mmalign.report.results import plain
 
 STYLE = """
@@ -24,7 +26,7 @@ th { color: #6b7785; font-weight: 600; border-bottom: 1.5px solid #cbd2d9; }
 tbody tr { border-bottom: 1px solid #edf0f3; }
 tr.shown { background: #eef5fa; }
 .note { color: #6b7785; font-size: .85rem; max-width: 46rem; }
-img { display: block; max-width: 100%; height: auto; }
+img { display: block; max-width: 100%; height: auto; box-sizing: border-box; }
 pre { background: #f5f7fa; padding: 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45; }
 summary { cursor: pointer; color: #2f6f9f; margin: .6rem 0; }
 @media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; }
@@ -34,7 +36,8 @@ summary { cursor: pointer; color: #2f6f9f; margin: .6rem 0; }
 @media screen and (prefers-color-scheme: dark) { body { background: #14191f; color: #dde3ea; }
   h2 { border-color: #2b333d; } th { border-color: #46525f; } tbody tr { border-color: #232b34; }
   tr.shown { background: #1d2c3a; } pre { background: #1b222b; } summary { color: #7fb2dd; }
-  dt, th, .note { color: #93a1b0; } img { border-radius: 4px; } }
+  dt, th, .note { color: #93a1b0; }
+  img { background: #fff; padding: .6rem; border-radius: 8px; } }
 """
 
 
@@ -65,8 +68,21 @@ def section(title: str, content: str, note: str = "") -> str:
 
 
 def picture(png: bytes, text: str) -> str:
-    """The picture inside the page, smaller than its pixels so that it is sharp on dense screens."""
+    """The picture inside the page, smaller than its pixels so that it is sharp on dense screens.
+
+    Below it stands the key of names that are numbers in it, if there are any.
+    """
     width = int.from_bytes(png[16:20], "big")  # PNG: width in the header chunk
     code = base64.b64encode(png).decode("ascii")
     source = f"data:image/png;base64,{code}"
-    return f'<img alt="{html.escape(text)}" width="{width * 2 // 3}" src="{source}">'
+    shown = f'<img alt="{html.escape(text)}" width="{width * 2 // 3}" src="{source}">'
+    key = _described(png)
+    return shown + (f'<p class="note">{html.escape(key)}</p>' if key else "")
+
+
+def _described(png):
+    """The description that stands in a PNG, if there is one."""
+    from PIL import Image  # matplotlib has it
+
+    with Image.open(io.BytesIO(png)) as image:
+        return image.info.get(KEY)

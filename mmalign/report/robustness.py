@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.report.canvas import INK, blank, png, short, tidy
+from mmalign.report.canvas import INK, blank, png, tidy
+from mmalign.report.lettering import Lettering
 
 NOTE = (
     "Macro-F1 in % on test windows, joint embedding, all labels. Trained on complete: one linear "
@@ -31,6 +32,7 @@ def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     figure = blank(2.9 + 0.62 * columns + 0.2 * len(panels), 1.9 + 0.27 * len(lines))
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True,
                            width_ratios=[len(keys) for keys in panels.values()])[0]  # fmt: skip
+    written = Lettering()
     known = [x for _, cells in lines for x in cells.values() if x is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     for ax, (title, keys) in zip(axes, panels.items()):
@@ -43,10 +45,10 @@ def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
                 ax.text(j, i, f"{100 * values[i, j]:.1f}", ha="center", va="center", fontsize=7.5,
                         color="white" if values[i, j] > dark else INK,
                         weight="bold" if best else "normal")  # fmt: skip
-        ax.set_title(title, loc="left", fontsize=8.5)
-        names = [short(row, 32) for row, _ in keys]
+        ax.set_title(written(title, 34), loc="left", fontsize=8.5)
+        names = [written(row, 32) for row, _ in keys]
         ax.set_xticks(range(len(keys)), names, rotation=45, ha="right", rotation_mode="anchor")
-        ax.set_yticks(range(len(lines)), [short(name, 44) for name, _ in lines])
+        ax.set_yticks(range(len(lines)), [written(name, 44) for name, _ in lines])
         at = next(i for i, (name, _) in enumerate(lines) if name == WORST)
         for edge in (at - 0.5, at + 0.5):
             ax.axhline(edge, color="white", lw=3)
@@ -56,7 +58,7 @@ def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     scale = figure.colorbar(image, ax=list(axes), shrink=0.6, format=lambda x, _: f"{100 * x:.0f}")
     scale.ax.tick_params(labelsize=7)
     scale.outline.set_visible(False)
-    return png(figure)
+    return png(figure, written)
 
 
 def _panels(summary):

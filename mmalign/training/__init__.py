@@ -7,7 +7,7 @@ from mmalign.training.checkpoints import Checkpoints
 from mmalign.training.loop import drawn, streamed, train
 from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
 from mmalign.training.optimizer import make_optimizer
-from mmalign.training.paths import flat, path_names, warm_start
+from mmalign.training.paths import flat, left_out, path_names, warm_start
 from mmalign.training.preemption import Preempted
 from mmalign.training.program import compile_step
 from mmalign.training.progress import progress_bar
@@ -30,6 +30,7 @@ __all__ = [
     "enable_compilation_cache",
     "flat",
     "init_state",
+    "left_out",
     "make_optimizer",
     "make_schedule",
     "make_train_step",

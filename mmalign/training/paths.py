@@ -47,19 +47,36 @@ def warm_start(params: Any, source: Any, patterns: Iterable[str]) -> Any:
     names, structure = jax.tree.flatten(path_names(params))
     leaves = dict(zip(names, jax.tree.leaves(params)))
     given = flat(source)
+    for path, target in _moves(given, patterns):
+        if target not in leaves:
+            raise no_match(target, names, f"the model (warm start from {path!r})")
+        if leaves[target].shape != given[path].shape:
+            raise ValueError(
+                f"warm start of {target!r}: the model has shape {leaves[target].shape}, "
+                f"the source's {path!r} has {given[path].shape}"
+            )
+        leaves[target] = given[path].astype(leaves[target].dtype)
+    return jax.tree.unflatten(structure, [leaves[name] for name in names])
+
+
+def left_out(names: Iterable[str], source: Any, patterns: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` that the source has parameters of, none of which a warm start takes.
+
+    names: of modalities, say; a parameter is of those that are a part of its path.
+    source, patterns: as of `warm_start`.
+    """
+    given = flat(source)
+    there = {part for path in given for part in path.split("/")}
+    taken = {part for path, _ in _moves(given, patterns) for part in path.split("/")}
+    return tuple(name for name in names if name in there - taken)
+
+
+def _moves(given, patterns):
+    """(path in the source, path in the model) of all that patterns cover."""
     for pattern in patterns:
         old, arrow, new = (part.strip() for part in pattern.partition("->"))
         covered = [(path, match) for path in given if (match := cover(old, path))]
         if not covered:
             raise no_match(old, given, "the source")
         for path, match in covered:
-            target = match.expand(new) + path[match.end() :] if arrow else path
-            if target not in leaves:
-                raise no_match(target, names, f"the model (warm start from {path!r})")
-            if leaves[target].shape != given[path].shape:
-                raise ValueError(
-                    f"warm start of {target!r}: the model has shape {leaves[target].shape}, "
-                    f"the source's {path!r} has {given[path].shape}"
-                )
-            leaves[target] = given[path].astype(leaves[target].dtype)
-    return jax.tree.unflatten(structure, [leaves[name] for name in names])
+            yield path, match.expand(new) + path[match.end() :] if arrow else path

@@ -54,6 +54,14 @@ def test_shapes_and_dtypes_stay(inputs, dtype):
         )
 
 
+@pytest.mark.parametrize("time", [1, 2, 3, 11, 13, 101, 127, 293])
+def test_the_default_policy_takes_windows_of_any_length(time):
+    x = {"acc": jax.ShapeDtypeStruct((4, time, 3), "float32")}
+    assert jax.eval_shape(Policy(), KEY, x)["acc"].shape == (4, time, 3)
+    valid = {"acc": jax.ShapeDtypeStruct((4, time), "bool")}
+    assert jax.eval_shape(Policy().valid, KEY, valid)["acc"].shape == (4, time)
+
+
 def test_one_draw_governs_series_and_spectrogram(inputs):
     both, z = Policy(("negation", "phase_shift"), probability=1), np.ones((8, 3, 5, 4), np.float32)
 

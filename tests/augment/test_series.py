@@ -50,6 +50,15 @@ def test_permutation_leaves_the_rest_of_an_odd_length_at_the_end(time, left):
     assert time == 1 or (out != at).any()
 
 
+def test_permutation_cuts_every_length_in_two_to_ten_equal_parts_and_at_most_one_sample():
+    for time in range(2, 301):
+        count, interval = series._parts(time)
+        assert 2 <= count <= 10 and time - count * interval == (
+            0 if any(time % n == 0 for n in range(2, 11)) else 1
+        )
+    assert series._parts(1) == (1, 1)
+
+
 @pytest.mark.parametrize(("time", "interval"), [(48, 7), (48, 0), (48, 96), (13, 5)])
 def test_permutation_refuses_intervals_that_do_not_divide(time, interval):
     with pytest.raises(ValueError, match=f"does not divide a series of {time}"):
@@ -101,6 +110,10 @@ def test_time_warp_moves_forward_and_keeps_the_ends(std, time):
     assert np.diff(path, axis=1).min() > 0
     if time > 2:
         assert np.abs(path - np.asarray(ramp)[None, :, 0]).max() > 1
+
+
+def test_time_warp_leaves_a_single_sample_as_it_is(x):
+    np.testing.assert_array_equal(warps.time_warp(MANY[0], x[:1], std=1.0), x[:1])
 
 
 def test_time_warp_path_has_no_preferred_direction():
@@ -209,8 +222,6 @@ def test_what_is_not_a_float_series_is_refused(x):
         series.scaling(MANY[0], x[None])
     with pytest.raises(TypeError, match="int32"):
         warps.time_warp(MANY[0], jnp.arange(8)[:, None])
-    with pytest.raises(ValueError, match="at least 2 samples, got 1"):
-        warps.time_warp(MANY[0], x[:1])
     with pytest.raises(ValueError, match=r"order must be at least 2.*got 1"):
         warps.magnitude_warp(MANY[0], x, order=1)
     with pytest.raises(ValueError, match=r"fraction.*got 1\.5"):

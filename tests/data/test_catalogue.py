@@ -13,7 +13,7 @@ from mmalign.data import catalogue
 
 def test_unknown_name_lists_the_known():
     with pytest.raises(
-        ValueError, match="no data set is called 'mnist'; there is emg_imu_lis, ipol"
+        ValueError, match="no data set is called 'mnist'; there is arrays, e4, emg_imu_lis"
     ):
         catalogue.load({"name": "mnist"})
 
@@ -27,7 +27,8 @@ def test_unknown_option_lists_the_known(tmp_path):
 
 
 # made, or of no one zip
-OTHERS = ("synthetic", "trifeature", "multibench", "union", "npz", "recordings")
+FILES = ("npz", "arrays", "unimts", "recordings", "e4")  # of the user's own
+OTHERS = ("synthetic", "trifeature", "multibench", "union", *FILES)
 PUBLIC = [name for name in catalogue.SOURCES if name not in OTHERS]
 
 
@@ -39,9 +40,33 @@ def test_every_public_set_says_where_it_comes_from(name, tmp_path):
     assert origin.name == name and origin.url.startswith("https://") and origin.marker
 
 
-def test_npz_needs_a_path():
-    with pytest.raises(ValueError, match=r"'npz' needs --config.data.path"):
-        catalogue.load({"name": "npz", "path": None})
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_the_user_s_own_need_a_path(name):
+    with pytest.raises(ValueError, match=rf"'{name}' needs --config.data.path"):
+        catalogue.load({"name": name, "path": None})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "match"),
+    [
+        ("synthetic", {"noise": "x"}, "options.noise of data set 'synthetic' must be a number"),
+        ("synthetic", {"noise": {"a": 1}}, "options.noise of data set 'synthetic' must be a"),
+        ("e4", {"sensors": "eda"}, "options.sensors of data set 'e4' must be a tuple, such as"),
+        ("recordings", {"rate_hz": 50}, "options.rate_hz is said for each sensor on its own"),
+        ("union", {"sources": 3}, "options.sources is said for each source on its own"),
+    ],
+)  # fmt: skip
+def test_an_option_of_another_kind_is_named_with_what_would_do(tmp_path, name, options, match):
+    path = {"path": tmp_path} if name in FILES else {}
+    with pytest.raises(ValueError, match=match):
+        catalogue.load({"name": name, "options": options, **path})
+
+
+def test_what_a_flag_says_of_each_sensor_reaches_the_loader(tmp_path):
+    np.save(tmp_path / "X.npy", np.ones((8, 5, 3)))
+    config = config_dict.ConfigDict({"name": "arrays", "path": str(tmp_path), "options": {
+        "rate_hz": {"a": 5, "b": 6}, "sensors": {"a": (0, 2), "b": (2, 3)}}})  # fmt: skip
+    assert catalogue.load(config).description.rate_hz == {"a": 5.0, "b": 6.0}
 
 
 def test_folder_and_options_reach_the_loader(tmp_path):

@@ -69,3 +69,10 @@ def test_lost_samples_are_no_extremes(fine):
     acc = fine.inputs["acc"].copy()
     acc[5, 4], valid[5, 4] = 1e6, False
     assert concerns(changed(fine, inputs=fine.inputs | {"acc": acc}, valid={"acc": valid})) == []
+
+
+def test_windows_of_a_single_sample_are_said(fine):
+    one = fine.inputs | {"acc": fine.inputs["acc"][:, :1]}
+    assert concerns(changed(fine, inputs=one)) == [
+        "acc: a window is a single sample, which augmentations of time leave as it is"
+    ]

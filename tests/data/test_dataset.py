@@ -86,3 +86,64 @@ def test_arrays_that_do_not_fit_are_named(dataset):
     ):
         with pytest.raises(ValueError, match=said):
             check(dataclasses.replace(dataset, **change))
+
+
+def renamed(dataset, name):
+    """The data set with `name` for its modality ecg."""
+    of = lambda column: {name if m == "ecg" else m: x for m, x in column.items()}
+    about = dataclasses.replace(
+        dataset.description, rate_hz=of(dataset.description.rate_hz), channels={name: ("a", "b")}
+    )
+    return dataclasses.replace(
+        dataset, inputs=of(dataset.inputs), present=of(dataset.present), valid=of(dataset.valid),
+        description=about,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["acc (left)", "[^x]+", "加速度", "a.b", "$x$", r"\1 -> +", "_a", "é" * 100]
+)
+def test_a_modality_may_have_any_name_that_is_a_part_of_a_path(dataset, name):
+    assert check(renamed(dataset, name)).modalities == (name, "face")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("left/acc", "'left/acc', and '/' separates the parts of a path: .*such as 'left_acc'"),
+        ("[^/]+", "'.*', and '/' separates"),
+        ("", "'', which is no name: call it something of 1 to 100 characters"),
+        (".", "'.', which is no part of a path"),
+        ("..", "'..', which is no part of a path"),
+        ("a" * 101, "which has 101 characters"),
+        ("a\nb", r"'a\\nb', and the character 0xa cannot be shown"),
+        ("a\ud800", "the character 0xd800 cannot be shown"),
+        ("a\x85", "the character 0x85 cannot be shown"),
+        (3, "3, which is no text"),
+    ],
+)
+def test_names_that_are_no_part_of_a_path_are_refused(dataset, name, said):
+    with pytest.raises(ValueError, match=f"data set 'toy': a modality is called .*{said}"):
+        check(renamed(dataset, name))
+    target = {name: np.zeros(N, np.int32)}
+    with pytest.raises(ValueError, match="data set 'toy': a target is called"):
+        check(dataclasses.replace(dataset, targets=target))
+    factor = {name: np.zeros((N, 1), np.float32)}
+    with pytest.raises(ValueError, match="data set 'toy': a factor is called"):
+        check(dataclasses.replace(dataset, factors=factor))
+
+
+def test_names_that_are_shown_alone_may_be_any_text(dataset):
+    describe = lambda **change: dataclasses.replace(
+        dataset, description=dataclasses.replace(dataset.description, **change)
+    )
+    names = ("up/down", "", "$5 & more", "a" * 200)
+    assert check(describe(class_names=names, channels={"ecg": names})).num_classes == 4
+    for change, what in (
+        ({"class_names": ("a\tb",)}, "data set 'toy': a class"),
+        ({"channels": {"ecg": ("a\x00",)}}, "data set 'toy': a channel of 'ecg'"),
+        ({"sources": ("\udcff",)}, "data set 'toy': a source"),
+        ({"name": "my\nwindows"}, "a data set"),
+    ):
+        with pytest.raises(ValueError, match=f"{what} is called .* cannot be shown: leave it out"):
+            check(describe(**change))

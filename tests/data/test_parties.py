@@ -153,6 +153,12 @@ def test_what_does_not_fit_is_named(whole, match, change):
         dealt(whole, PARTIES | {"first": PARTIES["first"] | change})
 
 
+def test_people_who_are_not_known_are_told_of(whole):
+    nobody = dataclasses.replace(whole, group=np.full(len(whole), -1, np.int32))
+    with pytest.raises(ValueError, match=r"first gets no window .*: nobody is known of these"):
+        dealt(nobody, PARTIES)
+
+
 def test_a_test_modality_that_is_none_is_named(whole):
     with pytest.raises(ValueError, match=r"config.data.test_modalities is called 'ppg'"):
         dealt(whole, PARTIES, test=("ppg",))

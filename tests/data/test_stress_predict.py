@@ -120,6 +120,7 @@ REFUSED = {
     "rate": (BVP, lambda text: text.replace("64.0", "32.0", 1), "S02/BVP.csv must hold.*64 Hz"),
     "empty": (BVP, lambda text: "", r"S02/BVP.csv must hold rows of 1 numbers, got none"),
     "header": (BVP, lambda text: text[:25], "S02/BVP.csv must hold a start time.*got 2 rows"),
+    "lost": (BVP, lambda text: text[: int(0.9 * len(text))], "S02: bvp holds .* samples are lost"),
     "words": (BVP, lambda text: text + "end\n", "S02/BVP.csv is not a table of numbers"),
     "labels": (TABLE, lambda text: text.replace(",1\r", ",2\r", 1), "seconds by 0 or 1, got 2"),
     "columns": (TABLE, lambda text: text.replace("respr", "r"), "line 1 of .* must be 'Partici"),
@@ -167,8 +168,8 @@ def test_published_set_is_whole(tmp_path):
     test = set(data.group[data.split == TEST].tolist())
     assert test == set(range(3, 34, 3))
     assert set(data.group[data.split == TRAIN].tolist()) == set(range(1, 36)) - test
-    assert len(data) == 11_583
-    np.testing.assert_array_equal(np.bincount(data.label + 1), [359, 7551, 3673])
+    assert len(data) == 11_586
+    np.testing.assert_array_equal(np.bincount(data.label + 1), [360, 7553, 3673])
     assert (data.label[data.group == 1] == -1).all() and (data.group == 1).sum() > 300
     # person 2: the log has the three tasks at 622-998, 1270-1925 and 2227-2357 s
     stress = data.position[(data.group == 2) & (data.label == 1)]

@@ -25,6 +25,12 @@ def test_without_a_config_it_says_how(main):
         (["--config.seed=one"], "flag --config.seed=one: invalid literal"),
         (["--workdirr=x"], "Unknown command line flag 'workdirr'. Did you mean: workdir ?"),
         (["seed=1"], "unexpected argument 'seed=1': options look like --config.seed=1"),
+        (["windows"], "unexpected argument 'windows': options look like --config.seed=1"),
+        (["infomae:npz"], "unexpected argument 'infomae:npz': a config is named by --config=infomae:npz"),
+        (["mmalign"], "unexpected argument 'mmalign': files are named by --config.data.path=mmalign"),
+        (["--config.data.missing=burst"], "flag --config.data.missing=burst: Failed to parse"),
+        (["--config.data.options.noise=x"], "config.data.options.noise of data set 'synthetic' must be a number"),
+        (["--config.data.options.noise.x=3"], "config.data.options.noise of data set 'synthetic' must be a number"),
         (["--config.data.name=nope"], "no data set is called 'nope'; there is"),
         (["--config.data.options.people=3"], "no option of data set 'synthetic' is called 'people'"),
         (["--config.data.missing.kind=brust"], "missing.kind must be one of independent, burst"),
@@ -49,6 +55,40 @@ def test_a_config_that_is_not_there_ends_in_one_line(main, tiny, config, error):
     code, output = main(f"--config={tiny.path.parent / config}", "--config.seed=1")
     assert code == 1
     assert output.startswith("error: ") and error in output and len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (["--config.seed=1"], "error: --config is missing, for instance --config=infomae"),
+        (["--config.seed=1", "--config=infomae"], "specified: write --config=NAME first"),
+        (["--config=infomae", "--config.data.missing=burst"], "each, --config.data.missing.NAME=VALUE"),
+        (["--config=infomae,uci_har"], "takes stands behind a colon: infomae:uci_har"),
+        (["--config=uci_har"], "'uci_har' is a data set, which a config takes: --config=infomae:uci_har"),
+        (["--config=windows.npz"], "--config=infomae:npz --config.data.path=windows.npz"),
+        (["--config=broken.py"], "broken.py cannot be run: SyntaxError: "),
+        (["--config=lost.py"], "lost.py, line 2 cannot be run: ModuleNotFoundError: No module"),
+        (["--config=mmbind:emg_imu_lis"], "'emg_imu_lis' does not fit: it is of one person"),
+        (["--config=infomae:arrays"], "data set 'arrays' needs --config.data.path=FILE_OR_FOLDER"),
+        (["--config=infomae:union", "--config.data.options.sources=3"], "sources is said for each source"),
+        (["--config=infomae:union", "--config.data.options.sources.a=3"], "sources.a is said for each setting"),
+        (["--config=infomae:recordings", "--config.data.path=.", "--config.data.options.rate_hz=50"],
+         "rate_hz is said for each sensor on its own, such as --config.data.options.rate_hz.NAME="),
+        (["--config=infomae:recordings", "--config.data.path=.", "--config.data.options.columns=x"],
+         "options.columns must be a tuple of names, got 'x'"),
+        (["--config=infomae:e4", "--config.data.path=.", "--config.data.options.sensors=eda"],
+         "options.sensors of data set 'e4' must be a tuple, such as"),
+    ],
+)  # fmt: skip
+def test_a_command_line_in_the_wrong_form_ends_in_one_line_with_a_next_step(
+    refusal, flags, error, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("windows.npz").touch()
+    pathlib.Path("broken.py").write_text("def get_config(:\n")
+    pathlib.Path("lost.py").write_text("import os\nimport no_such_module\n")
+    code, output = refusal(*flags)
+    assert code == 1 and error in output and len(output.splitlines()) == 1
 
 
 def test_data_that_are_not_there_end_in_one_line(main, tmp_path):

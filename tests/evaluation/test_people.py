@@ -26,3 +26,13 @@ def test_scores_of_counts_are_those_of_scikit_learn(rng, draw, counts_of):
     assert accuracy == pytest.approx(np.mean(label == predictions))
     want = f1_score(label, predictions, labels=np.unique(label), average="macro")
     assert f1 == pytest.approx(want)
+
+
+def test_whom_nobody_knows_is_no_person_unless_there_is_no_other(rng, draw):
+    label, predictions, group = draw(rng)
+    some = np.where(group < 103, -1, group)
+    taken = people.by_person(label, predictions, some, 4)
+    want = people.confusions(people.by_person(label, predictions, group, 4), 4)
+    np.testing.assert_array_equal(people.known(taken, 4), want[3:])
+    nobody = people.by_person(label, predictions, np.full_like(group, -1), 4)
+    np.testing.assert_array_equal(people.known(nobody, 4), want.sum(axis=0)[None])

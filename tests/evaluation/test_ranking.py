@@ -58,3 +58,18 @@ def test_of_a_single_person_nothing_is_said_and_all_are_level(rng):
 def test_nothing_to_rank_is_said(rng):
     with pytest.raises(ValueError, match="no record of a joint embedding"):
         standings([record(rng, "a", 0.5, protocol="knn")])
+
+
+def test_intervals_are_of_people_who_are_known_and_means_of_all_windows(rng):
+    a, b = record(rng, "a", 0.9), record(rng, "b", 0.5)
+    found = standings([a, b])
+    of_nobody = [r | {"people": [-1, *r["people"][1:]]} for r in (a, b)]
+    some = standings(of_nobody)
+    assert [s.mean for s in some] == [s.mean for s in found]
+    rest = [
+        r | {"people": r["people"][1:], "taken": [[who - 1, *of] for who, *of in r["taken"] if who]}
+        for r in (a, b)
+    ]
+    assert [s.interval for s in some] == [s.interval for s in standings(rest)]
+    assert gap(of_nobody, "a", "b")[0] == gap([a, b], "a", "b")[0]
+    assert gap(of_nobody, "a", "b")[1] == gap(rest, "a", "b")[1]

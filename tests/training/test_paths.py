@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign.training.paths import cover, path_names, warm_start
+from mmalign.training.paths import cover, left_out, path_names, warm_start
 
 
 def tree(fill, *, width=2, names=("acc", "gyro")):
@@ -64,3 +64,31 @@ def test_warm_start_renames_with_groups_and_keeps_the_model_dtype():
 def test_warm_start_that_does_not_fit_says_what_is_where(source, patterns, message):
     with pytest.raises(ValueError, match=message):
         warm_start(tree(0.0), source, patterns)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        (["[^/]+"], ()),
+        ([".*"], ()),
+        (["acc", "gyro/bias"], ()),
+        (["acc"], ("gyro",)),
+        ([r"(acc|giro) -> own/\1"], ("gyro",)),
+        ([], ("acc", "gyro")),
+    ],
+)
+def test_what_a_warm_start_leaves_out_is_what_it_takes_no_parameter_of(patterns, left):
+    assert left_out(("acc", "gyro", "emg"), tree(1.0), patterns) == left
+    nested = {"base": {"sensors": tree(1.0)}}
+    assert left_out(("gyro", "acc"), nested, ["base/sensors/acc"]) == ("gyro",)
+
+
+NAMES = ("acc (left)", "[^x]+", "加速度", r"\1 -> +", "a.b", "$x$")
+
+
+@pytest.mark.parametrize("pattern", ["[^/]+", r"([^/]+) -> \1", r"(.+)/bias -> \1/bias"])
+def test_names_that_look_like_patterns_are_taken_as_they_are(pattern):
+    got = warm_start(tree(0.0, names=NAMES), tree(1.0, names=NAMES), [pattern])
+    assert left_out(NAMES, tree(1.0, names=NAMES), [pattern]) == ()
+    for name in NAMES:
+        np.testing.assert_array_equal(got[name]["bias"], 1.0)

@@ -97,7 +97,8 @@ def draw(found, dataset, file):
                     ends, [row + 0.15 * i] * 2, color=f"C{i % 10}", lw=3, solid_capstyle="butt"
                 )
     axes.set_yticks(range(min(8, len(found.recordings))),
-                    [r.name[:24] for r in found.recordings[:8]], fontsize=7)  # fmt: skip
+                    [r.name[:24] for r in found.recordings[:8]], fontsize=7,
+                    parse_math=False)  # fmt: skip
     axes.set_xlabel("seconds: when each sensor was there, of the first recordings", fontsize=8)
     axes.tick_params(labelsize=7)
     shown = _of_labels(dataset)
@@ -111,7 +112,7 @@ def draw(found, dataset, file):
             names = dataset.description.class_names
             known = names[dataset.label[row]] if dataset.label[row] >= 0 else "unknown"
             axes.set_title(f"{m}, {known}" + ("" if dataset.present[m][row] else " (missing)"),
-                           fontsize=8)  # fmt: skip
+                           fontsize=8, parse_math=False)  # fmt: skip
             axes.tick_params(labelsize=7)
     figure.savefig(file, dpi=110, bbox_inches="tight")
 

@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from mmalign import options
@@ -29,9 +29,14 @@ class Entry(NamedTuple):
     split: str = ""
 
 
-def entries(folder: pathlib.Path, pattern: str | None) -> tuple[list[Entry], list[str]]:
+def entries(
+    folder: pathlib.Path,
+    pattern: str | None,
+    listed: Callable[[pathlib.Path], list[str]] | None = None,
+) -> tuple[list[Entry], list[str]]:
     """(what to read, in order of names; sentences on what is left out) of a folder.
 
+    listed: folder -> paths in it that a pattern is held against; None: its tables.
     Raises: FileNotFoundError, ValueError that name the folder, the index and its line, the pattern.
     """
     if not folder.is_dir():
@@ -40,13 +45,7 @@ def entries(folder: pathlib.Path, pattern: str | None) -> tuple[list[Entry], lis
         if pattern is not None:
             raise ValueError(f"{folder} has an {INDEX}, and a pattern is given: leave one out")
         return list(_of_index(folder)), []
-    names = sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob("*")
-        if path.is_file() and is_table(path)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )  # fmt: skip
-    if not names:
-        raise FileNotFoundError(f"{folder} holds no file that ends in {', '.join(SUFFIXES)}")
+    names = (listed or _tables)(folder)
     if pattern is None:
         return [Entry(folder / name, recording=_stem(name)) for name in names], []
     found = _matched(pattern, names)
@@ -61,6 +60,21 @@ def entries(folder: pathlib.Path, pattern: str | None) -> tuple[list[Entry], lis
     return made, said
 
 
+def visible(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
+    """(file, its path in the folder) of all files, in order, but hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            yield path, name.as_posix()
+
+
+def _tables(folder):
+    names = sorted(name for path, name in visible(folder) if is_table(path))
+    if not names:
+        raise FileNotFoundError(f"{folder} holds no file that ends in {', '.join(SUFFIXES)}")
+    return names
+
+
 def _of_index(folder) -> Iterator[Entry]:
     table = read_text_table(folder / INDEX)
     options.check(str(folder / INDEX), table, _OF_INDEX, ("file",))
@@ -69,7 +83,7 @@ def _of_index(folder) -> Iterator[Entry]:
         raise ValueError(f"{folder / INDEX} names no file")
     for number, row in enumerate(rows, start=2):
         for key in ("file", "labels"):
-            if row.get(key) and not (folder / row[key]).is_file():
+            if row.get(key) and not (folder / row[key]).exists():
                 raise FileNotFoundError(f"{folder / INDEX}, line {number}: there is no {row[key]}")
         if not row["file"]:
             raise ValueError(f"{folder / INDEX}, line {number}: file is empty")

@@ -3,7 +3,7 @@
 import os
 import pathlib
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from mmalign.data.resampling import resample
 from mmalign.data.subsets import for_test
 from mmalign.data.windows import Part, joined, majority
 
-VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.1.0"  # of this reader: a change of what it returns needs a new one
+_WHOLE = 1e-3  # of a sample: as near to the times of a grid, it is on it
 _FILTERED = 28  # samples of a stretch: the low-pass needs more than 27
 
 
@@ -62,6 +63,32 @@ def load(
     Raises: FileNotFoundError, ValueError that name the file and what would do; ImportError without
       pandas.
     """
+    how: dict[str, Any] = dict(
+        pattern=pattern, sensors=sensors, columns=columns, time=time, time_unit=time_unit,
+        label=label, rate_hz=rate_hz, gap_s=gap_s,
+    )  # fmt: skip
+    options.per_name("options.sensors", sensors, "sensor")
+    if isinstance(columns, str):
+        raise ValueError(f"options.columns must be a tuple of names, got {columns!r}")
+    return prepared(
+        lambda folder: understand(folder, **how), path, how, name="recordings", version=VERSION,
+        units=units, window_s=window_s, stride_s=stride_s, purity=purity, most_lost=most_lost,
+        test_fraction=test_fraction, split_seed=split_seed, cache_dir=cache_dir,
+    )  # fmt: skip
+
+
+def prepared(
+    understand: Callable[[pathlib.Path], Understood], path: str | os.PathLike,
+    how: Mapping[str, Any], *, name: str, version: str, units: Mapping[str, str] | None,
+    window_s: float, stride_s: float | None, purity: float, most_lost: float,
+    test_fraction: float, split_seed: int, cache_dir: str | os.PathLike | None,
+) -> Dataset:  # fmt: skip
+    """The windows of what `understand` finds in a folder, kept for the next time.
+
+    how: what `understand` was told. name, version: of the reader. The rest as of `load`.
+    """
+    for what, value in (("rate_hz", how["rate_hz"]), ("units", units)):
+        options.per_name(f"options.{what}", value, "sensor")
     stride_s = window_s / 2 if stride_s is None else stride_s
     for what, value in (("window_s", window_s), ("stride_s", stride_s)):
         if not value > 0:
@@ -71,13 +98,9 @@ def load(
                          f"{test_fraction} and {purity}")  # fmt: skip
     gaps.checked(most_lost)
     folder = pathlib.Path(path).expanduser()
-    how: dict[str, Any] = dict(
-        pattern=pattern, sensors=sensors, columns=columns, time=time, time_unit=time_unit,
-        label=label, rate_hz=rate_hz, gap_s=gap_s,
-    )  # fmt: skip
 
     def read():
-        found = understand(folder, **how)
+        found = understand(folder)
         for said in found.notes:
             print(f"Note: {said}")
         return windows(found, folder, units=units or {}, window_s=window_s, stride_s=stride_s,
@@ -90,7 +113,7 @@ def load(
     held = [(str(file.relative_to(folder)), zlib.crc32(file.read_bytes())) for file in files]
     chosen = [how, units, window_s, stride_s, purity, most_lost, test_fraction, split_seed]
     key = [repr(chosen), folder.name, held]
-    return through_cache(read, name="recordings", version=VERSION, key=key, cache_dir=cache_dir)
+    return through_cache(read, name=name, version=version, key=key, cache_dir=cache_dir)
 
 
 def windows(
@@ -156,6 +179,9 @@ def _on_grid(values, gone, place, rate, new_rate):
     out = np.full((len(place), values.shape[1]), np.nan, np.float32)
     lost = gone[np.clip(np.rint(place).astype(int), 0, len(gone) - 1)]
     there = np.isfinite(values).all(axis=1)
+    if np.abs(place - np.rint(place)).max() < _WHOLE and np.abs(rate - new_rate) < _WHOLE * rate:
+        taken = values[np.rint(place).astype(int)]  # on the grid already: as they were sampled
+        return np.where(np.isfinite(taken).all(axis=1, keepdims=True), taken, np.nan), lost
     edges = np.flatnonzero(np.diff(there.astype(int), prepend=0, append=0))
     for first, after in zip(edges[::2], edges[1::2]):  # runs of what is there
         inside = (place >= first) & (place <= after - 1)

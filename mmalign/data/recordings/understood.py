@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,23 +66,42 @@ def understand(
 ) -> Understood:  # fmt: skip
     """All files of a folder, read; arguments as of `reader.load`."""
     found, notes = entries(pathlib.Path(path).expanduser(), pattern)
+    how = dict(sensors=sensors, columns=columns, time=time, time_unit=time_unit, label=label,
+               rate_hz=rate_hz, gap_s=gap_s)  # fmt: skip
+    read = lambda entry: _read(entry, how)
+    return gathered(found, read, notes, time_unit=time_unit, rate_hz=rate_hz, channels=sensors)
+
+
+def gathered(
+    found: Sequence[Entry], read: Callable[[Entry], tuple[dict[str, Stream], list]],
+    notes: Sequence[str] = (), *, time_unit: str | None = None,
+    rate_hz: Mapping[str, float] | None = None,
+    channels: Mapping[str, Sequence[str]] | None = None,
+) -> Understood:  # fmt: skip
+    """Entries as recordings on their clocks.
+
+    Args:
+      found: what to read. read: entry -> ({sensor: Stream}, [(start_s, end_s, label)]).
+      notes: sentences on what is left out.
+      time_unit: of the stamps of files of intervals, see `seconds`.
+      rate_hz, channels: of sensors; None: as most recordings have it, and by number.
+    Raises: ValueError that names the recording or the file, and what would do.
+    """
     by_name: dict[str, list[Entry]] = {}
     for entry in found:
         by_name.setdefault(entry.recording, []).append(entry)
-    how = dict(sensors=sensors, columns=columns, time=time, time_unit=time_unit, label=label,
-               rate_hz=rate_hz, gap_s=gap_s)  # fmt: skip
-    recordings = [_recording(name, of, how) for name, of in by_name.items()]
-    rates = _rates(recordings, rate_hz or {})
-    channels = _channels(recordings, sensors or {})
-    return Understood(recordings, rates, channels, notes + _apart(recordings))
+    recordings = [_recording(name, of, read, time_unit) for name, of in by_name.items()]
+    _check_labels(recordings, found)
+    rates, names = _rates(recordings, rate_hz or {}), _channels(recordings, channels or {})
+    return Understood(recordings, rates, names, [*notes, *_apart(recordings)])
 
 
-def _recording(name, of, how):
+def _recording(name, of, reading, unit):
     one = lambda key: _one({getattr(entry, key) for entry in of}, key, name)
     person, split = one("person"), one("split")
     streams, labels = {}, []
     for entry in of:
-        read, told = _read(entry, how)
+        read, told = reading(entry)
         if both := sorted(set(read) & set(streams)):
             raise ValueError(
                 f"recording {name!r} has sensor {both[0]!r} twice, in {streams[both[0]].file} and "
@@ -93,8 +112,23 @@ def _recording(name, of, how):
     if whole := one("label"):
         labels = [(-np.inf, np.inf, whole)]
     if file := one("labels"):
-        labels = _intervals(pathlib.Path(file), how["time_unit"])
+        labels = _intervals(pathlib.Path(file), unit)
     return Recording(name, person, split, streams, sorted(labels))
+
+
+def _check_labels(recordings, found):
+    """Raises ValueError where there are intervals, all of them on some other clock."""
+    inside = [
+        start < r.ends_s[1] and end > r.ends_s[0] for r in recordings for start, end, _ in r.labels
+    ]
+    file = next((entry.labels for entry in found if entry.labels), "")
+    if file and inside and not any(inside):
+        first = next(r for r in recordings if r.labels)
+        raise ValueError(
+            f"{file}: no interval is within its recording: they begin at {first.labels[0][0]:g} s, "
+            f"and recording {first.name!r} is from {first.ends_s[0]:g} to {first.ends_s[1]:g} s: "
+            "say them on the clock of the recording"
+        )
 
 
 def _one(values, key, name):
