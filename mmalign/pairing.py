@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from mmalign.losses.numerics import unit_norm, widen
 
 NOBODY = -1  # where fewer than k keys may be found
-_QUERIES, _KEYS = 512, 4096  # rows of a tile
+_QUERIES, _KEYS = 256, 2048  # rows of a tile: their similarities stay in the cache of a core
 _BLOCK = 16  # keys of which first the largest similarity alone is looked at
 _EXACT = lax.Precision.HIGHEST
 
@@ -27,7 +27,7 @@ def nearest(
 ) -> tuple[jax.Array, jax.Array]:
     """The k keys most similar to each query, and how similar they are.
 
-    Exact: all similarities are computed, of 512 queries and `tile` keys at a time, and the largest
+    Exact: all similarities are computed, of 256 queries and `tile` keys at a time, and the largest
     of every 16 keys kept; the k best of these blocks are then looked into, as XLA is slow to search
     wide rows on a CPU. Of all similarities nothing is asked but that maximum: a key that may not be
     found lends its place to another of its block. It is jitted, and can be mapped over queries that
