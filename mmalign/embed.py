@@ -11,6 +11,7 @@ window (group, label, recording, position, split).
 import argparse
 import pathlib
 import sys
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,8 +80,10 @@ def embedded(
 def write(file: pathlib.Path, found: Mapping[str, np.ndarray]) -> None:
     """As .npz, or as .parquet with a column for each number of the joint embedding."""
     if file.suffix == ".npz":
-        with write_whole(file) as stream:
-            np.savez(stream, **dict[str, Any](found))
+        with write_whole(file) as stream, zipfile.ZipFile(stream, "w") as zipped:
+            for name, x in found.items():  # not np.savez, whose own argument a name may be
+                with zipped.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asanyarray(x), allow_pickle=False)
         return
     try:
         import pandas

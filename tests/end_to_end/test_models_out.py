@@ -109,6 +109,15 @@ def test_a_file_of_windows_becomes_a_file_of_embeddings(
         assert {"predicted", "group"} <= set(frame)
 
 
+def test_embeddings_are_written_whatever_a_sensor_is_called(tmp_path):
+    found = {"file": np.zeros((2, 3), np.float32), "joint": np.ones((2, 4)), "split": np.arange(2)}
+    embed.write(tmp_path / "out.npz", found)
+    with np.load(tmp_path / "out.npz") as stored:
+        assert set(stored.files) == set(found)
+        for name, x in found.items():
+            np.testing.assert_array_equal(stored[name], x)
+
+
 def test_a_file_that_does_not_fit_ends_in_one_line(windows, tiny_run, tmp_path, monkeypatch):
     def said(*args):
         with pytest.raises(SystemExit) as stop:

@@ -47,6 +47,22 @@ def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path):
     assert [line["step"] for line in read(path)] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "odd", [b"\n", b"[1]\n", b"step 2\n", b'{"step": "2"}\n', b"\xff\x00{\n", b'{"loss": 1}\n']
+)
+def test_lines_that_cannot_be_read_are_left_out_aloud_and_kept_beside(tmp_path, odd, capsys):
+    path = tmp_path / "metrics.jsonl"
+    first, third = (f'{{"step": {step}, "a/loss": 1.0}}\n'.encode() for step in (1, 3))
+    path.write_bytes(first + odd + third)
+    writer = JsonlWriter(path)
+    writer.rewind(3)
+    writer.close()
+    assert [line["step"] for line in read(path)] == [1, 3]
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"{path}: 1 lines cannot be read") and said.endswith(f"{path}.damaged")
+    assert path.with_name("metrics.jsonl.damaged").read_bytes() == first + odd + third
+
+
 def test_values_that_are_not_finite_become_null(tmp_path):
     writer = JsonlWriter(tmp_path / "metrics.jsonl")
     writer.scalars(1, {"a/loss": float("nan"), "a/x": float("-inf"), "a/y": 0.5})
