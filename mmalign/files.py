@@ -27,12 +27,22 @@ def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 @contextlib.contextmanager
 def write_whole(path: pathlib.Path) -> Iterator[IO[bytes]]:
-    """A file to write, which has the path's name once all of it is on the disk."""
+    """A file to write, which has the path's name once all of it is on the disk.
+
+    Raises: OSError that names the path, where the system's own does not, as of a full disk; what
+      was written of it is removed.
+    """
     part = part_of(path)
-    with open(part, "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.replace(part, path)
 
 

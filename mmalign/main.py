@@ -1,5 +1,6 @@
 """Runs a config: python -m mmalign --config=infomae [--workdir=DIR] [--config.seed=1 ...]."""
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -108,7 +109,7 @@ def main(argv: list[str]) -> None:
     except (ValueError, TypeError, FloatingPointError, OSError, ImportError) as error:
         if flags.FLAGS["verbosity"].present:  # --verbosity=0 shows where it comes from
             raise
-        _end(f"error: {error}")
+        _end(f"error: {_full(error, workdir) or error}")
     except RuntimeError as error:  # of collectives, among others
         if not processes.several():
             raise
@@ -119,6 +120,14 @@ def main(argv: list[str]) -> None:
     except SystemExit as stop:  # training.Preempted
         print(stop, file=sys.stderr)
         raise
+
+
+def _full(error, workdir):
+    """What to say of a full disk; "" for any other error."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ""
+    return (f"no space is left on the disk of {error.filename or workdir}: make room and start "
+            "again; what was finished is kept")  # fmt: skip
 
 
 def _end(message):

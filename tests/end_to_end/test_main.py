@@ -1,9 +1,12 @@
 """The command line. That a whole run ends with code 0 is seen in test_resume."""
 
+import errno
+import os
 import pathlib
 
 import pytest
 
+import mmalign
 from mmalign import main as program
 
 
@@ -105,6 +108,17 @@ def test_a_workdir_that_cannot_be_written_or_is_another_s_is_refused(main, tiny,
         assert code == 1 and output.startswith(f"error: workdir {where} ") and error in output
         assert len(output.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_ends_in_one_line_that_says_where(refusal, tiny, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(mmalign, "run", full)
+    code, output = refusal(*tiny.command(tmp_path / "run"))
+    last = output.splitlines()[-1]
+    assert code == 1 and last.startswith(f"error: no space is left on the disk of {tmp_path}")
+    assert last.endswith("make room and start again; what was finished is kept")
 
 
 def test_verbosity_shows_where_an_error_comes_from(main):
