@@ -11,7 +11,7 @@ from mmalign.files import Damaged
 from mmalign.signals import held
 from mmalign.training import checksums
 
-_ROOM = 1.1  # of the bytes of a state: what a checkpoint takes at most
+_ROOM, _ABOUT = 1.1, 2**20  # what a checkpoint takes at most: of a state's bytes, and beside them
 
 
 class Checkpoints:
@@ -128,7 +128,7 @@ class Checkpoints:
         return aside
 
     def _need_room(self, state):
-        needed = int(_ROOM * sum(x.nbytes for x in jax.tree.leaves(state)))
+        needed = _ABOUT + int(_ROOM * sum(x.nbytes for x in jax.tree.leaves(state)))
         free = shutil.disk_usage(self._folder).free
         if free < needed:
             raise OSError(

@@ -201,7 +201,7 @@ def test_a_full_disk_is_said_before_anything_is_written(checkpoints, tmp_path, m
     checkpoints.save(5, state_of(1))
     checkpoints.wait()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**18))
-    with pytest.raises(OSError, match=r"folder has 0 MiB left and a checkpoint needs 1: make room "
+    with pytest.raises(OSError, match=r"folder has 0 MiB left and a checkpoint needs 2: make room "
                        "and start again, it goes on from step 5"):  # fmt: skip
         checkpoints.save(10, state_of(1))
     assert checkpoints.latest == 5 and not (tmp_path / "folder" / "checksums" / "10.json").exists()
