@@ -49,7 +49,7 @@ def load(
 
     The streams of a person begin in one second and end together, and hold up to 7 s more or less
     than their rates say: windows begin where they are on the common clock (`drift.true_rates`). The
-    device's pulse lags behind its motion by 1.25 s throughout; it is left as it is published.
+    device's pulse lags behind its motion by 1.25 to 1.5 s; it is left as it is published.
 
     10 s hold about ten heart beats and a whole response of the skin, and are short against the
     tasks (1.5 to 11 minutes). They do not overlap by default, as neighbours differ little.
