@@ -13,9 +13,10 @@ def true_rates(streams: Mapping[str, tuple[float, int, float]], where: object) -
 
     One device stops all its sensors at once, so that a stream which ends later by its nominal rate
     has in truth a faster one. (Measured on 28 people of Stress-Predict whose motion is seen in the
-    accelerometer and as a disturbance of the pulse: the second lags behind the first by 1.25
-    to 1.5 s at the start, and after 55 minutes by that and 0.91 of the difference of the streams' lengths, of
-    which 0.92 was to be expected; correlation 0.96.) The end is the median of the nominal ones.
+    accelerometer and as a disturbance of the pulse: the second lags behind the first by 1.25 to
+    1.5 s at the start, and after 55 minutes by that and 0.91 of the difference of the streams'
+    lengths, of which 0.92 was to be expected; correlation 0.96.) The end is the median of the
+    nominal ones.
     In a short recording, where a block is more than a drift, rates are the nominal ones.
 
     Args:
