@@ -61,6 +61,8 @@ class Archive:
             if size > (most or size):
                 raise ValueError(f"it holds {size:,} bytes, expected {most:,} at most")
             return file.read_bytes()
+        except (MemoryError, PermissionError):
+            raise  # there is nothing wrong with the file
         except Exception as error:  # a damaged zip may fail in any way
             raise ValueError(
                 f"{self.path}: {member} inside cannot be read ({error}): the zip is damaged, or "

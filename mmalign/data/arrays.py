@@ -104,6 +104,8 @@ def _array(file):
             array.close()
             raise ValueError("it is a zip: name it .npz, and read it by :npz")
         return array
+    except (MemoryError, PermissionError):
+        raise  # there is nothing wrong with the file
     except Exception as error:  # a damaged header may fail in any way
         raise ValueError(
             f"{file} ({file.stat().st_size:,} bytes) cannot be read as an array of numbers or "

@@ -167,6 +167,8 @@ def _opened(session: pathlib.Path) -> Iterator[Archive]:
         return
     try:
         zipped = zipfile.ZipFile(session)
+    except (MemoryError, PermissionError):
+        raise  # there is nothing wrong with the file
     except Exception as error:  # a damaged zip may fail in any way
         raise ValueError(f"{session} is not a whole zip ({error}). {_EXPORT.remedy}") from error
     with zipped:

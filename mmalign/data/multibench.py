@@ -89,7 +89,7 @@ def load(
     try:
         content = pickled.loads(file.read_bytes())
         read = _stays(content, names, code) if task == "mimic" else _clips(content, names, steps)
-    except (ValueError, MemoryError) as error:
+    except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
     inputs, label, targets, split = read
     count = len(label)

@@ -105,6 +105,8 @@ def _episode(file, names):
             episode = {m: np.asarray(content[key]) for m, key in keys.items()}
             _check_episode(episode)
             return episode
+    except (MemoryError, PermissionError):
+        raise  # there is nothing wrong with the file
     except Exception as error:  # a damaged file may fail in any way
         raise ValueError(f"{file} cannot be read as HDF5: {error}") from error
 

@@ -36,6 +36,8 @@ def arrays_of(file: pathlib.Path) -> dict[str, np.ndarray]:
             )
         try:
             zipped = zipfile.ZipFile(stream)
+        except (MemoryError, PermissionError):
+            raise  # there is nothing wrong with the file
         except Exception as error:  # a damaged table of contents may fail in any way
             raise ValueError(
                 f"{file} ({file.stat().st_size:,} bytes) is not a whole .npz file ({error}): "
@@ -86,6 +88,8 @@ def _array(file, zipped, key, info):
             array = np.lib.format.read_array(stream, allow_pickle=False)
             stream.read(1)  # the end, where the checksum is verified
         return array
+    except (MemoryError, PermissionError):
+        raise  # there is nothing wrong with the file
     except Exception as error:  # a damaged array may fail in any way
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"{file}: {key!r} cannot be read ({said}): {hint}") from error

@@ -36,6 +36,8 @@ def open_archive(
                 check_member(info)
                 check_growth(info.file_size, min(info.compress_size, path.stat().st_size))
                 zipped = stack.enter_context(zipfile.ZipFile(io.BytesIO(zipped.read(info))))
+        except (MemoryError, PermissionError):
+            raise  # there is nothing wrong with the file
         except Exception as error:  # a damaged zip may fail in any way
             raise ValueError(
                 f"{path} ({path.stat().st_size:,} bytes) is not a whole zip file ({error}): "

@@ -262,3 +262,16 @@ def test_pickles_that_ask_for_more_than_they_hold_are_refused(stored, message):
 def test_a_long_pickle_may_hold_as_many_things_as_bytes(monkeypatch):
     monkeypatch.setattr(pickled, "_NODES", 5)
     assert pickled.loads(pickle.dumps([1.5] * 10)) == [1.5] * 10
+
+
+@pytest.mark.parametrize("refused", [PermissionError, MemoryError])
+def test_what_memory_or_rights_refuse_is_not_called_damaged(tmp_path, monkeypatch, refused):
+    sample = SAMPLES["uci_har"]
+    (tmp_path / sample.file).write_bytes(damage.packed(sample.members))
+
+    def read_bytes(path):
+        raise refused
+
+    monkeypatch.setattr(zipfile.Path, "read_bytes", read_bytes)
+    with pytest.raises(refused):
+        sample.read(tmp_path)
