@@ -133,6 +133,7 @@ CASES = {
     "shared_information": Case(
         lambda a, b, c, **knobs: losses.shared_information(a[:, 0], b.T, beta=0.3, **knobs)
     ),
+    "canonical_information": _whole(_two(losses.canonical_information)),
     "private_information": Case(
         lambda a, b, c, **knobs: losses.private_information(
             a[:, 0], b[:, 0], gamma=0.1, epsilon=0.5, **knobs

@@ -18,6 +18,7 @@ sign, with no gradient; NaN in a row that counts comes out.
 """
 
 from mmalign.losses.barlow_twins import barlow_twins
+from mmalign.losses.canonical_information import canonical_information
 from mmalign.losses.clip import clip
 from mmalign.losses.closed_forms import entropy, gaussian_mutual_information, total_correlation
 from mmalign.losses.cmc import cmc
@@ -61,6 +62,7 @@ from mmalign.losses.weighted_supcon import weighted_supcon
 
 __all__ = [
     "barlow_twins",
+    "canonical_information",
     "clip",
     "cmc",
     "cocoa",

@@ -14,7 +14,13 @@ from mmalign.methods.decoding import draw_masks, reconstruction
 from mmalign.methods.encoders import Seen, need_two, two_views
 from mmalign.methods.infomae_critics import Critics
 from mmalign.methods.infomae_network import Network
-from mmalign.methods.infomae_terms import FORMS, Prices, information_terms
+from mmalign.methods.infomae_terms import (
+    FORMS,
+    INDEPENDENCE,
+    Prices,
+    information_terms,
+    separation,
+)
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.methods.shared_private import Split
 from mmalign.models import Critic, Stem
@@ -27,10 +33,12 @@ CRITIC = {"hidden": 64, "depth": 2}
 def create(
     modalities: Mapping[str, Modality], *, encoder: Mapping[str, Any],
     augment: Mapping[str, Any] | None = None, shared: int = 8, private: int = 64,
-    mask_ratio: float = 0.5, form: str = "two_ratio", noise: float = 0.3, negatives: int = 4,
+    mask_ratio: float = 0.5, form: str = "two_ratio", independence: str = "canonical",
+    noise: float = 0.3, negatives: int = 4,
     stem: Mapping[str, Any] = STEM, critic: Mapping[str, Any] = CRITIC, temperature: float = 0.5,
     margin: float = 1.0, alpha: float = 1.0, beta: float = 0.02, gamma: float = 0.01,
-    epsilon: float = 0.1, delta: float = 1.0, lam: float = 0.3, eta: float = 0.3, length: int = 1,
+    epsilon: float = 2.0, delta: float = 1.0, lam: float = 0.3, eta: float = 0.3,
+    information: float = 1.0, length: int = 1,
 ) -> Method:  # fmt: skip
     """InfoMAE (Kimura et al. 2025) eq. 11, for any number of modalities from two on.
 
@@ -56,13 +64,14 @@ def create(
     """
     need_two(modalities, "alignment")
     options.one_of("method.form", form, FORMS)
+    options.one_of("method.independence", independence, INDEPENDENCE)
     front = sensors({"encoder": encoder, "augment": augment}, modalities)
     critics = Critics(
-        front.kinds, shared, private, form != "two_ratio", negatives, length,
-        Stem(**stem), Critic(**critic),
+        front.kinds, shared, private, form != "two_ratio", independence == "critic", negatives,
+        length, Stem(**stem), Critic(**critic),
     )  # fmt: skip
     net = Network(front, Split(front, shared, private), critics)
-    prices = Prices(alpha, beta, gamma, epsilon, form, noise)
+    prices = Prices(alpha, beta, gamma, epsilon, form, noise, information, independence)
     weights = _Weights(delta, lam, eta, temperature, margin, length)
     return Method(
         init=lambda key, batch: {"params": net.init(key, batch)},
@@ -88,12 +97,16 @@ def _objective(net, prices, weights, mask_ratio):
         information, player, metrics = information_terms(
             prices, net.critics, params["critics"], first.grids, u, v, present, key, ramp
         )
+        split, nats = separation(
+            prices, {m: (u[:2], v[:2]) for m, (u, v) in codes.items()}, present
+        )
         terms = _instance_terms(
             weights, net.front, params["sensors"], codes, first, masked, present, key
         )
+        information += split
         total = information + sum(terms.values()) + player
         terms |= {"information": information, "critics": player}
-        return total, {"metrics": terms | metrics}
+        return total, {"metrics": terms | metrics | nats}
 
     return loss
 

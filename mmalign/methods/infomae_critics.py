@@ -5,7 +5,7 @@ For modality i with representations u_i (shared) and v_i (private) of the window
   own      (x_i, u_i)            I(x_i; u_i), what u_i costs
   other    (x_o, u_i), each o    I(x_o; u_i), what it is for
   private  (x_i, v_i)            I(x_i; v_i)
-  split    (v_i, u_i)            I(v_i; u_i)
+  split    (v_i, u_i)            I(v_i; u_i), where a critic measures it
   joint    (all x, u_i)          total correlation, in the three-ratio forms only
 
 Networks of one shape are stacked and run as one. Negatives are products of marginals: windows
@@ -31,7 +31,7 @@ class Critics(NamedTuple):
 
     kinds: {modality: "series", "image", "vector" or "sequence"}.
     shared, private: widths of u and of v.
-    joint: whether the joint critics exist.
+    joint, split: whether these critics exist.
     negatives: per row.
     length: rows of a sequence; negatives move by multiples of it.
     stem, critic: the modules.
@@ -41,6 +41,7 @@ class Critics(NamedTuple):
     shared: int
     private: int
     joint: bool
+    split: bool
     negatives: int
     length: int
     stem: Stem
@@ -74,8 +75,9 @@ class Critics(NamedTuple):
                      for m, kind in self.kinds.items()},
             "pair": stacked(self.pairs, window, u),
             "private": stacked(each("private"), window, v),
-            "split": stacked(each("split"), v, u),
         }  # fmt: skip
+        if self.split:
+            params["split"] = stacked(each("split"), v, u)
         if self.joint:
             windows = [window] * len(self.modalities)
             params["joint"] = stacked(each("joint"), *windows, u)
@@ -107,8 +109,9 @@ class Critics(NamedTuple):
         out = {
             "pair": run("pair", windows, codes, axes=(0, 0)),
             "private": run("private", every_window, all_v, axes=(0, 0)),
-            "split": run("split", away_v, all_u, axes=(0, 0)),
         }
+        if self.split:
+            out["split"] = run("split", away_v, all_u, axes=(0, 0))
         if self.joint:
             axes = (*[None] * len(self.modalities), 0)
             out["joint"] = run("joint", *every_window, all_u, axes=axes)
@@ -125,8 +128,9 @@ class Critics(NamedTuple):
         out = {
             "pair": jnp.stack([moved[o] & present[m] for _, m, o in self.pairs]),
             "private": alone,
-            "split": alone,
         }
+        if self.split:
+            out["split"] = alone
         if self.joint:
             everything = functools.reduce(jnp.logical_and, moved.values())
             out["joint"] = jnp.stack([everything & present[m] for m in self.modalities])

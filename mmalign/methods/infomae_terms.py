@@ -9,18 +9,20 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mmalign.losses import private_information, shared_information
+from mmalign.losses import canonical_information, private_information, shared_information
 from mmalign.losses.rows import mean_over_counted
 from mmalign.methods.infomae_critics import Critics
 from mmalign.methods.sensors import named_key
 from mmalign.methods.shared_private import noisy
 
 FORMS = ("two_ratio", "three_ratio", "three_ratio_printed")
+INDEPENDENCE = ("canonical", "critic")  # what measures I(v; u)
 
 
 class Prices(NamedTuple):
     """What information costs the encoders: the paper's weights, and the form of its eq. 5.
 
+    shared: weight of the whole of eq. 4. independence: of INDEPENDENCE.
     noise: standard deviation of what is added to u and v for the critics.
     """
 
@@ -30,6 +32,8 @@ class Prices(NamedTuple):
     epsilon: float
     form: str
     noise: float
+    shared: float
+    independence: str
 
 
 def information_terms(
@@ -67,7 +71,29 @@ def information_terms(
     metrics = {"distance": distance, **_nats(logits, where, by_pair)}
     if critics.joint:
         metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)), where)
-    return prices.alpha * distance + ramp * cost, player, metrics
+    return prices.shared * prices.alpha * distance + ramp * cost, player, metrics
+
+
+def separation(
+    prices: Prices, codes: Mapping, present: Mapping
+) -> tuple[jax.Array | float, dict[str, jax.Array]]:
+    """(What it costs that v tells of u, metrics), where no critic measures it.
+
+    codes: {m: (u, v)}, each [views, b, width], all of which count. u is without gradient: what is
+    shared leaves v, and not u.
+    """
+    if prices.independence == "critic":
+        return 0.0, {}
+    flat = lambda x: x.reshape(-1, x.shape[-1])
+    nats = {
+        m: canonical_information(
+            lax.stop_gradient(flat(u)), flat(v), noise=prices.noise,
+            where=jnp.tile(present[m], len(u)),
+        )
+        for m, (u, v) in codes.items()
+    }  # fmt: skip
+    total = functools.reduce(jnp.add, nats.values())
+    return prices.epsilon * total, {"nats_split": total / len(nats)}
 
 
 def _encoders_cost(prices, critics, logits, where, by_pair, present):
@@ -85,11 +111,12 @@ def _encoders_cost(prices, critics, logits, where, by_pair, present):
                 by_pair["own", m, m][0], other, joint, beta=prices.beta, form=prices.form,
                 where=where["joint"][i] if critics.joint else rows,
             ).mean() / len(others)  # fmt: skip
+        of_u = logits["split"][i] if critics.split else jnp.zeros_like(logits["private"][i])
         private += private_information(
-            logits["private"][i], logits["split"][i], gamma=prices.gamma,
-            epsilon=prices.epsilon, where=present[m],
+            logits["private"][i], of_u, gamma=prices.gamma, epsilon=prices.epsilon,
+            where=present[m],
         ).mean()  # fmt: skip
-    return shared + private
+    return prices.shared * shared + private
 
 
 def _nats(logits, where, by_pair):

@@ -13,7 +13,7 @@ SHARED, PRIVATE, STEM = 3, 5, 4
 
 def make(count=2, *, joint=True, negatives=2, length=2):
     kinds = dict.fromkeys(("acc", "emg", "ecg")[:count], "series")
-    return Critics(kinds, SHARED, PRIVATE, joint, negatives, length,
+    return Critics(kinds, SHARED, PRIVATE, joint, True, negatives, length,
                    Stem((4,), STEM), Critic(hidden=6, depth=1))  # fmt: skip
 
 

@@ -5,13 +5,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mmalign.losses import canonical_information
 from mmalign.methods import JOINT, infomae
 from mmalign.methods.infomae_critics import Critics
-from mmalign.methods.infomae_terms import FORMS, Prices, information_terms
+from mmalign.methods.infomae_terms import (
+    FORMS,
+    INDEPENDENCE,
+    Prices,
+    information_terms,
+    separation,
+)
 from mmalign.models import Critic, Stem
 
 KEY = jax.random.key(1)
-WEIGHTS = ("alpha", "beta", "gamma", "epsilon", "delta", "lam", "eta")
+WEIGHTS = ("alpha", "beta", "gamma", "epsilon", "delta", "lam", "eta", "information")
+PRINTED = {"form": "three_ratio", "independence": "critic"}  # all critics
 SHARED, PRIVATE = 4, 6  # widths of u and v in the small config
 NAMES, ROWS = ("acc", "emg"), 16  # of the tests of the information terms alone
 
@@ -23,7 +31,7 @@ def batch(small):
 
 @pytest.fixture(scope="module")
 def params(small, batch):
-    shapes = jax.eval_shape(small.create("infomae", form="three_ratio").init, KEY, batch)
+    shapes = jax.eval_shape(small.create("infomae", **PRINTED).init, KEY, batch)
     return small.all_random(shapes["params"])
 
 
@@ -34,7 +42,7 @@ def play(small, batch, params):
     @small.jit
     def program(weights, batch):
         def values(params):
-            made = small.create("infomae", form="three_ratio", **weights)
+            made = small.create("infomae", **PRINTED, **weights)
             total, aux = made.loss({"params": params}, batch, KEY)
             player = aux["metrics"]["critics"]
             return jnp.stack([total, player, total - player]), aux["metrics"] | {"loss": total}
@@ -198,11 +206,14 @@ def test_what_does_not_fit_is_refused(small):
 
 
 def build(form):
-    return Critics(dict.fromkeys(NAMES, "series"), SHARED, PRIVATE, form != "two_ratio", 2, 2,
-                   Stem((4,), 4), Critic(hidden=6, depth=1))  # fmt: skip
+    return Critics(dict.fromkeys(NAMES, "series"), SHARED, PRIVATE, form != "two_ratio", True,
+                   2, 2,                   Stem((4,), 4), Critic(hidden=6, depth=1))  # fmt: skip
 
 
-PRICES = Prices(alpha=0.7, beta=0.2, gamma=0.3, epsilon=0.4, form="two_ratio", noise=0.1)
+PRICES = Prices(
+    alpha=0.7, beta=0.2, gamma=0.3, epsilon=0.4, form="two_ratio", noise=0.1, shared=0.8,
+    independence="critic",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -241,10 +252,59 @@ def test_each_form_adds_up_the_information_it_names(terms, form):
         "three_ratio_printed": lambda: nats["nats_joint"] + (1 - w["beta"]) * own + other,
     }[form]()
     private = w["gamma"] * nats["nats_private"] + w["epsilon"] * nats["nats_split"]
-    want = w["alpha"] * nats["distance"] + 2 * (shared + private)  # sums over two modalities
+    # sums over two modalities
+    want = w["shared"] * (w["alpha"] * nats["distance"] + 2 * shared) + 2 * private
     np.testing.assert_allclose(loss, want, rtol=1e-4)
     np.testing.assert_allclose(nats["beta_bound"], other / max(own, 1e-6), rtol=1e-4)
     assert ({"nats_joint", "joint_excess"} <= set(nats)) == (form != "two_ratio")
+
+
+def test_without_a_critic_v_is_told_apart_from_u_by_their_correlations(small, seen):
+    """The sum over modalities of both views' rows that are present; u gets no gradient from it."""
+    rng = np.random.default_rng(1)
+    codes = {
+        m: tuple(rng.standard_normal((2, ROWS, d)).astype(np.float32) for d in (SHARED, PRIVATE))
+        for m in NAMES
+    }
+    present = {"acc": np.arange(ROWS) % 3 != 0, "emg": np.ones(ROWS, bool)}
+    prices = PRICES._replace(independence="canonical")
+    of = lambda codes: separation(prices, codes, present)
+    (loss, metrics), grads = small.jit(jax.value_and_grad(of, has_aux=True))(codes)
+    nats = {}
+    for m, (u, v) in codes.items():
+        rows = np.tile(present[m], 2)
+        nats[m] = canonical_information(
+            u.reshape(-1, SHARED)[rows], v.reshape(-1, PRIVATE)[rows], noise=PRICES.noise
+        )
+    np.testing.assert_allclose(loss, PRICES.epsilon * sum(nats.values()), rtol=1e-4)
+    np.testing.assert_allclose(metrics["nats_split"], sum(nats.values()) / 2, rtol=1e-4)
+    for m in NAMES:
+        assert zero(grads[m][0]) and moves(grads[m][1])
+    assert separation(PRICES, codes, present) == (0.0, {})
+
+
+def test_the_information_of_u_and_v_is_paid_for_once(small, batch):
+    """By the critic or by correlations; without the critic there are no parameters of it."""
+    made = {name: small.create("infomae", independence=name) for name in INDEPENDENCE}
+    critics = {
+        name: jax.eval_shape(method.init, KEY, batch)["params"]["critics"]
+        for name, method in made.items()
+    }
+    assert set(critics["critic"]) - set(critics["canonical"]) == {"split"}
+
+    @small.jit
+    def costs(params):
+        def of(name, epsilon):
+            method = small.create("infomae", independence=name, epsilon=epsilon)
+            return method.loss({"params": params}, batch, KEY)[0]
+
+        told = made["canonical"].loss({"params": params}, batch, KEY)[1]["metrics"]
+        return {name: of(name, 1.5) - of(name, 0.0) for name in INDEPENDENCE}, told["nats_split"]
+
+    params = small.all_random(jax.eval_shape(made["critic"].init, KEY, batch)["params"])
+    cost, nats = costs(params)
+    np.testing.assert_allclose(cost["canonical"], 1.5 * 2 * nats, rtol=1e-4)
+    assert cost["canonical"] > 0 and abs(cost["critic"]) > 1e-4
 
 
 def test_distance_is_of_clean_codes_of_windows_that_both_sensors_saw(terms, seen):
