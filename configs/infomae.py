@@ -3,10 +3,11 @@
 python -m mmalign --config=infomae                                # embedded data
 python -m mmalign --config=infomae:uci_har --config.data.dir=FOLDER
 python -m mmalign --config=infomae:npz --config.data.path=windows.npz
-python -m mmalign --config=infomae:uci_har,swin ...               # the published encoder
+python -m mmalign --config=infomae:uci_har,swin,paper ...         # the published encoder and form
 python -m mmalign --config=infomae:smoke                          # two steps
 
-Data: those of `common.DATA`; encoders: compact, swin, deepsense.
+Data: those of `common.DATA`; encoders: compact, swin, deepsense; presets: recommended, paper.
+Options of the method that are None here are those of its preset.
 A head on the aligned network, all of it trained, takes a while and is a row on demand:
 `--config.rows="('chance','supervised','finetune','align')"`.
 """
@@ -16,32 +17,46 @@ from ml_collections import config_dict
 from mmalign.configs import common
 
 ENCODERS = ("compact", "swin", "deepsense")
+WIDTHS = {  # of what is shared and what is private, by preset
+    "recommended": dict(shared=32, private=128),
+    "paper": dict(shared=256, private=256),
+}
+TOY_WIDTHS = dict(shared=8, private=64)
+MASK_RATIO = {"recommended": 0.5, "paper": 0.75}
 INTERVALS_S = {"emg_imu_lis": 0.4, "wesad": 0.4}  # of spectrograms: 0.32 does not divide windows
 
 
 def get_config(arg=""):
-    """Config of a run; `arg` names a data set and an encoder, see `common.arguments`."""
-    data, encoder, smoke = common.arguments(arg, data=common.DATA, encoder=ENCODERS)
+    """Config of a run; `arg` names data, an encoder and a preset, see `common.arguments`."""
+    data, encoder, preset, smoke = common.arguments(
+        arg, data=common.DATA, encoder=ENCODERS, preset=tuple(WIDTHS)
+    )
     cfg = common.config(data)
     if encoder != "compact":
         cfg.encoder = _published(encoder, data)
     cfg.stages = ("pretrain", "align")
     cfg.rows = (*common.REFERENCES, "joint_pretrain", "pretrain", "align")
+    widths = TOY_WIDTHS if (data, preset) == (common.TOY, "recommended") else WIDTHS[preset]
     cfg.pretrain = common.training(
         "Unaligned concatenation",
         2e-3,
-        method=dict(name="mae", augment=None, mask_ratio=0.5, shared=32, private=128),
+        method=dict(name="mae", augment=None, mask_ratio=MASK_RATIO[preset], **widths),
         sampler=dict(kind="unpaired"),
     )
     cfg.align = _alignment(
         "InfoMAE",
+        preset,
+        widths,
         source="pretrain",
         warm_start=("sensors/[^/]+/(encoder|shared|private|decoder)",),
     )
-    cfg.joint_pretrain = _alignment("Joint pretraining on the pairs")
+    cfg.joint_pretrain = _alignment("Joint pretraining on the pairs", preset, widths)
     cfg.finetune = common.head("Fine-tuned InfoMAE", "align")
-    if data == common.TOY:
-        _toy(cfg)
+    if data == common.TOY:  # as many steps as show the method
+        cfg.pretrain.update(steps=1000, batch_size=256)
+        for stage in (cfg.align, cfg.joint_pretrain):
+            stage.steps = 400
+            stage.sampler.fraction = 0.1
     if smoke:
         common.smoke(cfg)
         for stage in (cfg.align, cfg.joint_pretrain):
@@ -56,26 +71,20 @@ def _published(name, data):
     return dict(name=name, preset="har", **spectrogram) | common.slow(data, interval_s=2.0)
 
 
-def _alignment(label, **block):
+def _alignment(label, preset, widths, **block):
     """Block of the alignment; of a tenth of the pairs, or of small data 256 of them."""
+    number, text = (lambda kind=kind: config_dict.placeholder(kind) for kind in (float, str))
+    of_preset = dict(
+        mask_ratio=number(), form=text(), independence=text(), temperature=number(),
+        alpha=number(), beta=number(), gamma=number(), epsilon=number(), delta=number(),
+        lam=number(), eta=number(),
+    )  # fmt: skip
     method = dict(
-        name="infomae", mask_ratio=0.5, shared=32, private=128, form="two_ratio", noise=0.3,
-        negatives=4, stem=dict(features=(16, 32), out=64), critic=dict(hidden=64, depth=2),
-        temperature=0.2, margin=1.0,
-        alpha=0.3, beta=0.02, gamma=0.002, epsilon=0.02, delta=1.0, lam=1.0, eta=0.3,
+        name="infomae", preset=preset, **widths, **of_preset, information=1.0, noise=0.3,
+        negatives=4, margin=1.0, stem=dict(features=(16, 32), out=64),
+        critic=dict(hidden=64, depth=2),
     )  # fmt: skip
     sampler = dict(kind="paired", fraction=config_dict.placeholder(float), length=4)
     block = common.training(label, 1e-3, method=method, sampler=sampler, **block)
     block["optim"]["groups"] = dict(critics=dict(lr=2e-3, b1=0.5))
     return block
-
-
-def _toy(cfg):
-    """The embedded data: narrower codes, sterner critics, and as many steps as show the method."""
-    cfg.pretrain.update(steps=1000, batch_size=256)
-    for stage in (cfg.pretrain, cfg.align, cfg.joint_pretrain):
-        stage.method.update(shared=8, private=64)
-    for stage in (cfg.align, cfg.joint_pretrain):
-        stage.steps = 400
-        stage.sampler.fraction = 0.1
-        stage.method.update(alpha=1.0, gamma=0.01, epsilon=0.1, lam=0.3, temperature=0.5)

@@ -1,13 +1,17 @@
-"""InfoMAE beside its reference rows on a real data set, several seeds.
+"""InfoMAE beside its reference rows, several seeds.
 
+    python -m experiments.infomae --data=synthetic
     python -m experiments.infomae --data=uci_har --dir=FOLDER
     python -m experiments.infomae --data=sp_sw_har --dir=FOLDER --seeds=0
 
 Writes results/infomae-<data>.json, .md and .png beside this file. A seed draws the initial weights,
 the pairs, the labels and the order of the batches. What is trained already is only evaluated again.
+Joint pretraining is there twice: for as many steps as the alignment, and for as long as InfoMAE
+takes with its autoencoders.
 """
 
 import argparse
+import copy
 import pathlib
 
 import numpy as np
@@ -16,18 +20,33 @@ import mmalign
 from experiments import protocol, tables
 from mmalign.configs.infomae import get_config
 
+AS_LONG = 900  # steps on the embedded data that take as long as 1,000 of autoencoders and 400
+
+
+def settings(data):
+    """The config of a run."""
+    config = get_config(data)
+    if data == "synthetic":
+        config.joint_long = copy.deepcopy(config.joint_pretrain)
+        config.joint_long.update(label="Joint pretraining, as long", steps=AS_LONG)
+        at = config.rows.index("joint_pretrain") + 1
+        config.rows = (*config.rows[:at], "joint_long", *config.rows[at:])
+        config.evaluation.missing.references = False
+    return config
+
 
 def main():
     """Runs the seeds, then writes what they say together."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=("uci_har", "sp_sw_har"), required=True)
+    parser.add_argument("--data", choices=("synthetic", "uci_har", "sp_sw_har"),
+                        required=True)  # fmt: skip
     parser.add_argument("--dir", help="folder with the original zip; downloaded if not given")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--workdir", default="runs/experiments")
     args = parser.parse_args()
     runs = []
     for seed in map(int, args.seeds.split(",")):
-        config = get_config(args.data)
+        config = settings(args.data)
         config.seed, config.data.dir = seed, args.dir
         workdir = pathlib.Path(args.workdir, f"infomae-{args.data}-{seed}")
         runs.append(mmalign.run(config, workdir, artifacts=protocol.artifacts(args)))
@@ -43,6 +62,7 @@ def write(name, runs, people="test subjects"):
         "training_seconds_per_seed": tables.seconds(runs),
         "cells": cells,
         "missing": [run.get("missing") for run in runs],
+        "information": [run["information"] for run in runs if "information" in run],
         "config": tables.without_folders(runs[0]["config"]),
     }
     tables.save(name, out, markdown(name, out, people), _plot(cells, people))
@@ -72,9 +92,23 @@ def markdown(name, out, people):
         rows.append([row, *(tables.percent(found[s]["accuracy"]) for s in sensors)])
     lines += ["", "Each sensor alone, all labels, accuracy in %:", ""]
     lines += tables.table(["", *sensors], rows)
+    lines += _factors(out["information"])
     low, high = min(seconds) / 60, max(seconds) / 60
     lines += ["", f"Training: {low:.1f} to {high:.1f} minutes per seed, {out['hardware']}.", ""]
     return "\n".join(lines)
+
+
+def _factors(runs):
+    """What a linear readout finds of the factors that made the data in u, in v and in both."""
+    if not runs:
+        return []
+    names = list(runs[0]["shared"])
+    text = lambda part, name: "{:.2f} ± {:.2f}".format(
+        *tables.spread([run[part][name] for run in runs])
+    )
+    rows = [[part, *(text(part, name) for name in names)] for part in runs[0]]
+    head = "R² of a ridge readout of the factors from parts of InfoMAE's embedding, held-out people:"
+    return ["", head, "", *tables.table(["", *names], rows)]
 
 
 def _plot(cells, people):

@@ -19,14 +19,14 @@ from mmalign.configs.infomae import get_config
 # What changes of the alignment's block, by the label of the row.
 VARIANTS = {
     "As configured": {},
-    "Contrast x 0.3": {"method.lam": 0.3},
-    "Contrast x 3": {"method.lam": 3.0},
+    "I(v; u) by a critic": {"method.independence": "critic", "method.epsilon": 0.1},
+    "Nothing shared": {"method.information": 0.0},
+    "No distance": {"method.alpha": 0.0},
+    "No contrast": {"method.lam": 0.0},
+    "Contrast x 3": {"method.lam": 1.0},
+    "No ranking": {"method.eta": 0.0},
     "Temperature 0.5": {"method.temperature": 0.5},
-    "Critics as on embedded data": {
-        "method.alpha": 1.0, "method.gamma": 0.01, "method.epsilon": 0.1,
-    },
     "Twice the steps": {"steps": 600},
-    "Half the learning rate": {"optim.lr": 5e-4},
 }  # fmt: skip
 
 

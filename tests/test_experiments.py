@@ -33,7 +33,8 @@ def test_cells_are_means_and_sample_deviations_over_seeds():
 
 def test_what_is_written_agrees_and_names_no_folder_of_the_user(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
-    infomae.write("test", [run(0.5, 60), run(0.7, 180)])
+    r2 = {"shared": {"common": 0.9, "own": 0.1}, "private": {"common": 0.2, "own": 0.8}}
+    infomae.write("test", [run(0.5, 60) | {"information": r2}, run(0.7, 180)])
     stored = json.loads((tmp_path / "results" / "test.json").read_text())
     assert stored["seeds"] == 2 and stored["training_seconds_per_seed"] == [120.0, 240.0]
     assert stored["config"]["steps"] == 3 and "FOLDER" not in json.dumps(stored)
@@ -52,5 +53,5 @@ def test_settings_are_compared_without_the_people_of_the_test():
     labels = [block.pop("label") for block in blocks]
     assert labels == list(infomae_settings.VARIANTS)
     assert all(block != other for i, block in enumerate(blocks) for other in blocks[:i])
-    assert blocks[1]["method"].pop("lam") == 0.3 and blocks[0]["method"].pop("lam") == 1.0
-    assert blocks[0] == blocks[1]  # one thing changes
+    assert blocks[2]["method"].pop("information") == 0 and blocks[0]["method"].pop("information")
+    assert blocks[0] == blocks[2]  # one thing changes

@@ -8,6 +8,7 @@ import pytest
 from mmalign.losses import canonical_information
 from mmalign.methods import JOINT, infomae
 from mmalign.methods.infomae_critics import Critics
+from mmalign.methods.infomae_presets import PRESETS
 from mmalign.methods.infomae_terms import (
     FORMS,
     INDEPENDENCE,
@@ -19,6 +20,7 @@ from mmalign.models import Critic, Stem
 
 KEY = jax.random.key(1)
 WEIGHTS = ("alpha", "beta", "gamma", "epsilon", "delta", "lam", "eta", "information")
+CHOICES = ("mask_ratio", "form", "independence", "temperature", *WEIGHTS[:-1])  # of a preset
 PRINTED = {"form": "three_ratio", "independence": "critic"}  # all critics
 SHARED, PRIVATE = 4, 6  # widths of u and v in the small config
 NAMES, ROWS = ("acc", "emg"), 16  # of the tests of the information terms alone
@@ -191,9 +193,23 @@ def test_a_missing_sensor_is_replaced_by_the_mean_of_what_the_others_share(small
     np.testing.assert_array_equal(embed("acc", "emg", "ecg")[JOINT], 0)
 
 
+def test_a_preset_gives_what_is_not_said(small, batch):
+    changes = dict.fromkeys(CHOICES) | {"preset": "paper"}
+    paper = small.create("infomae", **changes)
+    critics = jax.eval_shape(paper.init, KEY, batch)["params"]["critics"]
+    assert {"joint", "split"} <= set(critics)
+    two = small.create("infomae", **changes | {"form": "two_ratio"})
+    assert "joint" not in jax.eval_shape(two.init, KEY, batch)["params"]["critics"]
+    assert set(CHOICES) == set(PRESETS["recommended"]) == set(PRESETS["paper"])
+
+
 def test_what_does_not_fit_is_refused(small):
     with pytest.raises(ValueError, match="alignment needs two modalities or more, got acc"):
         small.create("infomae", 1)
+    with pytest.raises(ValueError, match=r"method.preset must be one of recommended, paper"):
+        small.create("infomae", preset="best")
+    with pytest.raises(ValueError, match=r"method.independence must be one of canonical, critic"):
+        small.create("infomae", independence="hsic")
     with pytest.raises(ValueError, match=r"method.form must be one of two_ratio, .*, got 'ratio'"):
         small.create("infomae", form="ratio")
     made = small.create("infomae", length=16)  # two sequences
