@@ -41,6 +41,7 @@ def test_what_is_written_agrees_and_names_no_folder_of_the_user(tmp_path, monkey
     page = (tmp_path / "results" / "test.md").read_text()
     assert "| InfoMAE | 60.0 ± 14.1 / 30.0 ± 7.1 | 90.0 ± 0.0 / 30.0 ± 7.1 |" in page
     assert "| InfoMAE | 70.0 ± 0.0 |" in page  # the sensor alone
+    assert "| private | 0.20 ± 0.00 | 0.80 ± 0.00 |" in page
     assert "2.0 to 4.0 minutes per seed" in page and page in capsys.readouterr().out
     assert (tmp_path / "results" / "test.png").stat().st_size > 1000
 
