@@ -8,6 +8,10 @@ python -m mmalign --config=infomae:smoke                          # two steps
 
 Data: those of `common.DATA`; encoders: compact, swin, deepsense; presets: recommended, paper.
 Options of the method that are None here are those of its preset.
+Pairs: a tenth, or of small data 256 windows; `--config.align.sampler.fraction=0.01`, or in its
+place `.people=2`, all pairs of two people, or `.minutes=5`, so many in a row. With `.unpaired=0.5`
+half of each batch is windows of any training person that have no partner. The same of
+`joint_pretrain`, which is a row of its own.
 A head on the aligned network, all of it trained, takes a while and is a row on demand:
 `--config.rows="('chance','supervised','finetune','align')"`.
 """
@@ -59,8 +63,6 @@ def get_config(arg=""):
             stage.sampler.fraction = 0.1
     if smoke:
         common.smoke(cfg)
-        for stage in (cfg.align, cfg.joint_pretrain):
-            stage.sampler.fraction = 0.5
     return cfg
 
 
@@ -84,7 +86,11 @@ def _alignment(label, preset, widths, **block):
         negatives=4, margin=1.0, stem=dict(features=(16, 32), out=64),
         critic=dict(hidden=64, depth=2),
     )  # fmt: skip
-    sampler = dict(kind="paired", fraction=config_dict.placeholder(float), length=4)
+    sampler = dict(
+        kind="paired", length=4, fraction=config_dict.placeholder(float),  # or one of the next two
+        people=config_dict.placeholder(int), minutes=config_dict.placeholder(float),
+        unpaired=config_dict.placeholder(float),  # share of a batch; None: pairs alone
+    )  # fmt: skip
     block = common.training(label, 1e-3, method=method, sampler=sampler, **block)
     block["optim"]["groups"] = dict(critics=dict(lr=2e-3, b1=0.5))
     return block

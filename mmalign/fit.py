@@ -174,8 +174,10 @@ def _prepared(stage, use, source) -> tuple[Any, Any, Any, Any]:
     statistics = use.arrays["statistics"]
     if use.streamed:
         prepare = lambda statistics, batch: feed.normalise(batch, statistics)
-        rows, weights = stage.sampler.rows, stage.sampler.weights
-        feeds = feed.stream(use.arrays, rows, steps, weights_at=weights)
+        sampler = stage.sampler
+        feeds = feed.stream(
+            use.arrays, sampler.rows, steps, weights_at=sampler.weights, paired=sampler.paired
+        )
         batches = training.streamed(feeds, use.mesh)
     else:
         prepare = lambda arrays, seen: feed.gather(arrays, **seen)

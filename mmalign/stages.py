@@ -168,9 +168,10 @@ def make_stage(
     steps = budget.steps(block["steps"], sampler, config["budget"])
     resolved: dict[str, Any] = {**block, "batch_size": sampler.batch_size, "steps": steps}
     if lacking := method.needs - sampler.gives:
+        mixed = "" if sampler.paired is None else " with sampler.unpaired"
         raise ValueError(
             f"the method needs {options.listed(lacking)}, which sampler.kind "
-            f"{block['sampler'].get('kind')!r} does not give; it gives "
+            f"{block['sampler'].get('kind')!r}{mixed} does not give; it gives "
             f"{options.listed(sampler.gives)}"
         )
     inputs = (data,) if source is None else (data, earlier[source].node)

@@ -15,10 +15,17 @@ def summary(planned: Plan) -> str:
             asked, size = planned.config[stage.block_name]["batch_size"], stage.block["batch_size"]
             fewer = f" ({asked} asked for)" if asked != size else ""
             lines.append(f"  train {stage.name}: {steps:,} steps of {size}{fewer} "
-                         f"from {stage.sampler.windows:,} windows{_start(stage)}")  # fmt: skip
+                         f"from {stage.sampler.windows:,} windows{_mixed(stage.sampler)}"
+                         f"{_start(stage)}")  # fmt: skip
     notes = [*concerns(planned.dataset), *filter(None, [planned.unprobed])]
     lines += [f"Note: {said}" for said in notes]
     return "\n".join(lines)
+
+
+def _mixed(sampler):
+    """How many rows of a batch are no pairs, where some are."""
+    rows = sampler.paired
+    return "" if rows is None else f", {int((~rows).sum())} of each without a partner"
 
 
 def _start(stage):

@@ -25,7 +25,7 @@ _GAP = 1.5  # usual steps of time: windows further apart are no neighbours
 def load(
     *, path: str | os.PathLike, rate_hz: float | Mapping[str, float] | None = None,
     sensors: Mapping[str, Sequence[int]] | None = None, class_names: Sequence[str] = (),
-    test_fraction: float = 0.25, split_seed: int = 0,
+    test_fraction: float = 0.25, split_seed: int = 0, stride_s: float | None = None,
 ) -> Dataset:  # fmt: skip
     """The windows of a folder of .npy files; row i of each is the same window.
 
@@ -45,7 +45,7 @@ def load(
       rate_hz: samples a second, of all series or {sensor: its own}: no file tells it.
       sensors: {name: (first channel, the one behind its last)} of X.npy.
       class_names: of labels in numbers, in their order; of labels in words, what is 0, 1 and so on.
-      test_fraction, split_seed: as of `npz.load`.
+      test_fraction, split_seed, stride_s: as of `npz.load`.
     Returns: Dataset, as of `npz.load`.
     Raises: FileNotFoundError, ValueError that name the file and what would do. Arrays of Python
       objects are refused, never unpickled.
@@ -53,7 +53,7 @@ def load(
     folder = pathlib.Path(path).expanduser()
     return windows(
         folder, parts_of(folder), rate_hz=rate_hz, sensors=sensors, class_names=class_names,
-        test_fraction=test_fraction, split_seed=split_seed,
+        test_fraction=test_fraction, split_seed=split_seed, stride_s=stride_s,
     )  # fmt: skip
 
 
@@ -61,6 +61,7 @@ def windows(
     folder: pathlib.Path, parts: Mapping[str, Mapping[str, np.ndarray]], *,
     rate_hz: float | Mapping[str, float] | None, sensors: Mapping[str, Sequence[int]] | None,
     class_names: Sequence[str], test_fraction: float, split_seed: int,
+    stride_s: float | None = None,
 ) -> Dataset:  # fmt: skip
     """The Dataset of what `parts_of` gives; other arguments as of `load`."""
     names = tuple(map(str, class_names))
@@ -69,7 +70,9 @@ def windows(
         for end, of in parts.items()
     ]
     files = [folder / f"*{end}.npy" for end in parts]
-    return dataset_of(folder, files, read, test_fraction=test_fraction, split_seed=split_seed)
+    return dataset_of(
+        folder, files, read, test_fraction=test_fraction, split_seed=split_seed, stride_s=stride_s
+    )
 
 
 def parts_of(folder: pathlib.Path) -> dict[str, dict[str, np.ndarray]]:

@@ -38,6 +38,8 @@ class Description:
     kind: {modality: one of RANKS}, those left out are series.
     targets: {task: Task} of the targets beside "label".
     sources: names of the data sets that windows came from, of `Dataset.source`.
+    stride_s: seconds from the start of a window to that of the next position of its recording; None
+      where that is not known.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Description:
     kind: Mapping[str, str] = dataclasses.field(default_factory=dict)
     targets: Mapping[str, Task] = dataclasses.field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    stride_s: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

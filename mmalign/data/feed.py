@@ -51,15 +51,18 @@ def arrays(dataset: Dataset, stats: Mapping) -> dict[str, Any]:
     }
 
 
-def gather(data: Mapping, rows: Rows, weight: Array | None = None) -> dict[str, Any]:
+def gather(
+    data: Mapping, rows: Rows, weight: Array | None = None, paired: Array | None = None
+) -> dict[str, Any]:
     """The batch at `rows` {modality: int32 [b]}, normalised; pure and jittable.
 
     A row of -1 is an absent window. Where the modalities' rows are different windows, a target (and
     the group) is what all of them agree on, else unknown.
 
     weight: float32 [b], of the batch's examples; None: the batch has no weights.
+    paired: bool [b], the rows that are pairs where others are not; None: the batch does not say.
     """
-    return normalise(take(data, rows, jnp, weight), data["statistics"])
+    return normalise(take(data, rows, jnp, weight, paired), data["statistics"])
 
 
 def normalise(batch: Mapping, stats: Mapping) -> dict[str, Any]:
@@ -81,6 +84,7 @@ def stream(
     num_steps: int,
     *,
     weights_at: Callable[[int], Array] | None = None,
+    paired: Array | None = None,
     threads: int = 2,
     prefetch: int = 4,
 ) -> Callable[[int], Iterator[dict[str, Any]]]:
@@ -89,6 +93,7 @@ def stream(
     Only the rows of a batch leave the host's arrays, which may be memory maps; grain's threads
     prepare the next ones meanwhile. Each process yields its share of the batch, still to be
     normalised; the order and the rows are those of `rows_at`, the weights those of `weights_at`.
+    `paired` is that of all batches, as `gather` takes it.
     """
 
     def share(x):
@@ -96,7 +101,8 @@ def stream(
 
     def batch(step):
         rows = {m: share(r) for m, r in rows_at(step).items()}
-        return take(data, rows, weight=None if weights_at is None else share(weights_at(step)))
+        weight = None if weights_at is None else share(weights_at(step))
+        return take(data, rows, np, weight, None if paired is None else share(paired))
 
     def batches(start):
         import grain
@@ -108,8 +114,9 @@ def stream(
 
 
 def take(
-    data: Mapping, rows: Rows, xp: ModuleType = np, weight: Array | None = None
-) -> dict[str, Any]:
+    data: Mapping, rows: Rows, xp: ModuleType = np, weight: Array | None = None,
+    paired: Array | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """The batch at `rows` as it stands in the data: what `gather` does but for normalising.
 
     xp: numpy on the host, jax.numpy inside a program.
@@ -127,6 +134,8 @@ def take(
         batch["valid"] = {m: x[rows[m]] & present[m][:, None] for m, x in gaps.items()}
     if weight is not None:
         batch["weight"] = weight
+    if paired is not None:
+        batch["paired"] = paired
     return batch
 
 

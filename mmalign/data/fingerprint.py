@@ -14,8 +14,8 @@ def fingerprint(dataset: Dataset) -> str:
     """Hex digest (SHA-256) of everything in a data set that a training or an evaluation reads.
 
     That is every array by its name, type, shape and values, the modalities' order (joint embeddings
-    concatenate in it), their kinds and rates, and kind and size of the targets. Names of classes,
-    units, citations and the data set's own name change nothing.
+    concatenate in it), their kinds and rates, the windows' stride, kind and size of the targets.
+    Names of classes, units, citations and the data set's own name change nothing.
 
     Arrays may be memory maps; none is copied as a whole.
     """
@@ -25,6 +25,8 @@ def fingerprint(dataset: Dataset) -> str:
         "modalities": [[m, kind, rates.get(m)] for m, kind in dataset.kinds.items()],
         "targets": sorted([task, kind, size] for task, (kind, size, _) in dataset.tasks.items()),
     }
+    if dataset.description.stride_s is not None:
+        about["stride_s"] = dataset.description.stride_s
     digest.update(json.dumps(about).encode())
     for name, x in _arrays(dataset):
         header = json.dumps([name, x.dtype.str, x.shape])

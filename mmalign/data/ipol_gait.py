@@ -12,7 +12,7 @@ from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
 from mmalign.data.windows import Part, cut, hop, joined, majority
 
-VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.1.0"  # of this reader: a change of what it returns needs a new one
 RATE_HZ = 100.0
 TRIALS = 110
 _LARGEST = 1 << 20  # bytes of a .json; those published have less than 1,000
@@ -101,6 +101,7 @@ def read(archive: Archive, *, steps: int, overlap: float, most_lost: float) -> D
         class_names=CLASS_NAMES,
         citation=CITATION,
         licence="AGPL-3.0 (of the repository that holds it)",
+        stride_s=hop(steps, overlap) / RATE_HZ,
     )
     return joined(archive.path, parts, description)
 

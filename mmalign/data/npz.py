@@ -19,7 +19,10 @@ from mmalign.data.subsets import for_test
 from mmalign.data.windows import with_gaps
 
 
-def load(path: str | os.PathLike, *, test_fraction: float = 0.25, split_seed: int = 0) -> Dataset:
+def load(
+    path: str | os.PathLike, *, test_fraction: float = 0.25, split_seed: int = 0,
+    stride_s: float | None = None,
+) -> Dataset:  # fmt: skip
     """The windows of a .npz file, or of all .npz files of a folder, one file after the other.
 
     Keys of a file:
@@ -48,6 +51,8 @@ def load(path: str | os.PathLike, *, test_fraction: float = 0.25, split_seed: in
       path: file or folder.
       test_fraction: of the groups, recordings or windows, where there is no `split`.
       split_seed: draws them.
+      stride_s: seconds from the start of a window to that of the next of its recording, for
+        minutes of pairs; None: windows are taken to lie side by side.
     Returns: Dataset; absent windows are zeros; groups given as strings are numbered as sorted.
     Raises: FileNotFoundError, ValueError that name the file, the key and the first bad row. Arrays
       of Python objects are refused, never unpickled.
@@ -55,17 +60,19 @@ def load(path: str | os.PathLike, *, test_fraction: float = 0.25, split_seed: in
     files = _files(path)
     return dataset_of(
         path, files, [read_file(file) for file in files], test_fraction=test_fraction,
-        split_seed=split_seed,
+        split_seed=split_seed, stride_s=stride_s,
     )  # fmt: skip
 
 
 def dataset_of(
     path: str | os.PathLike, files: Sequence[pathlib.Path], parts: Sequence[NpzFile], *,
-    test_fraction: float, split_seed: int,
+    test_fraction: float, split_seed: int, stride_s: float | None,
 ) -> Dataset:  # fmt: skip
     """The Dataset of all files of a path, read; arguments as of `load`."""
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction must be between 0 and 1, got {test_fraction}")
+    if stride_s is not None and not stride_s > 0:
+        raise ValueError(f"options.stride_s must be positive, in seconds, got {stride_s}")
     data = _joined(files, parts)
     columns = data.columns
     if "split" not in columns:
@@ -86,12 +93,12 @@ def dataset_of(
         present=present,
         valid=with_gaps({m: x.valid for m, x in data.modalities.items() if x.valid is not None}),
         targets=targets,
-        description=_description(pathlib.Path(path).stem, data),
+        description=_description(pathlib.Path(path).stem, data, stride_s),
         **integers,
     )
 
 
-def _description(name, data):
+def _description(name, data, stride_s):
     modalities = data.modalities.items()
     return Description(
         name=name,
@@ -101,6 +108,7 @@ def _description(name, data):
         class_names=data.class_names,
         kind={m: x.kind for m, x in modalities},
         targets={task: _task(x) for task, x in data.targets.items()},
+        stride_s=stride_s,
     )
 
 

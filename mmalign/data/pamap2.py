@@ -13,7 +13,7 @@ from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
 from mmalign.data.windows import Part, cut, hop, joined, segments
 
-VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.1.0"  # of this reader: a change of what it returns needs a new one
 RATE_HZ = 100.0
 COLUMNS = 54
 TIME, ACTIVITY, HEART_RATE = 0, 1, 2
@@ -146,6 +146,7 @@ def read(
         class_names=tuple(ACTIVITIES.values()),
         citation=CITATION,
         licence="CC BY 4.0",
+        stride_s=hop(steps, overlap) / RATE_HZ,
     )
     return joined(archive.path, parts, description)
 

@@ -6,7 +6,6 @@ choose among units; a walk goes through them, in a new order each epoch. A sampl
 of the windows that it shows, by a new draw for every step and window.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,12 +13,15 @@ import numpy as np
 
 from mmalign import options
 from mmalign.data import missing_patterns
+from mmalign.data.beside import pairs_of_a_batch, pools
 from mmalign.data.dataset import COMPLETE, TRAIN, Dataset
+from mmalign.data.minutes import stretch
 from mmalign.data.missingness import simulate
 from mmalign.data.movement import levels
 from mmalign.data.pairs import Pairs, examples
 from mmalign.data.runs import sequences
 from mmalign.data.subsets import labels_divided, nested, of_people
+from mmalign.data.walks import sample, units_of
 
 FEW = 256  # windows: two batches of pairs
 
@@ -30,8 +32,11 @@ class Sampler(NamedTuple):
     rows: step -> {modality: int32 [batch]}, -1 = absent.
     batch_size: rows of a step: as asked for, or fewer where there are not so many to draw from.
     windows: how many distinct windows the rows come from.
-    gives: of {"pairs", "labels", "sequences", "weights"}: what a method can count on.
+    gives: what a method can count on, of "pairs", "some_pairs", "labels", "sequences" and "weights"
+      (see `methods.Method.needs`).
     weights: step -> float32 [batch] of the rows' examples; None: all count alike.
+    paired: bool [batch], the rows that are pairs where others are not; None: all are, or none has
+      to be.
     """
 
     rows: Callable[[int], dict[str, np.ndarray]]
@@ -39,11 +44,14 @@ class Sampler(NamedTuple):
     windows: int
     gives: frozenset[str]
     weights: Callable[[int], np.ndarray] | None = None
+    paired: np.ndarray | None = None
 
     def at(self, step: int) -> dict[str, Any]:
-        """{"rows": ..., "weight": ...} of a step, the latter where examples have weights."""
-        seen = {"rows": self.rows(step)}
-        return seen if self.weights is None else seen | {"weight": self.weights(step)}
+        """What `feed.gather` takes at a step: {"rows"}, with "weight", "paired" if it has them."""
+        seen: dict[str, Any] = {"rows": self.rows(step)}
+        if self.weights is not None:
+            seen["weight"] = self.weights(step)
+        return seen if self.paired is None else seen | {"paired": self.paired}
 
 
 def create(
@@ -78,9 +86,9 @@ def unpaired(
     """
     train = _trained_on(dataset, source)
     units = {m: sequences(dataset, train & dataset.present[m], length) for m in dataset.modalities}
-    take = _units_of(batch_size, length, min(map(len, units.values())), "training windows")
+    take = units_of(batch_size, length, min(map(len, units.values())), "training windows")
     return Sampler(
-        lambda step: {m: _sample(runs, take, seed, m, step) for m, runs in units.items()},
+        lambda step: {m: sample(runs, take, seed, m, step) for m, runs in units.items()},
         take * length,
         min(len(np.unique(runs)) for runs in units.values()),
         frozenset({"sequences"}),
@@ -94,6 +102,8 @@ def paired(
     *,
     fraction: float | None = 1.0,
     people: int | None = None,
+    minutes: float | None = None,
+    unpaired: float | None = None,
     length: int = 1,
     missing: Mapping | None = None,
     source: Any = None,
@@ -101,37 +111,35 @@ def paired(
 ) -> Sampler:
     """The same windows for all modalities, those in which two or more are present.
 
+    Which of the pairs there are, one of three says; less is always among more.
+
     Args:
-      fraction: of the pairs; a smaller one is a part of a larger one. None: a tenth, or of small
-        data as much as FEW windows.
-      people: all pairs come from so many people of the training, drawn by the seed, k of them among
-        k + 1; None: from everyone. Not together with a fraction.
+      fraction: of the pairs, from everywhere. None: a tenth, or of small data as much as FEW
+        windows.
+      people: all pairs come from so many people of the training, drawn by the seed.
+      minutes: so much time of pairs in a row, from as few people as possible, see
+        `minutes.stretch`.
+      unpaired: share of a batch that is no pairs, in (0, 1): behind the pairs come rows that each
+        modality draws on its own from all training windows, other people's too, but those that are
+        pairs (from these as well where too few others are left). Where there are fewer pairs than
+        their share of a batch, there is more of that. None: pairs alone.
       length: consecutive windows of a run.
-      missing: a pattern of `missingness.simulate`; what it hides has row -1.
+      missing: a pattern of `missingness.simulate`; what it hides of the pairs has row -1.
       source: only windows of this one of the data's sources, or of several, by name or number;
         None: all.
       complete: see the windows of parties with all their sensors, as none of them has them.
     """
-    together = sum(dataset.present.values()) >= 2
-    units = sequences(dataset, _trained_on(dataset, source, complete) & together, length)
-    chosen = "pairs"
-    if people is not None:
-        if fraction not in (None, 1):
-            raise ValueError(
-                f"sampler.people={people} and sampler.fraction={fraction} exclude each other: "
-                "leave one out"
-            )
-        units = of_people(units, dataset.group[units[:, 0]], people, seed)
-        chosen += f" of sampler.people={people}"
-    else:
-        if fraction is None:
-            fraction = min(1.0, max(0.1, FEW / max(units.size, 1)))
-        units = nested(units, _share(fraction), seed)
-        chosen += f" of sampler.fraction={fraction:g}"
-    take = _units_of(batch_size, length, len(units), chosen)
-    rows = _shown(dataset, lambda step: _sample(units, take, seed, "paired", step), missing, seed)
-    windows = len(np.unique(units))
-    return Sampler(rows, take * length, windows, frozenset({"pairs", "sequences"}))
+    train = _trained_on(dataset, source, complete)
+    together = train & (sum(dataset.present.values()) >= 2)
+    units, chosen = _chosen(dataset, together, length, seed, fraction, people, minutes)
+    walk = lambda take: lambda step: sample(units, take, seed, "paired", step)
+    if unpaired is not None:
+        count = pairs_of_a_batch(dataset, batch_size, length, unpaired, len(units))
+        rows = _shown(dataset, walk(count), missing, seed)
+        return _mixed(dataset, rows, count, units, train, batch_size, seed)
+    take = units_of(batch_size, length, len(units), chosen)
+    rows, windows = _shown(dataset, walk(take), missing, seed), len(np.unique(units))
+    return Sampler(rows, take * length, windows, frozenset({"pairs", "some_pairs", "sequences"}))
 
 
 def labelled(
@@ -152,9 +160,9 @@ def labelled(
         `labels_divided`; None for nobody.
     """
     units = labels_divided(dataset, _share(fraction), held_out, seed)[0][:, None]
-    walk = lambda step: _sample(units, batch_size, seed, "labelled", step)
+    walk = lambda step: sample(units, batch_size, seed, "labelled", step)
     rows = _shown(dataset, walk, missing, seed)
-    return Sampler(rows, batch_size, len(units), frozenset({"pairs", "labels"}))
+    return Sampler(rows, batch_size, len(units), frozenset({"pairs", "some_pairs", "labels"}))
 
 
 def bound(
@@ -174,15 +182,15 @@ def bound(
         natural_weight=natural_weight,
     )  # fmt: skip
     units = np.arange(len(made.weight), dtype=np.int32)[:, None]
-    take = _units_of(batch_size, 1, len(units), "examples of a binding")
-    at = lambda step: _sample(units, take, seed, "bound", step)
+    take = units_of(batch_size, 1, len(units), "examples of a binding")
+    at = lambda step: sample(units, take, seed, "bound", step)
 
     def weights(step):
         w = made.weight[at(step)]
         return w / max(w.mean(), 1e-6) if normalise else w
 
     rows = lambda step: {m: row[at(step)] for m, row in made.rows.items()}
-    return Sampler(rows, take, len(units), frozenset({"pairs", "weights"}), weights)
+    return Sampler(rows, take, len(units), frozenset({"pairs", "some_pairs", "weights"}), weights)
 
 
 KINDS = {"unpaired": unpaired, "paired": paired, "labelled": labelled, "bound": bound}
@@ -196,6 +204,45 @@ def _trained_on(dataset, source, complete=False):
     if source is not None:
         rows &= np.isin(dataset.source_numbers(), dataset.sources(source, "sampler.source"))
     return rows
+
+
+def _chosen(dataset, together, length, seed, fraction, people, minutes):
+    """Runs of those pairs, bool [n], that one of the three options chooses; what to call them."""
+    given = {"fraction": None if fraction == 1 else fraction, "people": people, "minutes": minutes}
+    named = [f"sampler.{name}={value}" for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise ValueError(f"{' and '.join(named)} exclude each other: give one of them alone")
+    if minutes is not None:
+        together = together & stretch(dataset, together, minutes, seed)
+    units = sequences(dataset, together, length)
+    if people is not None:
+        units = of_people(units, dataset.group[units[:, 0]], people, seed)
+    elif minutes is None:
+        if fraction is None:
+            fraction = min(1.0, max(0.1, FEW / max(units.size, 1)))
+        units = nested(units, _share(fraction), seed)
+        named = [f"sampler.fraction={fraction:g}"]
+    return units, f"pairs of {named[0]}"
+
+
+def _mixed(dataset, pairs, count, units, train, batch_size, seed):
+    """A sampler of pairs and, behind them, of windows that every modality draws on its own.
+
+    pairs: step -> rows of the first `count` sequences, which are drawn from `units`.
+    """
+    length = units.shape[1]
+    of = pools(dataset, train, units, batch_size // length - count)
+    there, first = min(map(len, of.values())), count * length
+    take = units_of(batch_size - first, length, there, "training windows")
+    draw = lambda m, step: sample(of[m], take, seed, f"beside {m}", step)
+    size = first + take * length
+    return Sampler(
+        lambda step: {m: np.concatenate([row, draw(m, step)]) for m, row in pairs(step).items()},
+        size,
+        min(len(np.unique([*units.flat, *alone.flat])) for alone in of.values()),
+        frozenset({"some_pairs", "sequences"}),
+        paired=np.arange(size) < first,
+    )
 
 
 def _shown(dataset, walk, pattern, seed):
@@ -225,47 +272,7 @@ def _shown(dataset, walk, pattern, seed):
     return rows
 
 
-def _units_of(batch_size, length, there, what):
-    """How many of the runs of `length` windows that are `there` make a batch, two at least."""
-    if batch_size % length:
-        raise ValueError(
-            f"batch_size {batch_size} must be a multiple of sampler.length {length}, as a batch is "
-            f"made of whole sequences"
-        )
-    take = batch_size // length
-    if there < min(take, 2):
-        raise ValueError(
-            f"there are {there} runs of sampler.length={length} {what}: nothing to make a batch of"
-            "; give more data, or raise sampler.fraction or sampler.people where they are set"
-        )
-    # else a power of two, which devices can share
-    return take if take <= there else 1 << (there.bit_length() - 1)
-
-
 def _share(fraction):
     if not 0 < fraction <= 1:
         raise ValueError(f"sampler.fraction must be in (0, 1], got {fraction}")
     return fraction
-
-
-def _sample(units, take, seed, stream, step):
-    """Rows [take * length] of a step: an epoch is one walk through the units, in a new order.
-
-    It ends where no whole batch is left (which units it leaves out changes by epoch): a batch made
-    of two epochs could hold a unit twice, and be its own negative. With fewer units than a batch
-    (few labels) there is no way around that, and the walk goes on into the next epochs.
-    """
-    epoch = len(units) // take * take or len(units)
-    picks = np.arange(step * take, (step + 1) * take)
-    epochs = picks // epoch
-    parts = [
-        _order(len(units), seed, stream, int(e))[picks[epochs == e] % epoch]
-        for e in np.unique(epochs)
-    ]
-    return units[np.concatenate(parts)].reshape(-1)
-
-
-@functools.lru_cache(maxsize=32)
-def _order(size, seed, stream, epoch):
-    key = [seed, epoch, *stream.encode()]
-    return np.random.default_rng(key).permutation(size)

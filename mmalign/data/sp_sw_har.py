@@ -13,7 +13,7 @@ from mmalign.data.prepared import through_cache
 from mmalign.data.resampling import even_clock, resample
 from mmalign.data.windows import cut, majority
 
-VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.1.0"  # of this reader: a change of what it returns needs a new one
 RATE_HZ = 50.0
 STORED_HZ = (50.0, 200.0)  # in which the rates of all devices are; published are 102 to 105
 SHARED = 0.9  # of a device's time that the other has to cover; published is 0.998
@@ -121,6 +121,7 @@ def read(archive: Archive, *, steps: int, purity: float) -> Dataset:
             class_names=CLASS_NAMES,
             citation=CITATION,
             licence="CC BY 4.0",
+            stride_s=steps / 2 / RATE_HZ,
         ),
         **columns,
     )

@@ -12,7 +12,7 @@ from mmalign.data.prepared import through_cache
 from mmalign.data.tables import numbers
 from mmalign.data.windows import Part, Windows, hop, joined, majority, samples
 
-VERSION = "1.1.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.2.0"  # of this reader: a change of what it returns needs a new one
 CLASS_NAMES = ("baseline", "stress")
 LABELS = "Processed_data/Improved_All_Combined_hr_rsp_binary.csv"
 LABEL_COLUMNS = "Participant,HR,respr,Time(sec),Label"
@@ -104,6 +104,7 @@ def read(archive: Archive, *, window_s: float, overlap: float, most_lost: float)
         class_names=CLASS_NAMES,
         citation=CITATION,
         licence="MIT",
+        stride_s=window_s * (1 - overlap),
     )
     return joined(archive.path, parts, description)
 

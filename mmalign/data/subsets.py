@@ -18,15 +18,26 @@ def of_people(units: np.ndarray, group: np.ndarray, people: int, seed: int) -> n
       group: int32 [units], of whom each unit is; -1 = of nobody known, never chosen.
       people: how many, 1 to all of them.
       seed: of the choice.
+    Raises: ValueError where nobody is known, or for another number.
     """
-    known = np.unique(group[group != UNKNOWN])
-    if not 1 <= people <= len(known):
+    order = people_in_order(group, seed)
+    if not len(order):
         raise ValueError(
-            f"sampler.people must be 1 to {len(known)}, the people with pairs to train on, got "
+            f"sampler.people={people}, and the data do not say whose the pairs to train on are (no "
+            "group): choose them by sampler.fraction or sampler.minutes"
+        )
+    if people not in range(1, len(order) + 1):
+        raise ValueError(
+            f"sampler.people must be 1 to {len(order)}, the people with pairs to train on, got "
             f"{people}"
         )
-    order = np.random.default_rng((seed, _PEOPLE)).permutation(known)
     return units[np.isin(group, order[:people])]
+
+
+def people_in_order(group: np.ndarray, seed: int) -> np.ndarray:
+    """The people of a column, -1 = nobody known, in a random order: few are the first of it."""
+    known = np.unique(group[group != UNKNOWN])
+    return np.random.default_rng((seed, _PEOPLE)).permutation(known)
 
 
 def for_test(names: Sequence[str] | np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -243,8 +243,10 @@ def _target(dataset, n, task, of: Task):
 def _described(datasets, names, classes, targets):
     together = lambda key: {m: x for d in datasets for m, x in getattr(d.description, key).items()}
     said = lambda key: "; ".join(dict.fromkeys(getattr(d.description, key) for d in datasets))
+    strides = {d.description.stride_s for d in datasets}
     return Description(
         name=" + ".join(names), rate_hz=together("rate_hz"), unit=together("unit"),
         channels=together("channels"), class_names=tuple(classes), citation=said("citation"),
         licence=said("licence"), kind=together("kind"), targets=targets, sources=tuple(names),
+        stride_s=strides.pop() if len(strides) == 1 else None,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from mmalign.data.prepared import through_cache
 from mmalign.data.resampling import decimate
 from mmalign.data.windows import Part, cut, hop, joined, segments
 
-VERSION = "1.0.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.1.0"  # of this reader: a change of what it returns needs a new one
 STORED_HZ = 700
 CLASS_NAMES = ("baseline", "stress", "amusement", "meditation")  # stored as 1 to 4
 STREAMS = {"ecg": ("ECG", "mV"), "emg": ("EMG", "mV"), "eda": ("EDA", "uS")}
@@ -114,6 +114,7 @@ def read(
         class_names=CLASS_NAMES,
         citation=CITATION,
         licence="For scientific, non-commercial use by its readme, to be cited",
+        stride_s=hop(steps, overlap) / rate_hz,
     )
     return joined(archive.path, parts, description)
 

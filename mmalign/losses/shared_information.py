@@ -26,6 +26,7 @@ def shared_information(
     beta: Scalar,
     form: str = "two_ratio",
     where: ArrayLike | None = None,
+    own_where: ArrayLike | None = None,
     axis_name: str | None = None,
 ) -> jax.Array:
     """What an encoder minimises so that u_i holds what its modality shares, and no more.
@@ -60,6 +61,9 @@ def shared_information(
       beta: price of a nat kept, in [0, 1); may be traced, so it can be ramped.
       form: "two_ratio", "three_ratio" or "three_ratio_printed".
       where: bool [batch], rows that count; None for all. See the package's rule.
+      own_where: bool [batch], rows on which u_i is charged for what it holds, beta * own: windows
+        without a partner tell that, too. The rest is of `where`; each side is the mean over its
+        rows. None: as `where`.
       axis_name: mapped axis that splits the batch; only the count needs it.
     Returns: [batch] in nats, of either sign, float32 or wider.
     Raises: ValueError for an unknown form, joint missing or needless, beta outside [0, 1), shapes;
@@ -84,14 +88,23 @@ def shared_information(
     other = stacked("other", other, own)
     check_rows("joint", joint, own.shape)
     where = rows_that_count(where, own.shape)
+    everywhere = own  # of any row
     own, joint = jnp.where(where, own, 0), jnp.where(where, joint, 0)
     other = jnp.where(jnp.broadcast_to(where[None], other.shape), other, 0).mean(axis=0)
 
     beta = jnp.asarray(beta, own.dtype)
+    price = beta if own_where is None else 0 * beta
     if form == "two_ratio":
-        loss = beta * own - other
+        loss = price * own - other
     elif form == "three_ratio":
-        loss = joint - (1 - beta) * own - other
+        loss = joint - (1 - price) * own - other
     else:
-        loss = joint + (1 - beta) * own + other
-    return mean_over_counted(loss, where, axis_name)
+        loss = joint + (1 - price) * own + other
+    loss = mean_over_counted(loss, where, axis_name)
+    if own_where is None:
+        return loss
+    own_where = rows_that_count(own_where, own.shape, name="own_where")
+    charge = (-beta if form == "three_ratio_printed" else beta) * jnp.where(
+        own_where, everywhere, 0
+    )
+    return loss + mean_over_counted(charge, own_where, axis_name)

@@ -52,6 +52,8 @@ def check_method(
     _check_embed(trial)
     _check_gaps(trial)
     _check_labels(trial)
+    if "some_pairs" in method.needs:
+        _check_some_pairs(trial)
     if method.fuse is not None:
         _check_fuse(trial)
     if method.common is not None:
@@ -150,6 +152,17 @@ def _check_labels(trial):
     require(
         _equal(trial.loss(trial.batch), trial.loss({**trial.batch, **garbage})),
         f"loss reads the targets or the group of the batch, {said}",
+    )
+
+
+def _check_some_pairs(trial):
+    whole = trial.loss(trial.batch)
+    rows = len(trial.batch["present"][trial.names[0]])
+    half = trial.loss({**trial.batch, "paired": np.arange(rows) < rows // 2})
+    require(_finite(half), "loss is not finite where half of the rows are no pairs")
+    require(
+        not _equal(whole, half),
+        "loss does not read `paired`, and needs no more than 'some_pairs'",
     )
 
 

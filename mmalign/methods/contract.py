@@ -19,7 +19,7 @@ KINDS = {
     "sequence": ("tokens", "features"),
 }
 TARGET_KINDS = ("classes", "real", "multi_hot")
-NEEDS = frozenset({"pairs", "labels", "sequences", "weights"})
+NEEDS = frozenset({"pairs", "some_pairs", "labels", "sequences", "weights"})
 
 
 class Modality(NamedTuple):
@@ -64,14 +64,20 @@ class Method(NamedTuple):
     loss: (variables, batch, key) -> (scalar, {"metrics": {name: scalar}, optional "state": ...}).
       Only a method that needs "labels" reads the batch's `targets` and `group`. A batch may hold
       `progress`, the share of the stage's steps done in [0, 1), for schedules; without it they are
-      at their end.
+      at their end. And to those that need it `weight`, float32 [b], of each row, or `paired`, see
+      `needs`.
     embed: (variables, batch) -> {modality: [b, d], ..., "joint": [b, d]}; deterministic, each row
       by the `inputs`, `present` and `valid` of its own window. Methods may add parts, see RESERVED.
       Absent modalities are zeros in their own part.
     fuse: (variables, {modality: [b, d]}, present) -> what `embed` returns of windows with these
       embeddings and {modality: bool [b]} of them present, so that no encoder has to run again for
       each set of sensors; None where a modality's embedding does not suffice.
-    needs: of "pairs", "labels", "sequences" and "weights", what its sampler has to give.
+    needs: what its sampler has to give. "pairs": the modalities of a row are of one time.
+      "some_pairs": they are at least where the batch's `paired`, bool [b], says so, or everywhere
+      if it has none; elsewhere a row holds windows of any time, person or source, and nothing may
+      be read across its modalities. Sequences are pairs as a whole or not at all, and more of them
+      are than there are modalities. "labels": `targets` and `group`. "sequences": neighbours in
+      time, so many in a row. "weights": `weight`.
     watches: metrics whose values can tell that a training goes wrong.
     common: (variables, batch) -> {modality: [b, d]} of one width, the space in which the method
       brings modalities together, so that one can be looked for among another's; zeros where one is

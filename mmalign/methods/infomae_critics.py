@@ -11,7 +11,9 @@ For modality i with representations u_i (shared) and v_i (private) of the window
 Networks of one shape are stacked and run as one. Negatives are products of marginals: windows
 (their stem features) moved to other rows by whole sequences, every modality and every negative by
 another number of them, so that no negative comes from the sequence of its row and, in the joint
-case, all alignments between modalities are broken.
+case, all alignments between modalities are broken. Where not all rows are pairs, "other" and
+"joint", which look across modalities, know the pairs alone: their negatives move among these. Else
+they would tell where pairs come from, of which people, and not what modalities share.
 """
 
 import functools
@@ -90,18 +92,19 @@ class Critics(NamedTuple):
 
     def logits(
         self, params: Mapping, features: Mapping, u: Mapping, v: Mapping,
-        moved_v: Mapping | None = None,
+        moved_v: Mapping | None = None, across: Mapping | None = None,
     ) -> dict[str, jax.Array]:  # fmt: skip
         """Log density ratios {"pair": [pairs, ..., b], the others: [modalities, ..., b]}.
 
         features: {m: [..., b, width]}, moved or not. u, v: {m: [b, width]}. moved_v: as features,
-          the v that the split critics compare with u; by default v itself.
+          the v that the split critics compare with u; by default v itself. across: as features,
+          those that "other" and "joint" see; by default the same.
         """
-        moved_v = v if moved_v is None else moved_v
+        moved_v, across = v if moved_v is None else moved_v, features if across is None else across
         run = lambda name, *args, axes: jax.vmap(
             lambda p, *a: apply(self.critic, p, *a), in_axes=(0, *axes)
         )(params[name], *args)
-        windows = jnp.stack([features[o] for _, _, o in self.pairs])
+        windows = jnp.stack([(features if o == m else across)[o] for _, m, o in self.pairs])
         codes = jnp.stack([u[m] for _, m, _ in self.pairs])
         every_window, all_u, all_v, away_v = (
             jnp.stack([x[m] for m in self.modalities]) for x in (features, u, v, moved_v)
@@ -114,37 +117,52 @@ class Critics(NamedTuple):
             out["split"] = run("split", away_v, all_u, axes=(0, 0))
         if self.joint:
             axes = (*[None] * len(self.modalities), 0)
-            out["joint"] = run("joint", *every_window, all_u, axes=axes)
+            windows = [across[m] for m in self.modalities]
+            out["joint"] = run("joint", *windows, all_u, axes=axes)
         return out
 
-    def where(self, present: Mapping, moved: Mapping | None = None) -> dict[str, jax.Array]:
+    def where(
+        self, present: Mapping, moved: Mapping | None = None,
+        across: tuple[Mapping, Mapping] | None = None,
+    ) -> dict[str, jax.Array]:  # fmt: skip
         """Rows on which each network has all it needs, in the shapes of `logits`.
 
-        present: {m: bool [b]}. moved: {m: bool [..., b]}, `present` of the moved windows.
+        present: {m: bool [b]}. moved: {m: bool [..., b]}, `present` of the moved windows. across:
+          both as "other" and "joint" see them; by default the same.
         """
-        moved = present if moved is None else moved
-        present = {m: jnp.broadcast_to(p, moved[m].shape) for m, p in present.items()}
-        alone = jnp.stack([moved[m] & present[m] for m in self.modalities])
+        within = _alike(present, present if moved is None else moved)
+        across = within if across is None else _alike(*across)
+        alone = jnp.stack([within[1][m] & within[0][m] for m in self.modalities])
+        both = lambda m, o: within if o == m else across
         out = {
-            "pair": jnp.stack([moved[o] & present[m] for _, m, o in self.pairs]),
+            "pair": jnp.stack([both(m, o)[1][o] & both(m, o)[0][m] for _, m, o in self.pairs]),
             "private": alone,
         }
         if self.split:
             out["split"] = alone
         if self.joint:
-            everything = functools.reduce(jnp.logical_and, moved.values())
-            out["joint"] = jnp.stack([everything & present[m] for m in self.modalities])
+            everything = functools.reduce(jnp.logical_and, across[1].values())
+            out["joint"] = jnp.stack([everything & across[0][m] for m in self.modalities])
         return out
 
     def loss(
         self, params: Mapping, features: Mapping, u: Mapping, v: Mapping, present: Mapping,
-        key: jax.Array,
+        key: jax.Array, paired: jax.Array | None = None,
     ) -> jax.Array:  # fmt: skip
-        """Sum of all networks' losses; u and v must come without gradient."""
+        """Sum of all networks' losses; u and v must come without gradient.
+
+        paired: bool [b], the rows that are pairs; None: all.
+        """
         offsets = self.offsets(key, len(next(iter(u.values()))))
         away = lambda tree: {m: moved(x, offsets[m]) for m, x in tree.items()}
-        logits = self.logits(params, away(features), u, v, away(v))
-        where = self.where(present, away(present))
+        across = known = None
+        if paired is not None:
+            rows, enough = self.partners(named_key(key, "pairs"), paired)
+            across = {m: x[rows[m]] for m, x in features.items()}
+            pairs = {m: p & paired for m, p in present.items()}
+            known = pairs, {m: p[rows[m]] & enough[:, None] for m, p in pairs.items()}
+        logits = self.logits(params, away(features), u, v, away(v), across)
+        where = self.where(present, away(present), known)
         cost = jax.vmap(
             lambda x, w: density_ratio(x[0], x[1:], where=w[0], product_where=w[1:]).mean()
         )
@@ -153,6 +171,36 @@ class Critics(NamedTuple):
     def offsets(self, key: jax.Array, batch: int) -> dict[str, jax.Array]:
         """How many rows windows are moved by: {m: int32 [1 + negatives]}, the first by none."""
         sequences, modalities = batch // self.length, len(self.modalities)
+        negatives = self._negatives(sequences)
+        start = jax.random.randint(key, (), 0, sequences - 1)
+        shifts = (start + jnp.arange(negatives * modalities)) % (sequences - 1) + 1  # none 0
+        shifts = shifts.reshape(modalities, negatives) * self.length
+        return dict(zip(self.modalities, jnp.pad(shifts, ((0, 0), (1, 0)))))
+
+    def partners(self, key: jax.Array, paired: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+        """Rows of the windows that "other" and "joint" see: pairs, moved among themselves.
+
+        paired: bool [b], of whole sequences.
+        Returns: {m: int32 [1 + negatives, b]}, the first not moved; and bool [1 + negatives], those
+          for which there are pairs enough to move every modality by another number of sequences.
+          Where a row is no pair what stands there means nothing.
+        """
+        whole = paired.reshape(-1, self.length)[:, 0]
+        negatives, modalities = self._negatives(len(whole)), len(self.modalities)
+        order, place = jnp.argsort(~whole), jnp.cumsum(whole) - 1  # the pairs first
+        others = jnp.maximum(whole.sum() - 1, 1)
+        start = jax.random.randint(key, (), 0, others)
+        shifts = (start + jnp.arange(negatives * modalities)) % others + 1
+        shifts = jnp.pad(shifts.reshape(negatives, modalities), ((1, 0), (0, 0)))
+        to = order[(place[None, None] - shifts[..., None]) % (others + 1)] * self.length
+        rows = to[..., None] + jnp.arange(self.length)[None, None, None]
+        rows = rows.reshape(1 + negatives, modalities, len(paired))
+        enough = jnp.arange(1 + negatives) * modalities <= others
+        return {m: rows[:, i] for i, m in enumerate(self.modalities)}, enough
+
+    def _negatives(self, sequences):
+        """Negatives a row of a batch of so many sequences."""
+        modalities = len(self.modalities)
         negatives = min(self.negatives, (sequences - 1) // modalities)
         if negatives < 1:
             raise ValueError(
@@ -160,10 +208,12 @@ class Critics(NamedTuple):
                 f"{modalities} modalities: batch_size / sampler.length must be at least "
                 f"{modalities + 1}; raise batch_size or lower sampler.length"
             )
-        start = jax.random.randint(key, (), 0, sequences - 1)
-        shifts = (start + jnp.arange(negatives * modalities)) % (sequences - 1) + 1  # none 0
-        shifts = shifts.reshape(modalities, negatives) * self.length
-        return dict(zip(self.modalities, jnp.pad(shifts, ((0, 0), (1, 0)))))
+        return negatives
+
+
+def _alike(present, moved):
+    """Both with the axes of `moved`."""
+    return {m: jnp.broadcast_to(p, moved[m].shape) for m, p in present.items()}, moved
 
 
 def moved(x: jax.Array, offsets: jax.Array) -> jax.Array:

@@ -38,7 +38,7 @@ class Prices(NamedTuple):
 
 def information_terms(
     prices: Prices, critics: Critics, params: Any, grids: Mapping, u: Mapping, v: Mapping,
-    present: Mapping, key: jax.Array, ramp: jax.Array | float,
+    present: Mapping, key: jax.Array, ramp: jax.Array | float, paired: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:  # fmt: skip
     """What the encoders pay for information, and the critics' own loss.
 
@@ -50,24 +50,28 @@ def information_terms(
       present: {m: bool [b]}.
       key: of noise and negatives.
       ramp: weight in [0, 1] of the critics' word, for the steps in which they know little.
+      paired: bool [b], the rows that are pairs: distance and what critics tell across modalities
+        are of these alone, the rest of all rows. None: all are.
     Returns: (encoders' loss, critics' loss, metrics). Metrics in nats: means over all networks of a
       kind; `beta_bound` = nats_other / nats_own, what beta has to stay below for a u that is not
       constant, as far as critics can tell (0 while they tell nothing); `joint_excess`, see
       `_joint_excess`.
     """
-    distance = _distance(u, present)  # needs no critic, so no noise
+    pairs = present if paired is None else {m: p & paired for m, p in present.items()}
+    distance = _distance(u, pairs)  # needs no critic, so no noise
     u, v = (
         {m: noisy(named_key(key, name, m), z, prices.noise) for m, z in x.items()}
         for name, x in (("u", u), ("v", v))
     )
     features = critics.features(params, grids)
     player = critics.loss(
-        params, features, *lax.stop_gradient((u, v)), present, named_key(key, "negatives")
+        params, features, *lax.stop_gradient((u, v)), present, named_key(key, "negatives"), paired
     )
     fixed = lax.stop_gradient((params, features))
-    logits, where = critics.logits(*fixed, u, v), critics.where(present)
+    logits, where = critics.logits(*fixed, u, v), critics.where(present, across=(pairs, pairs))
     by_pair = {pair: (x, w) for pair, x, w in zip(critics.pairs, logits["pair"], where["pair"])}
-    cost = _encoders_cost(prices, critics, logits, where, by_pair, present)
+    charged = None if paired is None else present
+    cost = _encoders_cost(prices, critics, logits, where, by_pair, present, charged)
     metrics = {"distance": distance, **_nats(logits, where, by_pair)}
     if critics.joint:
         metrics["joint_excess"] = _joint_excess(critics, *fixed, *lax.stop_gradient((u, v)), where)
@@ -96,10 +100,11 @@ def separation(
     return prices.epsilon * total, {"nats_split": total / len(nats)}
 
 
-def _encoders_cost(prices, critics, logits, where, by_pair, present):
+def _encoders_cost(prices, critics, logits, where, by_pair, present, charged):
     """Shared and private information as the critics tell it, summed over modalities.
 
-    by_pair: {name of `Critics.pairs`: (logits, rows)}.
+    by_pair: {name of `Critics.pairs`: (logits, rows)}. charged: {m: bool [b]}, the rows on which u
+    costs what it holds where these are not those of its pairs; else None.
     """
     shared = private = 0.0
     for i, m in enumerate(critics.modalities):
@@ -110,6 +115,7 @@ def _encoders_cost(prices, critics, logits, where, by_pair, present):
             shared += shared_information(
                 by_pair["own", m, m][0], other, joint, beta=prices.beta, form=prices.form,
                 where=where["joint"][i] if critics.joint else rows,
+                own_where=charged and charged[m],
             ).mean() / len(others)  # fmt: skip
         of_u = logits["split"][i] if critics.split else jnp.zeros_like(logits["private"][i])
         private += private_information(

@@ -103,7 +103,7 @@ def reading(
     try:
         return function(*args)
     except KeyError as error:
-        if error.args[0] in ("targets", "group", "row", "weight", "progress"):
+        if error.args[0] in ("targets", "group", "row", "weight", "paired", "progress"):
             raise AssertionError(f"{what} reads {error.args[0]!r} of the batch, {said}") from error
         raise
 
