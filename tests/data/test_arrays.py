@@ -48,9 +48,10 @@ def test_a_file_for_each_sensor_has_its_own_length_and_rate(load, rng):
     data = load(
         {"acc": rng.normal(size=(N, 8, 3)), "ecg": rng.normal(size=(N, 20, 1)),
          "age": rng.normal(size=(N, 4))},
-        sensors=None, rate_hz={"acc": 50, "ecg": 125},
+        sensors=None, rate_hz={"acc": 50, "ecg": 125}, stride_s=0.08,
     )  # fmt: skip
     assert data.description.rate_hz == {"acc": 50.0, "ecg": 125.0}
+    assert data.description.stride_s == 0.08
     assert data.kinds == {"acc": "series", "age": "vector", "ecg": "series"}
 
 

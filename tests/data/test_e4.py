@@ -134,6 +134,7 @@ def test_an_index_says_whose_a_session_is_and_its_labels(load, tmp_path):
         (folder / f"{name}.csv").write_text(rows)
     data = load({"a.zip": session(), "b": session(), "c": session()}, window_s=5.0, stride_s=5.0)
     assert data.description.class_names == ("rest", "stress") and len(data) == 22
+    assert data.description.stride_s == 5.0
     np.testing.assert_array_equal(data.label, data.position >= 6)
     assert set(data.group[data.split == TRAIN]) == {0}
 

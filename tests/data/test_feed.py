@@ -204,6 +204,20 @@ def test_a_batch_has_weights_where_they_are_given(dataset, data):
         jax.tree.map(np.testing.assert_array_equal, batch["row"], there["row"])
 
 
+def test_a_batch_says_which_rows_are_pairs_where_some_are_not(dataset, data):
+    sampler = samplers.create({"kind": "paired", "unpaired": 0.5}, dataset, batch_size=8, seed=0)
+    stream = feed.stream(data, sampler.rows, 3, paired=sampler.paired)
+    for step, batch in enumerate(stream(0)):
+        there = gather(data, **sampler.at(step))
+        np.testing.assert_array_equal(there["paired"], [True] * 4 + [False] * 4)
+        jax.tree.map(np.testing.assert_array_equal, batch["row"], there["row"])
+        np.testing.assert_array_equal(batch["paired"], there["paired"])
+        alone = {m: row[4:] for m, row in there["row"].items()}
+        same = dataset.group[alone["acc"]] == dataset.group[alone["emg"]]
+        np.testing.assert_array_equal(there["group"][4:] >= 0, same)
+    assert "paired" not in gather(data, sampler.rows(0))
+
+
 SHAPES = {"ecg": (20, 2), "face": (4, 5, 3), "age": (6,), "words": (7, 8)}
 KIND = {"face": "image", "age": "vector", "words": "sequence"}
 

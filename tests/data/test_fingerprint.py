@@ -82,6 +82,8 @@ def test_order_names_kinds_rates_types_and_shapes_change_it(dataset):
             dataset.select(np.arange(len(dataset) - 1)),
             described(dataset, rate_hz={**rates, "acc": 51.0}),
             described(dataset, kind={"acc": "sequence"}),
+            described(dataset, stride_s=1.0),
+            described(dataset, stride_s=2.0),
             described(dataset, class_names=tuple("abcdefg")),  # one class more
             described(dataset, targets={"age": Task("real", 2)}),
         )

@@ -121,7 +121,7 @@ def test_labels_are_the_more_frequent_phase(load, files):
 
 def test_options_set_length_and_overlap(load, files):
     data = load(files, steps=64, overlap=0.0)
-    assert data.inputs["back_mag"].shape == (21, 64, 3)
+    assert data.inputs["back_mag"].shape == (21, 64, 3) and data.description.stride_s == 0.64
     # after 249 nothing is left of 2-1
     np.testing.assert_array_equal(data.position[data.group == 2], [0, 1, 2])
     assert data.label[data.group == 3].tolist() == [0, 0, 1, 2, 3, 0]

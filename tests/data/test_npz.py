@@ -77,7 +77,10 @@ def test_arrays_come_back_as_saved(load, windows):
     np.testing.assert_array_equal(data.split, extra["split"])
     assert all(data.present[m].all() for m in data.modalities)
     assert data.description.rate_hz == {"acc": 50.0, "ecg": 1.0}
-    assert data.description.class_names == ("a", "b", "c")
+    assert data.description.class_names == ("a", "b", "c") and data.description.stride_s is None
+    assert load(windows | extra, stride_s=0.5).description.stride_s == 0.5
+    with pytest.raises(ValueError, match=r"options.stride_s must be positive, in seconds, got 0"):
+        load(windows | extra, stride_s=0)
     assert (data.label.dtype, data.split.dtype, data.group.dtype) == (np.int32, np.int8, np.int32)
 
 

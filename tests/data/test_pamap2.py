@@ -150,6 +150,7 @@ def test_rows_that_are_missing_end_a_stretch(load, tables):
 def test_overlap_gives_more_windows(load, tables):
     data = load(tables, overlap=0.5, **FEW)
     np.testing.assert_array_equal(data.label[of(data, 101)], [0, 0, 0, 11, 8, 8, 8])
+    assert data.description.stride_s == STEPS / 2 / 100
     x = data.inputs["hand_acc"][of(data, 101)]
     np.testing.assert_array_equal(x[0, STEPS // 2 :], x[1, : STEPS // 2])
 

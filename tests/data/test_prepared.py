@@ -43,6 +43,7 @@ def make_dataset():
             class_names=("a", "b", "c"),
             citation="Someone, 2020",
             licence="CC0",
+            stride_s=0.08,
         ),
     )
 

@@ -51,6 +51,7 @@ def test_a_folder_becomes_windows_on_even_clocks(folder, tmp_path_factory):
     data = read(folder, tmp_path_factory.mktemp("x"), pattern=PATTERN, window_s=2.0, stride_s=1.0)
     assert data.modalities == ("acc", "gyro")
     assert data.description.rate_hz == {"acc": 60.0, "gyro": 30.0}
+    assert data.description.stride_s == 1.0
     assert {m: x.shape[1:] for m, x in data.inputs.items()} == {"acc": (120, 3), "gyro": (60, 3)}
     assert len(data) == 6 * 38 and all(p.all() for p in data.present.values()) and not data.valid
     assert data.description.class_names == ("walk",) and not data.label.any()

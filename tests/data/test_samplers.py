@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mmalign.data import samplers
+from mmalign.data import samplers, walks
 from mmalign.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Description
 from mmalign.data.runs import sequences, usual_run
 from mmalign.data.subsets import labelled_subset, labels_divided
@@ -63,6 +63,7 @@ CONFIGS = [
     {"kind": "unpaired", "length": 4},
     {"kind": "paired", "fraction": 0.5},
     {"kind": "paired", "fraction": 0.5, "length": 4},
+    {"kind": "paired", "people": 2, "unpaired": 0.4},
     {"kind": "labelled", "fraction": 0.1},
 ]
 HIDING = [
@@ -70,7 +71,7 @@ HIDING = [
     for kind in ("paired", "labelled")
 ]
 every_sampler = pytest.mark.parametrize(
-    "config", CONFIGS, ids=lambda c: f"{c['kind']}-{c.get('length', 1)}"
+    "config", CONFIGS, ids=lambda c: "-".join(map(str, c.values()))
 )
 
 
@@ -78,7 +79,7 @@ every_sampler = pytest.mark.parametrize(
 def test_rows_are_a_function_of_seed_and_step(dataset, config):
     sampler, again, other = (create(dataset, seed=seed, **config) for seed in (3, 3, 4))
     first = rows_of(sampler, 40)
-    samplers._order.cache_clear()
+    walks._order.cache_clear()
     for step in (39, 0, 17, 17, 3):  # as after a restart, in whatever order
         for m, rows in again.rows(step).items():
             assert rows.dtype == np.int32 and rows.shape == (12,)
@@ -118,7 +119,7 @@ def test_unpaired_draws_each_modality_on_its_own_and_each_window_once_an_epoch(d
         assert np.mean(orders[a] == orders[b]) < 0.1
 
 
-@pytest.mark.parametrize("config", CONFIGS[:4], ids=lambda c: f"{c['kind']}-{c.get('length', 1)}")
+@pytest.mark.parametrize("config", CONFIGS[:5], ids=lambda c: "-".join(map(str, c.values())))
 def test_no_batch_holds_a_run_twice(dataset, config):
     """Or it would be its own negative; 20 windows divide none of the numbers of runs."""
     sampler = create(dataset, batch_size=20, **config)
@@ -308,19 +309,23 @@ def test_people_nobody_knows_or_without_pairs_are_never_drawn(dataset):
     assert people_of(data, 4)[0] == {2, 3, 4, 5}
     with pytest.raises(ValueError, match=r"sampler.people must be 1 to 4, the people with pairs"):
         people_of(data, 5)
+    nobody = dataclasses.replace(dataset, group=np.full(N, -1, np.int32))
+    said = r"sampler.people=2, and the data do not say whose .*by sampler.fraction or .*minutes"
+    with pytest.raises(ValueError, match=said):
+        people_of(nobody, 2)
 
 
 @pytest.mark.parametrize(
     ("kind", "gives"),
     [
         ("unpaired", {"sequences"}),
-        ("paired", {"pairs", "sequences"}),
-        ("labelled", {"pairs", "labels"}),
+        ("paired", {"pairs", "some_pairs", "sequences"}),
+        ("labelled", {"pairs", "some_pairs", "labels"}),
     ],
 )
 def test_a_sampler_says_what_it_gives(dataset, kind, gives):
     sampler = create(dataset, kind=kind)
-    assert sampler.gives == gives and sampler.weights is None
+    assert sampler.gives == gives and sampler.weights is sampler.paired is None
 
 
 def test_what_does_not_fit_is_refused(dataset):
@@ -341,7 +346,8 @@ def test_what_does_not_fit_is_refused(dataset):
         ({"kind": "paired", "fraction": 0.01}, "1 runs of .*length=1 pairs of .*fraction=0.01"),
         ({"kind": "paired", "people": 0}, "sampler.people must be 1 to 6, .* got 0"),
         ({"kind": "paired", "people": 7}, "sampler.people must be 1 to 6, .* got 7"),
-        ({"kind": "paired", "people": 2, "fraction": 0.5}, "exclude each other"),
+        ({"kind": "paired", "people": 2, "fraction": 0.5}, "exclude each other: give one of them"),
+        ({"kind": "paired", "people": 2, "minutes": 5}, "people=2 and sampler.minutes=5 exclude"),
         ({"kind": "labelled", "people": 2}, "'labelled' is called 'people'"),
     ]:
         with pytest.raises(ValueError, match=said):

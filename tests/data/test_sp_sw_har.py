@@ -63,7 +63,7 @@ def test_small_zip_gives_windows_of_four_modalities(load, files):
     np.testing.assert_array_equal(data.split, np.where(data.group == 3, TEST, TRAIN))
     # windows start at 0.2 + 1.28 i s: the fourth holds 4.04 to 6.6 s, mostly turning
     np.testing.assert_array_equal(data.label, np.tile([2, 2, 2, 3, 3], 4))
-    assert set(data.description.rate_hz.values()) == {50.0}
+    assert set(data.description.rate_hz.values()) == {50.0} and data.description.stride_s == 1.28
 
 
 def test_both_devices_land_on_one_clock(load, files):

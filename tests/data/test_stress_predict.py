@@ -84,6 +84,7 @@ def test_labels_are_the_more_frequent_seconds(load, files):
 def test_options_set_length_and_overlap(load, files):
     data = load(files, window_s=8.0, overlap=0.5)
     assert data.inputs["acc"].shape == (30, 256, 3) and data.inputs["eda"].shape == (30, 32, 1)
+    assert data.description.stride_s == 4.0
     np.testing.assert_allclose(data.inputs["temp"][3, :2, 0], [13.0, 13.25])
     for x in data.inputs.values():
         half = x.shape[1] // 2

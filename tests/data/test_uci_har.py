@@ -62,6 +62,7 @@ def test_small_zip_reads_as_written(load, files):
         data.position, np.concatenate([np.arange(n) for n in (4, 3, 2, 3, 5, 2)])
     )
     assert data.description.class_names == ("WALKING", "SITTING", "LAYING")
+    assert data.description.stride_s == 1.28
 
 
 def test_acceleration_comes_in_two_parts_if_wanted(load, files):

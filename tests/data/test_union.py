@@ -48,6 +48,15 @@ def test_classes_are_told_apart_by_name(first, second):
     np.testing.assert_array_equal(names[made.label[len(first) :]], said)
 
 
+def test_a_stride_is_known_where_all_have_the_same(first, second):
+    every = lambda d, stride_s: dataclasses.replace(
+        d, description=dataclasses.replace(d.description, stride_s=stride_s)
+    )
+    for strides, want in (((1.0, 1.0), 1.0), ((1.0, 2.0), None), ((1.0, None), None)):
+        made = united([every(d, s) for d, s in zip((first, second), strides)], ["a", "b"])
+        assert made.description.stride_s == want
+
+
 def test_a_source_is_fitted_in(first):
     made = fitted(
         first, modalities={"emg": "muscle", "acc": "wrist"}, rate_hz={"muscle": 50.0}, seconds=2.0,

@@ -110,6 +110,7 @@ def test_missing_numbers_make_the_stream_absent_or_are_marked(load):
 def test_overlap_gives_more_windows(load, people):
     data = load(people, overlap=0.5)
     np.testing.assert_array_equal(data.label[of(data, 2)], [0, 0, 0, 0, 2, 3, 3, 3])
+    assert data.description.stride_s == STEPS / 2 / 700
 
 
 def test_second_load_reads_the_cache_unless_options_differ(load, people, monkeypatch):

@@ -42,7 +42,7 @@ def test_stages_come_in_order_and_supervision_once_for_each_fraction(tiny, datas
     assert list(stages) == names == [stage.name for stage in stages.values()]
     train = np.flatnonzero(dataset.split == 0)
     pairs = stages["align"].sampler
-    assert pairs.windows == len(train) // 2  # the smoke config's half
+    assert pairs.windows == len(train)  # of so few all of them
     assert stages["joint_pretrain"].sampler.windows == pairs.windows
     assert (
         stages["supervised_100"].sampler.windows
@@ -229,6 +229,20 @@ def test_unknown_and_missing_keys_are_named(refused):
     refused("'pretrain': no option of method 'mae' is called 'codes'", {},
             edit=lambda c: c.pretrain.method.update(codes=1))  # fmt: skip
     refused("'pretrain': optim: unknown lrr", {}, edit=lambda c: c.pretrain.optim.update(lrr=1))
+
+
+def test_a_method_that_takes_every_row_for_a_pair_gets_no_others(refused):
+    def edit(config):
+        config.align.sampler.unpaired = 0.5
+        del config.align["method"]
+        config.align.method = {"name": "cmc", "augment": None}
+
+    refused(
+        "'align': the method needs pairs, which sampler.kind 'paired' with sampler.unpaired does "
+        "not give; it gives sequences, some_pairs",
+        {},
+        edit=edit,
+    )
 
 
 def test_sensors_that_cannot_be_hidden_so_are_refused(refused):

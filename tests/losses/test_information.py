@@ -186,6 +186,25 @@ def test_forms_are_what_they_say(rng):
     )
 
 
+@pytest.mark.parametrize("form", ["two_ratio", "three_ratio", "three_ratio_printed"])
+def test_rows_without_a_partner_pay_for_what_they_hold_and_no_more(rng, form):
+    own, other, joint = rng.standard_normal((3, 8))
+    pairs, present = np.arange(8) < 3, np.arange(8) != 5
+    joint = None if form == "two_ratio" else joint
+    with jax.enable_x64(True):
+        run = functools.partial(losses.shared_information, form=form)
+        clean = lambda x, rows: None if x is None else np.where(rows, x, np.nan)
+        got = run(clean(own, present), clean(other, pairs), clean(joint, pairs), beta=0.2,
+                  where=pairs, own_where=present).mean()  # fmt: skip
+        of = lambda rows, beta: np.mean(
+            run(own, other, joint, beta=beta)[rows]  # no price where beta is 0
+        )
+        price = np.mean((0.2 if form != "three_ratio_printed" else -0.2) * own[present])
+        np.testing.assert_allclose(got, of(pairs, 0.0) + price, atol=1e-12)
+        everyone = run(own, other, joint, beta=0.2, where=present, own_where=present).mean()
+        np.testing.assert_allclose(everyone, of(present, 0.2), atol=1e-12)
+
+
 def test_beta_can_be_ramped_inside_jit(rng):
     own, other = rng.standard_normal((2, 5))
     run = jax.jit(lambda step: losses.shared_information(own, other, beta=0.1 * step / 10))
@@ -248,6 +267,7 @@ def test_total_correlation_matches_its_definition(rng):
         ({"joint": np.ones(4)}, "joint is not used with form='two_ratio'"),
         ({"beta": 1.0}, r"beta must lie in \[0, 1\), got 1.0"),
         ({"beta": -0.1}, r"beta must lie in \[0, 1\), got -0.1"),
+        ({"own_where": np.ones(3, bool)}, r"own_where must be of shape \[4\], got \[3\]"),
         ({"own": np.ones((4, 1))}, r"own must be \[batch\], got shape \(4, 1\)"),
         ({"other": np.ones((4, 2))}, r"other must be .* batch = 4, got shape \(4, 2\)"),
         ({"other": np.ones((0, 4))}, "other must be"),

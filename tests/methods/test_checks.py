@@ -140,6 +140,17 @@ def test_a_method_that_needs_labels_may_look_at_them():
     check_method(method, MODALITIES, targets=targets)
 
 
+def of_pairs(variables, batch, key):
+    rows = batch.get("paired", jnp.ones(len(batch["present"]["acc"]), bool))
+    present = {m: p & rows for m, p in batch["present"].items()}
+    cost = cost_of(own_parts(variables, batch), batch | {"present": present})
+    return cost, {"metrics": {"cost": cost}}
+
+
+def test_a_method_may_tell_pairs_from_other_rows():
+    check(loss=of_pairs, needs=frozenset({"some_pairs"}))
+
+
 def careless(variables, batch, key):
     """Reads inputs where they are absent."""
     z = sum((flat(x) @ variables["params"][m]).mean() for m, x in batch["inputs"].items())
@@ -268,6 +279,13 @@ BREAKS = {
         {"loss": changed(loss, lambda x: (x[0], x[1] | {"state": 1}))}, "loss must return"),
     "a watch looks at nothing": (
         {"watches": (Watch("spread", 0.1, "low"),)}, "watches 'spread', which is no metric"),
+    "loss takes all rows for pairs": (
+        {"needs": frozenset({"some_pairs"})},
+        "loss does not read `paired`, and needs no more than 'some_pairs'"),
+    "loss breaks where rows are no pairs": (
+        {"needs": frozenset({"some_pairs"}), "loss": lambda v, b, k: changed(loss, lambda x: (
+            x[0] / jnp.all(b.get("paired", True)), x[1]))(v, b, k)},
+        "loss is not finite where half of the rows are no pairs"),
     "nobody gives what it needs": (
         {"needs": frozenset({"label"})}, "needs must be of .*'labels'.*, got .*'label'"),
     "common is no zeros where absent": (

@@ -24,7 +24,7 @@ NEEDS = {
     "autoencoder": set(), "classifier": LABELS, "cmc": PAIRS, "cmg": PAIRS, "cocoa": PAIRS,
     "comm": PAIRS, "generator": PAIRS,
     "cpc": set(), "cross": PAIRS, "cross_self": PAIRS, "crossl": PAIRS, "factorcl": PAIRS,
-    "gmc": PAIRS, "gram": PAIRS, "infmasking": PAIRS, "infomae": {"pairs", "sequences"},
+    "gmc": PAIRS, "gram": PAIRS, "infmasking": PAIRS, "infomae": {"some_pairs", "sequences"},
     "joint_autoencoder": PAIRS, "mae": set(), "mmbind": PAIRS, "simclr": PAIRS,
     "simsiam": PAIRS, "supcon": LABELS, "supcon_tuned": LABELS, "supervised": LABELS,
     "symile": PAIRS,
