@@ -60,7 +60,6 @@ def get_config(arg=""):
         cfg.pretrain.update(steps=1000, batch_size=256)
         for stage in (cfg.align, cfg.joint_pretrain):
             stage.steps = 400
-            stage.sampler.fraction = 0.1
     if smoke:
         common.smoke(cfg)
     return cfg

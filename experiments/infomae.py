@@ -107,7 +107,7 @@ def _factors(runs):
         *tables.spread([run[part][name] for run in runs])
     )
     rows = [[part, *(text(part, name) for name in names)] for part in runs[0]]
-    head = "R² of a ridge readout of the factors from parts of InfoMAE's embedding, held-out people:"
+    head = "R² of a ridge readout of the factors from parts of InfoMAE's embedding, test people:"
     return ["", head, "", *tables.table(["", *names], rows)]
 
 

@@ -67,18 +67,12 @@ def create(
       negatives: per row. stem, critic: options of `Stem` and `Critic`.
       margin: of the ranking.
       length: consecutive windows of a sequence in the batch, 1 turns the ranking off.
-<<<<<<< HEAD
+    Of a batch whose rows are not all pairs, what is of one modality (what u and v hold, the
+    reconstruction, contrast, ranking) is of all rows, what is of several of the pairs alone.
     Differs from the paper in all presets: signs of eq. 5 and 9 are those derived, not those
     printed; u and v are normalised, and noisy before critics, as the information of a deterministic
     code is infinite; u, v come from unmasked views, the reconstruction from a masked one; terms are
     means; augmentations are the run's.
-=======
-    Of a batch whose rows are not all pairs, what is of one modality (what u and v hold, the
-    reconstruction, contrast, ranking) is of all rows, what is of several of the pairs alone.
-    Differs from the paper: signs of eq. 5 and 9 are those derived, not those printed; u and v are
-    normalised, and noisy before critics, as the information of a deterministic code is infinite;
-    u, v come from unmasked views, the reconstruction from a masked one; terms are means.
->>>>>>> 9b98433 (Pairs of so many minutes; batches of pairs and of windows without a partner, for InfoMAE)
     `embed`: see `Network.fuse`.
     """
     need_two(modalities, "alignment")
@@ -120,17 +114,12 @@ def _objective(net, prices, weights, mask_ratio):
         ramp = jnp.clip(batch.get("progress", 1.0) / RAMP, 0.0, 1.0)
         u, v = ({m: code[i][0] for m, code in codes.items()} for i in range(2))
         information, player, metrics = information_terms(
-<<<<<<< HEAD
-            prices, net.critics, params["critics"], first.grids, u, v, present, key, ramp
-        )
-        split, nats = separation(
-            prices, {m: (u[:2], v[:2]) for m, (u, v) in codes.items()}, present
-        )
-=======
             prices, net.critics, params["critics"], first.grids, u, v, present, key, ramp,
             batch.get("paired"),
         )  # fmt: skip
->>>>>>> 9b98433 (Pairs of so many minutes; batches of pairs and of windows without a partner, for InfoMAE)
+        split, nats = separation(
+            prices, {m: (u[:2], v[:2]) for m, (u, v) in codes.items()}, present
+        )
         terms = _instance_terms(
             weights, net.front, params["sensors"], codes, first, masked, present, key
         )
