@@ -86,7 +86,7 @@ def test_sensors_are_hidden_of_pairs_alone(dataset):
 @pytest.mark.parametrize(
     ("said", "config"),
     [
-        (r"unpaired must be in \(0, 1\), got 1.0: .* kind is 'unpaired'", {"unpaired": 1.0}),
+        (r"unpaired must be in \(0, 1\), got 1.0: .*kind is 'unpaired'", {"unpaired": 1.0}),
         (r"unpaired must be in \(0, 1\), got 0", {"unpaired": 0}),
         (r"unpaired=0.9 makes 2 of the 16 .* must be 3 .* to 15: change it, raise batch_size",
          {"unpaired": 0.9}),

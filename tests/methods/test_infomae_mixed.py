@@ -14,7 +14,7 @@ NAMES, ROWS, LENGTH, SHARED, PRIVATE = ("acc", "emg"), 24, 2, 4, 6
 PAIRED = np.arange(ROWS) % 12 < 6  # six sequences of twelve
 ACROSS = ("distance", "nats_other", "nats_joint", "joint_excess")
 WITHIN = ("nats_own", "nats_private", "nats_split")
-CRITICS = Critics(dict.fromkeys(NAMES, "series"), SHARED, PRIVATE, True, 2, LENGTH,
+CRITICS = Critics(dict.fromkeys(NAMES, "series"), SHARED, PRIVATE, True, True, 2, LENGTH,
                   Stem((4,), 4), Critic(hidden=6, depth=1))  # fmt: skip
 
 
@@ -35,7 +35,9 @@ def play(small, seen):
         grids, u, v = seen
 
         def values(params, u):
-            prices = Prices(**weights, form="three_ratio", noise=0.1)
+            prices = Prices(
+                **weights, form="three_ratio", noise=0.1, shared=1.0, independence="critic"
+            )
             loss, player, metrics = information_terms(
                 prices, CRITICS, params, grids, u, v, present, KEY, 1.0, jnp.asarray(PAIRED)
             )
