@@ -18,6 +18,7 @@ NOTE = (
 WORST = "worst case"
 _MOST_LINES = 16  # sets shown one by one; more are averaged by the number of sensors
 _NETWORK = "network"
+_PAGE = 10.3  # inches of a page's width
 
 
 def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
@@ -28,10 +29,7 @@ def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     """
     lines = _lines(missing)
     panels = _panels(missing["summary"])
-    columns = sum(map(len, panels.values()))
-    figure = blank(2.9 + 0.62 * columns + 0.2 * len(panels), 1.9 + 0.27 * len(lines))
-    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True,
-                           width_ratios=[len(keys) for keys in panels.values()])[0]  # fmt: skip
+    figure, axes = _room([len(keys) for keys in panels.values()], len(lines))
     written = Lettering()
     known = [x for _, cells in lines for x in cells.values() if x is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
@@ -59,6 +57,22 @@ def matrix(missing: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     scale.ax.tick_params(labelsize=7)
     scale.outline.set_visible(False)
     return png(figure, written)
+
+
+def _room(columns, lines):
+    """A figure and the axes of panels with so many columns: side by side where a page holds that.
+
+    Else one below the other.
+    """
+    wide = lambda columns: 2.9 + 0.62 * columns
+    across = wide(sum(columns)) + 0.2 * len(columns)
+    if across <= _PAGE or len(columns) == 1:
+        figure = blank(across, 1.9 + 0.27 * lines)
+        shape = {"ncols": len(columns), "sharey": True, "width_ratios": columns}
+    else:
+        figure = blank(wide(max(columns)), (1.9 + 0.27 * lines) * len(columns))
+        shape = {"nrows": len(columns)}
+    return figure, figure.subplots(squeeze=False, **shape).ravel()
 
 
 def _panels(summary):

@@ -23,7 +23,7 @@ def probes(records: Records | None, headline: str | None) -> str | None:
     said = "".join(f"<li>{html.escape(text)}</li>" for text in cautions(records))
     return section(
         "What the embeddings know of the label",
-        f'<div class="wide">{probe_table(records).html(shown=headline)}</div>'
+        probe_table(records).html(shown=headline)
         + (f'<ul class="note">{said}</ul>' if said else "")
         + _choices(records, headline),
     )

@@ -34,10 +34,7 @@ _ACROSS = (
 
 def label_free(found: Mapping[str, Mapping[str, float | None]] | None) -> str | None:
     """Rows by label-free measures; found: {row: `evaluation.without_labels`}."""
-    if not found:
-        return None
-    shown = label_free_table(found).html()
-    return section("Without labels", f'<div class="wide">{shown}</div>')
+    return section("Without labels", label_free_table(found).html()) if found else None
 
 
 def label_free_table(found: Mapping[str, Mapping[str, float | None]]) -> Table:

@@ -49,7 +49,10 @@ class Table(NamedTuple):
         return "\n".join([*lines, "", self.note])
 
     def html(self, shown: str | None = None) -> str:
-        """A <table>; the best in bold as in `markdown`, the row named `shown` tinted; escaped."""
+        """A <table> that scrolls where it is wide; the row named `shown` tinted; escaped.
+
+        What is better than all others is in bold, as in `markdown`.
+        """
         head = "".join(f"<th>{html.escape(t)}</th>" for t in self.header)
         body = ""
         lines = self._lines(html.escape, lambda text: f"<b>{text}</b>")
@@ -57,8 +60,8 @@ class Table(NamedTuple):
             tint = ' class="shown"' if name == shown else ""
             body += f"<tr{tint}>{''.join(f'<td>{text}</td>' for text in line)}</tr>\n"
         return (
-            f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
-            f'<p class="note">{html.escape(self.note)}</p>'
+            f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>'
+            f'</table></div>\n<p class="note">{html.escape(self.note)}</p>'
         )
 
     def _lines(self, escape: Callable[[str], str], bold: Callable[[str], str]) -> list[list[str]]:

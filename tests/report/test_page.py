@@ -175,3 +175,10 @@ def test_networks_stand_beside_the_probes_of_complete_windows():
     ]  # fmt: skip
     assert list(robustness._panels(summary[-1:])) == ["network"]
     assert robustness.matrix(missing(["acc"], rows=["one"])).startswith(b"\x89PNG")
+
+
+def test_panels_that_a_page_has_no_room_for_stand_one_below_the_other():
+    size = lambda png: [int.from_bytes(png[i : i + 4], "big") for i in (16, 20)]
+    of = lambda rows: size(robustness.matrix(missing(["acc", "emg"], ["emg"], rows=rows)))
+    (few_wide, few_high), (wide, high) = of(["a", "b"]), of([f"row {i}" for i in range(11)])
+    assert wide < 10.5 * 144 and high > 1.9 * few_high and wide > 1.5 * few_wide
