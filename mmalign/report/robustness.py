@@ -66,13 +66,14 @@ def _room(columns, lines):
     """
     wide = lambda columns: 2.9 + 0.62 * columns
     across = wide(sum(columns)) + 0.2 * len(columns)
-    if across <= _PAGE or len(columns) == 1:
-        figure = blank(across, 1.9 + 0.27 * lines)
-        shape = {"ncols": len(columns), "sharey": True, "width_ratios": columns}
+    high, count = 1.9 + 0.27 * lines, len(columns)
+    if across <= _PAGE or count == 1:
+        figure = blank(across, high)
+        axes = figure.subplots(1, count, squeeze=False, sharey=True, width_ratios=columns)
     else:
-        figure = blank(wide(max(columns)), (1.9 + 0.27 * lines) * len(columns))
-        shape = {"nrows": len(columns)}
-    return figure, figure.subplots(squeeze=False, **shape).ravel()
+        figure = blank(wide(max(columns)), count * high)
+        axes = figure.subplots(count, 1, squeeze=False)
+    return figure, axes.ravel()
 
 
 def _panels(summary):
