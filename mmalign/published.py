@@ -59,7 +59,7 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
     write_text(folder / "metrics.jsonl", "".join(lines))
     report.write(
         folder, results, metrics=[json.loads(line) for line in lines],
-        embedding=parts[JOINT][test], label=dataset.label[test],
+        embedding=parts[JOINT][test], label=dataset.label[test], group=dataset.group[test],
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ SERIES = ("#2f6f9f", "#d1783c", "#4c9a6a", "#b04a5a", "#7a68a6", "#8c6d46", "#c7
 KEY = "Description"  # of a PNG's texts
 BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.02), "fontsize": 8}  # a legend
 _DPI = 144
-_LINE, _SHARE = 0.175, 0.42  # inches of a line of a legend; how wide it may be, of the figure
+_LINE, _SHARE = 0.175, 0.35  # inches of a line of a legend; how wide it may be, of the figure
 
 
 def blank(

@@ -18,8 +18,6 @@ from mmalign.report.canvas import (
 )
 from mmalign.report.lettering import Lettering
 
-_MOST_POINTS = 4000  # of the embedding map; beyond that they only cover each other
-
 
 def confusion_matrix(counts: ArrayLike, class_names: Sequence[str]) -> bytes:
     """[classes, classes] counts, true class by row: shares of each row as shade, counts as text."""
@@ -47,29 +45,31 @@ def confusion_matrix(counts: ArrayLike, class_names: Sequence[str]) -> bytes:
     return png(figure, written)
 
 
-def embedding_map(embedding: ArrayLike, label: ArrayLike, class_names: Sequence[str]) -> bytes:
-    """First two principal components of [n, d] embeddings, coloured by class (-1: grey)."""
-    z, label = np.asarray(embedding, float), np.asarray(label)
-    if len(z) > _MOST_POINTS:
-        rows = np.random.default_rng(0).choice(len(z), _MOST_POINTS, replace=False)
-        z, label = z[rows], label[rows]
-    z = z - z.mean(axis=0)
-    values, vectors = np.linalg.eigh(z.T @ z)
-    points = z @ vectors[:, ::-1][:, :2]
-    points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
-    kept = values[::-1][:2] / max(values.sum(), 1e-12)
-    figure = blank(7.4, 4.6)
-    axes = figure.add_subplot()
-    classes, written = np.unique(label), Lettering()
-    drawn = []
-    for c in classes:
-        tone = MUTED if c < 0 else class_colour(c, len(class_names))
-        drawn.append(axes.scatter(*points[label == c].T, s=7, color=tone, alpha=0.6, lw=0))
-    axes.set_xlabel(f"component 1 ({100 * kept[0]:.0f} % of the variance)")
-    axes.set_ylabel(f"component 2 ({100 * kept[1:].sum():.0f} %)")
-    names = ["unlabelled" if c < 0 else written(class_names[c]) for c in classes]
-    legend(axes, drawn, names, markerscale=2.4, **BESIDE)
-    tidy(axes)
+def embedding_map(
+    points: ArrayLike, code: ArrayLike, names: Sequence[str], axes: tuple[str, str] = ("", ""),
+    unknown: str = "unlabelled",
+) -> bytes:  # fmt: skip
+    """[n, 2] points in the colours of their codes.
+
+    Args:
+      code: int [n], places in `names`; -1 is grey and called `unknown`.
+      axes: what the two are called; an axis without a name has no numbers.
+    """
+    points, code = np.asarray(points, float), np.asarray(code)
+    figure, written = blank(5.1, 3.3), Lettering()
+    ax = figure.add_subplot(box_aspect=1, anchor="W")  # the same shape beside any legend
+    found = np.unique(code)
+    tones = {c: MUTED if c < 0 else class_colour(c, len(names)) for c in found}
+    size = min(max(7000 / max(len(points), 1), 7), 24)
+    ax.scatter(*points.T, s=size, color=[tones[c] for c in code], alpha=0.6, lw=0)
+    ax.set_xlabel(axes[0])
+    ax.set_ylabel(axes[1])
+    if not any(axes):
+        ax.set(xticks=[], yticks=[])
+    dot = lambda c: ax.scatter([], [], s=30, color=tones[c], alpha=0.6, lw=0)
+    shown = [unknown if c < 0 else written(names[c]) for c in found]
+    legend(ax, [dot(c) for c in found], shown, **BESIDE)
+    tidy(ax)
     return png(figure, written)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from mmalign.report import curves, sections, spaces
 from mmalign.report.bound import bound
 from mmalign.report.look import document, picture, resolved_config, section
+from mmalign.report.maps import maps
 from mmalign.report.targets import targets
 
 _LONG = 80  # characters; a longer fact of the header gets a line of its own
@@ -19,7 +20,7 @@ _LONG = 80  # characters; a longer fact of the header gets a line of its own
 def write(
     folder: str | os.PathLike, results: Mapping[str, Any], *,
     metrics: Sequence[Mapping[str, Any]] = (), embedding: ArrayLike | None = None,
-    label: ArrayLike | None = None,
+    label: ArrayLike | None = None, group: ArrayLike | None = None,
 ) -> Path:  # fmt: skip
     """Writes `report.html` into `folder`; every section whose material is missing is left out.
 
@@ -35,7 +36,8 @@ def write(
         `across_sensors`, `recalled`, `binding_quality` return}; "unprobed": why there are no
         probes; "concerns": sentences on the data; "config": the resolved config.
       metrics: the lines of metrics.jsonl, {"step": int, "<stage>/<metric>": float}.
-      embedding, label: [n, d] and [n], joint embeddings of the test windows for the map.
+      embedding: [n, d], joint embeddings of the test windows for the maps.
+      label, group: int [n], their classes and people, -1 unknown; None: of all of them.
     Returns: path of the page.
     """
     data = results.get("data", {})
@@ -48,7 +50,7 @@ def write(
         targets(results.get("targets")),
         sections.missing_sensors(results.get("missing")),
         sections.confusion(results.get("records"), headline, classes),
-        sections.embedding_map(embedding, label, classes),
+        maps(embedding, label, classes, group),
         sections.information(results.get("information")),
         spaces.label_free(results.get("label_free")),
         spaces.across(results.get("across")),

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from mmalign.report import figures, robustness
 from mmalign.report.cautions import cautions
@@ -87,21 +86,6 @@ def _taken(counts, names):
     lines = [f"{100 * share[i, j]:.0f} % of {names[i]} are taken for {names[j]}" for i, j in pairs]
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f'<ul class="note">{items}</ul>' if items else ""
-
-
-def embedding_map(
-    embedding: ArrayLike | None, label: ArrayLike | None, classes: Sequence[str]
-) -> str | None:
-    """The map of the joint embedding."""
-    if embedding is None:
-        return None
-    label = np.full(np.shape(embedding)[:1], -1) if label is None else np.asarray(label)
-    names = classes or [str(i) for i in range(label.max(initial=-1) + 1)]
-    return section(
-        "Map of the joint embedding",
-        picture(figures.embedding_map(embedding, label, names), "Embedding map"),
-        "Test windows on the first two principal components, coloured by class.",
-    )
 
 
 def information(found: Mapping[str, Mapping[str, float | None]] | None) -> str | None:

@@ -104,6 +104,7 @@ def test_the_table_is_printed_and_ends_with_the_method(tiny_run):
     assert tiny_run.printed.splitlines()[-1] == f"Report: {tiny_run.folder / 'report.html'}"
     page = (tiny_run.folder / "report.html").read_text()
     assert all(name in page for name in names) and page.count("<img") >= 4
+    assert "Embedding map by class" in page and "Embedding map by person" in page
 
 
 def test_known_factors_are_read_back_from_each_part(tiny_run):

@@ -118,7 +118,7 @@ def run_page(tmp_path_factory):
     centres = rng.normal(size=(len(CLASSES), 8))
     embedding = centres[label] + 0.5 * rng.normal(size=(800, 8))
     return report.write(tmp_path_factory.mktemp("page"), results, metrics=metrics,
-                        embedding=embedding, label=label)  # fmt: skip
+                        embedding=embedding, label=label, group=np.arange(800) % 9)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,9 @@ def binding(names):
 
 
 PICTURES = {
-    "map": lambda names: figures.embedding_map(np.eye(len(names)), np.arange(len(names)), names),
+    "map": lambda names: figures.embedding_map(
+        np.eye(len(names))[:, :2], np.arange(len(names)), names
+    ),
     "factors": lambda names: figures.factor_bars({name: {"_f": 0.5, "g": None} for name in names}),
     "curves": lambda names: efficiency.curves({"$": ranking(names)}, "labels"),
     "bound": lambda names: bound.histograms(binding(names), ("加速度", "_b").__getitem__),
@@ -134,7 +136,7 @@ def test_names_in_letters_that_no_font_has_are_numbers_with_a_key_below_the_pict
 
 
 def test_a_font_that_is_installed_draws_the_letters_that_it_has(chinese, drawn):
-    png = figures.embedding_map(np.eye(3), np.arange(3), ["加速度", "走る", "ok"])
+    png = figures.embedding_map(np.eye(3)[:, :2], np.arange(3), ["加速度", "走る", "ok"])
     assert legend_of(drawn[0]) == ["加速度", "[1]", "ok"]
     assert Image.open(io.BytesIO(png)).info["Description"] == "[1] 走る"
     families = {tuple(text.get_fontfamily()) for text in drawn[0].findobj(Text)}
