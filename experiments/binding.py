@@ -145,7 +145,7 @@ def _pairs(bindings):
 
 def plot(out):
     """Macro-F1 by share of labels, a line a row."""
-    from mmalign.report.canvas import blank, colour, tidy
+    from mmalign.canvas import blank, colour, tidy
 
     figure = blank(7.4, 4.2)
     axes = figure.add_subplot()

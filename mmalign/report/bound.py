@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.report.canvas import BESIDE, blank, colour, legend, png, tidy
-from mmalign.report.lettering import Lettering
+from mmalign.canvas import BESIDE, blank, colour, legend, png, tidy
+from mmalign.lettering import Lettering
 from mmalign.report.look import picture, section
 from mmalign.report.ranked import table
 

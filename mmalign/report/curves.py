@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.report.canvas import SERIES, blank, png, tidy
-from mmalign.report.lettering import Lettering
+from mmalign.canvas import SERIES, blank, png, tidy
+from mmalign.lettering import Lettering
 
 # Inches around a panel, for its labels. Fixed: to measure labels takes longer than to draw them.
 _LEFT, _RIGHT, _BELOW, _ABOVE, _STEP = 0.58, 0.22, 0.24, 0.3, 0.18

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from mmalign.canvas import MUTED, blank, colour, legend, png, tidy
+from mmalign.lettering import Lettering
 from mmalign.report.advice import METRIC
-from mmalign.report.canvas import MUTED, blank, colour, legend, png, tidy
-from mmalign.report.lettering import Lettering
 
 _DASHED = ("Chance", "Raw windows", "Random encoder", "Window statistics",
            "Random forest on window statistics", "Supervised network")  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mmalign.report.canvas import (
+from mmalign.canvas import (
     BESIDE,
     INK,
     MUTED,
@@ -16,7 +16,7 @@ from mmalign.report.canvas import (
     png,
     tidy,
 )
-from mmalign.report.lettering import Lettering
+from mmalign.lettering import Lettering
 
 
 def confusion_matrix(counts: ArrayLike, class_names: Sequence[str]) -> bytes:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mmalign.report.canvas import KEY
+from mmalign.canvas import KEY
 from mmalign.report.results import plain
 
 # The colours of text keep 4.5 : 1 to what is behind them, in both schemes. Names of rows stay in

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.report.canvas import INK, blank, png, tidy
-from mmalign.report.lettering import Lettering
+from mmalign.canvas import INK, blank, png, tidy
+from mmalign.lettering import Lettering
 
 NOTE = (
     "Macro-F1 in % on test windows, joint embedding, all labels. Trained on complete: one linear "

@@ -5,12 +5,14 @@ import itertools
 import subprocess
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib import font_manager
 
 from mmalign.data import catalogue
 from mmalign.data.dataset import TEST, TRAIN, check
-from mmalign.data.recordings import load, understand
+from mmalign.data.recordings import load, preview, understand
 from mmalign.data.recordings.clock import seconds, stretches, time_column
 from mmalign.data.recordings.sensors import sensors_of
 
@@ -321,6 +323,26 @@ def test_the_preview_tells_and_draws_what_it_understood(folder, tmp_path_factory
     assert (
         done.returncode == 1 and done.stderr.startswith("error: ") and "\n" not in done.stderr[:-1]
     )
+
+
+def test_the_preview_shows_windows_with_all_sensors_by_names_that_it_can_draw(
+    folder, tmp_path_factory, monkeypatch
+):
+    own = [font for font in font_manager.fontManager.ttflist
+           if font.fname.startswith(matplotlib.get_data_path())]  # fmt: skip
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)  # none has the letters
+    for person in "abcdef":
+        (folder / person / "walk_gyro.csv").rename(folder / person / "$x_加速度.csv")
+        (folder / person / "walk_acc.csv").rename(folder / person / "$x_acc.csv")
+    for person in "abc":
+        (folder / person / "$x_加速度.csv").unlink()
+    options = dict(pattern=PATTERN, window_s=2.0)
+    found = understand(folder, pattern=PATTERN)
+    dataset = read(folder, tmp_path_factory.mktemp("x"), **options)
+    shown = preview._of_labels(dataset)
+    assert len(shown) == 1 and all(there[shown].all() for there in dataset.present.values())
+    picture, key = preview.draw(found, dataset)  # a letter without a shape would be a warning
+    assert picture.startswith(b"\x89PNG") and key == "[1] 加速度"
 
 
 def test_a_config_reads_them(folder, tmp_path_factory):

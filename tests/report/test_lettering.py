@@ -11,8 +11,9 @@ from matplotlib import font_manager
 from matplotlib.text import Text
 from PIL import Image
 
-from mmalign.report import bound, canvas, curves, efficiency, figures, look, robustness
-from mmalign.report.lettering import Lettering
+from mmalign import canvas
+from mmalign.lettering import Lettering
+from mmalign.report import bound, curves, efficiency, figures, look, robustness
 
 ODD = ("_a", "", "加速度", "$x$", "a\nb", "long " * 40, r"\$", "ok")
 SHOWN = ("_a", "", "[1]", "$x$", "a b", "long", r"\$", "ok")  # where no font has the third

@@ -10,6 +10,7 @@ import numpy as np
 from mmalign.data.concerns import concerns
 from mmalign.data.dataset import SPLITS
 from mmalign.data.recordings import load, understand
+from mmalign.data.recordings.preview import draw
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--preview", nargs="?", const="recordings.png", metavar="FILE",
-                        help="picture to draw, recordings.png if no name is given")  # fmt: skip
+                        help="PNG to draw, recordings.png if no name is given")  # fmt: skip
     parser.add_argument("options", nargs="*", metavar="OPTION=VALUE",
                         help="as of config.data.options: window_s=5")  # fmt: skip
     args = parser.parse_args()
@@ -31,8 +32,9 @@ def main() -> None:
         for line in told_of_windows(dataset):
             print(line)
         if args.preview:
-            draw(found, dataset, pathlib.Path(args.preview))
-            print(f"Picture: {args.preview}")
+            picture, key = draw(found, dataset)
+            pathlib.Path(args.preview).write_bytes(picture)
+            print(f"Picture: {args.preview}" + (f", with {key}" if key else ""))
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
 
@@ -78,52 +80,6 @@ def told_of_windows(dataset):
             yield f"  {m} is missing from {100 * (1 - there.mean()):.1f} % of the windows"
     for said in concerns(dataset):
         yield f"Note: {said}"
-
-
-def draw(found, dataset, file):
-    """A line a sensor: when it was there in the first recordings, and windows of three labels."""
-    from matplotlib.figure import Figure
-
-    sensors = [*found.rate_hz]
-    figure = Figure(figsize=(11, 1.2 + 1.8 * (len(sensors) + 1)))
-    grid = figure.add_gridspec(len(sensors) + 1, 3, hspace=0.6)
-    axes = figure.add_subplot(grid[0, :])
-    for row, recording in enumerate(found.recordings[:8]):
-        begin = recording.ends_s[0]
-        for i, m in enumerate(sensors):
-            for stretch in recording.streams[m].stretches if m in recording.streams else ():
-                ends = np.array([stretch.times_s[0], stretch.times_s[-1]]) - begin
-                axes.plot(
-                    ends, [row + 0.15 * i] * 2, color=f"C{i % 10}", lw=3, solid_capstyle="butt"
-                )
-    axes.set_yticks(range(min(8, len(found.recordings))),
-                    [r.name[:24] for r in found.recordings[:8]], fontsize=7,
-                    parse_math=False)  # fmt: skip
-    axes.set_xlabel("seconds: when each sensor was there, of the first recordings", fontsize=8)
-    axes.tick_params(labelsize=7)
-    shown = _of_labels(dataset)
-    for i, m in enumerate(sensors):
-        for j, row in enumerate(shown):
-            axes = figure.add_subplot(grid[i + 1, j])
-            x = dataset.inputs[m][row]
-            for c, name in enumerate(found.channels[m][:6]):
-                axes.plot(np.arange(len(x)) / found.rate_hz[m], x[:, c], color=f"C{c}", lw=0.9,
-                          label=name)  # fmt: skip
-            names = dataset.description.class_names
-            known = names[dataset.label[row]] if dataset.label[row] >= 0 else "unknown"
-            axes.set_title(f"{m}, {known}" + ("" if dataset.present[m][row] else " (missing)"),
-                           fontsize=8, parse_math=False)  # fmt: skip
-            axes.tick_params(labelsize=7)
-    figure.savefig(file, dpi=110, bbox_inches="tight")
-
-
-def _of_labels(dataset):
-    """Rows of three windows, of other labels where there are some."""
-    first = {
-        int(label): int((dataset.label == label).argmax()) for label in np.unique(dataset.label)
-    }
-    rows = [row for label, row in first.items() if label >= 0] or [0]
-    return [rows[i * len(rows) // 3] for i in range(3)] if len(rows) > 3 else rows
 
 
 def _option(text):

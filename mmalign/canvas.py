@@ -1,10 +1,10 @@
-"""How every picture of a report looks. Nothing global of matplotlib is touched."""
+"""How every picture looks. Nothing global of matplotlib is touched."""
 
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmalign.report.lettering import FONT, Lettering
+from mmalign.lettering import FONT, Lettering
 
 if TYPE_CHECKING:  # imported inside: nothing else of a run needs it
     from matplotlib.axes import Axes
