@@ -1,6 +1,8 @@
 """Small methods on small batches, compiled once for all the tests that call them."""
 
 import functools
+import importlib.util
+import pathlib
 from types import SimpleNamespace
 
 import jax
@@ -124,6 +126,26 @@ def compiled(name, count=2, **changes):
         method=method, variables=variables, params=variables["params"], batch=batch, loss=loss,
         embed=embed,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def beside():
+    """The module of that name: what holds a method's loss against an equation."""
+    return _module("beside")
+
+
+@pytest.fixture(scope="session")
+def plain():
+    """The module `equations`."""
+    return _module("equations")
+
+
+def _module(name):
+    path = pathlib.Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
