@@ -5,6 +5,7 @@ import pytest
 
 from mmalign.models.window_attention import (
     Layers,
+    SwinBlock,
     SwinStage,
     WindowAttention,
     fit_window,
@@ -80,6 +81,24 @@ def test_the_last_mod_stage_never_shifts(rng):
 def test_larger_grids_shift(rng):
     shifted, plain = stage_with_and_without_shifting((6, 6), rng)
     assert np.abs(shifted - plain).max() > 1e-3
+
+
+def test_a_shifted_block_lets_former_neighbours_alone_see_each_other(rng):
+    """Rows 0, 1 to 3, 4 to 5, and so columns: the first and the last share a window, rolled."""
+    block, x = SwinBlock(Layers((3, 3), 2), shifted=True), rng.normal(size=(1, 6, 6, 4))
+    x = x.astype(np.float32)
+    shapes = jax.eval_shape(lambda key: block.init(key, x, train=False), jax.random.key(0))
+    variables = jax.tree.map(lambda p: rng.normal(size=p.shape).astype(np.float32), shapes)
+    part, tokens = np.array([0, 1, 1, 1, 2, 2]), [(0, 0), (2, 4), (5, 5), (0, 5), (3, 0)]
+    other = np.repeat(x, len(tokens), axis=0)
+    for i, (row, col) in enumerate(tokens):
+        other[i, row, col] += 3 * rng.normal(size=4)
+    apply = jax.jit(lambda x: block.apply(variables, x, train=False))
+    whole = apply(np.concatenate([x, other]))
+    moved = np.abs(whole[1:] - whole[:1]).max(axis=-1) > 1e-4
+    for changed, (row, col) in zip(moved, tokens):
+        near = np.outer(part == part[row], part == part[col])
+        np.testing.assert_array_equal(changed, near)
 
 
 def test_attention_is_that_of_the_formula(rng):
