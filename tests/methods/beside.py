@@ -1,4 +1,4 @@
-"""A method's loss beside an equation: of the same windows, draws and parameters, in one program."""
+"""A method's loss beside an equation: of the same windows, draws and parameters."""
 
 import itertools
 
@@ -82,19 +82,21 @@ def program(given, create, equation):
         total, aux = create(**knobs).loss({"params": params}, batch, KEY)
         return total, aux["metrics"]
 
-    @given.small.jit
-    def both(params, knobs):
-        of = lambda f: jax.value_and_grad(lambda p: f(p, knobs), has_aux=True)(params)
-        found = of(loss)
+    def sides(f):
+        return given.small.jit(jax.value_and_grad(f, has_aux=True))
+
+    found, wanted = sides(loss), sides(equation)  # apart, so that each is compiled when it changes
+
+    def asked(**knobs):
+        knobs = {name: np.float32(x) for name, x in knobs.items()}
         with jax.numpy_rank_promotion("allow"):
-            return found, of(equation)
+            want = wanted(params, knobs)
+        return jax.device_get((found(params, knobs), want))
 
     params = given.small.all_random(jax.eval_shape(create().init, KEY, given.batch)["params"])
     if "log_scale" in params:
         params["log_scale"] = np.float32(1.5)  # between its bounds
-    return lambda **knobs: jax.device_get(
-        both(params, {name: np.float32(x) for name, x in knobs.items()})
-    )
+    return asked
 
 
 def agree(found, wanted):

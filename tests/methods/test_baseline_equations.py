@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign.methods.sensors import named_key
+from mmalign.methods.sensors import named_key, sensors
 from mmalign.models import Context, apply
 
 KEY = jax.random.key(1)
@@ -136,3 +136,20 @@ def test_every_term_and_its_gradient_is_that_of_the_equation(small, plain, besid
 
     warm = [{"temperature": t} for t in (0.3, 0.7)] if name in WARM else [{}]
     beside.check(given, create, equation, warm)
+
+
+def test_an_embedding_of_cpc_is_the_mean_of_contexts(small):
+    made = small.compiled("cpc")
+    x, p = made.batch["inputs"]["acc"], made.params["sensors"]["acc"]
+    front = sensors(
+        small.options("cpc"), {"acc": small.modalities(1)["acc"]._replace(shape=(8, 3))}
+    )
+
+    @small.jit
+    def mean(p, x):
+        z = front.encode("acc", p["encoder"], x.reshape(-1, 8, 1, 3)).reshape(len(x), PIECES, -1)
+        return apply(Context(8), p["context"], z).mean(axis=1)
+
+    here = made.batch["present"]["acc"]
+    found = made.embed(made.params, made.batch)["acc"]
+    np.testing.assert_allclose(found[here], mean(p, x)[here], rtol=1e-4, atol=1e-5)

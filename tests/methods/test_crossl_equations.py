@@ -25,7 +25,7 @@ OPTIONS = {  # preset and what is changed of it
     },
     "centred": {"pattern_centring": True, "mask": {"keep_prob": 0.6}},
     "annealed": {"mask": {"keep_prob": 0.5, "anneal": 0.8, "pairing": "identical_excluded"}},
-    "token": {"mask": {"fill": "token", "keep_prob": 0.6}},
+    "token": {"mask": {"fill": "token", "keep_prob": 0.6}, "complete_variance": 11.0},
 }
 PROGRESS = 0.6
 

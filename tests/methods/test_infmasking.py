@@ -4,7 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from mmalign.methods.comm_network import Tokens, network
 from mmalign.methods.infmasking import drawn_masks
+from mmalign.methods.sensors import sensors
 
 KEY = jax.random.key(5)
 
@@ -37,6 +39,20 @@ def test_every_token_stays_as_often_and_draws_differ():
     assert len({row.tobytes() for row in masks[0]}) > 100
     apart = np.corrcoef(masks[0, :, 0], masks[0, :, 10])[0, 1]
     assert abs(apart) < 0.1  # modalities are drawn apart
+
+
+def test_a_learned_token_stands_for_each_that_is_hidden(small):
+    """Three tokens of four hidden are three of the learned one, not one of it."""
+    front = sensors(small.options("infmasking"), small.modalities(2))
+    net = network(front, small.modalities(2), width=8, depth=1, heads=2, converter=None,
+                  head=(12, 10), replaced=False, token=True)  # fmt: skip
+    rng = np.random.default_rng(0)
+    params = small.all_random(jax.eval_shape(net.init, KEY, small.batch()))
+    x, kept = rng.normal(size=(3, 4, 8)).astype(np.float32), np.array([[1, 0, 0, 0]] * 3, bool)
+    tokens = Tokens(x, np.ones((3, 4), bool), np.array([0, 0, 1, 1]))
+    stood_in = tokens._replace(x=np.where(kept[..., None], x, params["mask_token"]))
+    found = net.read(params, tokens, kept, ~kept)
+    np.testing.assert_allclose(found, net.read(params, stood_in, tokens.mask), atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,32 @@ def test_to_hide_tokens_is_to_leave_them_out_and_masks_share_one_call(fusion):
     np.testing.assert_array_equal(apply(nonsense, keep[0]), apply(tokens, keep[0]))
 
 
+def test_a_layer_is_that_of_the_formula(rng):
+    """Of CLS, which attends to itself and the tokens that are there; heads of three."""
+    module, tokens = FusionTransformer(6, heads=2), rng.normal(size=(2, 4, 6)).astype(np.float32)
+    keep = np.array([[1, 1, 0, 1], [1, 0, 1, 1]], bool)
+    shapes = jax.eval_shape(module.init, KEY, tokens, keep)["params"]
+    p = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32), shapes)
+    got, layer = module.apply({"params": p}, tokens, keep), p["block_0"]
+
+    def norm(of, x):
+        x = (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+        return x * of["scale"] + of["bias"]
+
+    affine = lambda name, x: x @ layer[name]["kernel"] + layer[name]["bias"]
+    for row, there, found in zip(tokens, keep, got):
+        x = np.stack([p["cls"], *row[there]])
+        y, read = norm(layer["norm_attention"], x), []
+        q, k, v = affine("query", y[0]), affine("key", y), affine("value", y)
+        for cut in (slice(0, 3), slice(3, 6)):
+            weight = np.exp(k[:, cut] @ q[cut] / np.sqrt(3))
+            read.append(weight / weight.sum() @ v[:, cut])
+        x = x[0] + affine("attention_out", np.concatenate(read))
+        y = affine("mlp_in", norm(layer["norm_mlp"], x))
+        x = x + affine("mlp_out", y / (1 + np.exp(-1.702 * y)))
+        np.testing.assert_allclose(found, norm(p["norm"], x), rtol=1e-3, atol=1e-4)
+
+
 def test_alike_tokens_may_be_one_that_is_counted(fusion):
     apply, tokens = fusion
     same = np.concatenate([tokens, np.repeat(tokens[:, :1], 3, axis=1)], axis=1)
