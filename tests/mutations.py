@@ -52,7 +52,7 @@ def mutated(mutation, root=ROOT):
 def run(root, tests):
     """(pytest's exit status, its output, seconds, seconds of computing)."""
     command = (sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "--tb=line", *tests)
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"}
     start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command, cwd=root / "tests", env=environment, text=True, timeout=LIMIT_S,
@@ -72,9 +72,9 @@ def judge(root, mutation):
         status, said, wall, computing = run(root, mutation.tests)
     finally:
         path.write_text(source)
-    said = [line for line in said.splitlines() if "Error" in line]
+    said = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
     word = {0: "survived", 1: "killed"}.get(status, "broken")
-    return word, wall, computing, said[0].split(": ", 1)[-1][:60] if said else ""
+    return word, wall, computing, said[0].rpartition("::")[-1] if said else ""
 
 
 def check_whole(root, mutations):

@@ -6,11 +6,9 @@ import numpy as np
 import optax
 import pytest
 
-from mmalign.losses import cmc, cocoa, gmc, nt_xent
+from mmalign.losses import cmc, cocoa, gmc
 from mmalign.methods import JOINT
 from mmalign.methods.cpc import cut
-from mmalign.methods.encoders import fused_views
-from mmalign.methods.sensors import sensors
 from mmalign.models import Projector, standardised
 
 KEY = jax.random.key(1)
@@ -62,23 +60,6 @@ def test_losses_of_views_see_the_embeddings_of_each_modality_alone(small, name):
     want = VIEWS[name](views, *arguments, temperature=temperature, where=where).mean()
     (cost, _), _ = made.loss(made.params, made.batch, KEY)
     np.testing.assert_allclose(cost, want, rtol=1e-5)
-
-
-def test_simclr_compares_two_views_of_the_fused_sensors(small):
-    made = small.compiled("simclr")
-    front = sensors(small.options("simclr"), small.modalities(2))
-    fused, counts = small.jit(lambda p, batch: fused_views(front, p, batch, KEY))(
-        made.params["sensors"], made.batch
-    )
-    assert fused.shape == (2, small.batch_size, 24) and counts.all()
-    assert np.abs(fused[0] - fused[1]).max() > 1e-3
-    absent = ~made.batch["present"]["emg"]
-    assert (
-        absent.any() and (fused[:, absent, 12:] == 0).all() and (fused[:, absent, :12] != 0).any()
-    )
-    first, second = Projector(8, 8).apply({"params": made.params["projector"]}, fused)
-    want = nt_xent(first, second, temperature=0.2).mean()
-    np.testing.assert_allclose(made.loss(made.params, made.batch, KEY)[0][0], want, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["simclr", "simsiam"])

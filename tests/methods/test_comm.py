@@ -4,84 +4,31 @@ import jax
 import numpy as np
 import pytest
 
-from mmalign import losses, methods
+from mmalign import methods
 from mmalign.configs.comm import get_config
 from mmalign.methods import JOINT
 from mmalign.methods.checks import check_method
+from mmalign.methods.comm import FORMS, _chosen
 from mmalign.stages import method_options
 
 KEY = jax.random.key(3)
-STILL = {"dropout": 0.0}
-PLAIN = {"pool": ("scaling",), "probability": 0.0}  # two views that are the windows as they are
 
 
-@pytest.fixture(scope="module")
-def loss(small):
-    """(changes of its options) -> loss of all windows, its gradient, its parameters."""
-
-    def of(seed=KEY, absent=(), **changes):
-        method = small.create("comm", augment=PLAIN, **changes)
-        batch = small.batch()
-        here = {m: np.full(small.batch_size, m not in absent) for m in batch["present"]}
-        batch = batch | {"present": here}
-        params = small.all_random(jax.eval_shape(method.init, KEY, batch))["params"]
-        objective = lambda params: method.loss({"params": params}, batch, seed)[0]
-        value, grads = small.jit(jax.value_and_grad(objective))(params)
-        return float(value), grads, params
-
-    return of
+def test_single_choices_win_over_the_form():
+    nothing = dict.fromkeys(FORMS["code"])
+    assert _chosen("code", **nothing) == FORMS["code"]
+    for form, changes in (("code", {"reduce": "sum", "alone": "clean"}), ("paper", {
+        "contrast": "nt_xent", "hidden": "left_out"
+    })):  # fmt: skip
+        assert _chosen(form, **nothing | changes) == FORMS[form] | changes
 
 
-def test_without_augmentation_the_forms_say_what_their_equations_say(small, loss):
-    """Of dropout there is none either: both copies of a window have the same embeddings."""
-    batch = small.batch()
-    whole = {m: np.ones(small.batch_size, bool) for m in batch["present"]}
-    batch = batch | {"present": whole}
-    method = small.create("comm", augment=PLAIN, encoder=small.options("comm")["encoder"] | STILL)
-    params = small.all_random(jax.eval_shape(method.init, KEY, batch))["params"]
-    parts = method.embed({"params": params}, batch)
-    names = [*whole, JOINT]
-    head = lambda z: _head(params["head"], z)
-    alone, fused = [head(parts[m]) for m in names[:-1]], head(parts[JOINT])
-    cases = {
-        (): np.mean([losses.nt_xent(z, fused).mean() for z in (*alone, fused)]),
-        (("weight", (0.0, 0.0, 1.0)),): losses.nt_xent(fused, fused).mean() / 3,
-        (("reduce", "sum"),): sum(losses.nt_xent(z, fused).mean() for z in (*alone, fused)),
-        (("contrast", "info_nce"), ("alone", "clean")): np.mean(
-            [losses.info_nce(z, fused, symmetric=False).mean() for z in (*alone, fused)]
-        ),
-    }
-    for changes, want in cases.items():
-        value, _, _ = loss(encoder=small.options("comm")["encoder"] | STILL, **dict(changes))
-        np.testing.assert_allclose(value, want, rtol=2e-4, err_msg=str(changes))
-
-
-def _head(params, z):
-    """The head, from its definition."""
-    params, z = jax.tree.map(np.asarray, (params, z))
-    for i in range((len(params) - 1) // 2):
-        layer, norm = params[f"hidden_{i}"], params[f"norm_{i}"]
-        z = z @ layer["kernel"] + layer["bias"]
-        z = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5)
-        z = np.maximum(z * norm["scale"] + norm["bias"], 0)
-    return z @ params["out"]["kernel"] + params["out"]["bias"]
-
-
-def test_the_paper_s_form_learns_a_token_in_place_of_hidden_ones(loss):
-    value, grads, params = loss(form="paper")
-    assert np.isfinite(value) and params["mask_token"].shape == (8,)
-    assert np.abs(grads["mask_token"]).max() > 0
-    _, grads, params = loss(form="paper", hidden="left_out")
-    assert "mask_token" not in params
-
-
-def test_weights_choose_terms(loss):
-    """Of the fused views alone, everything learns; so it does of modalities alone."""
-    for weight in ((0.0, 0.0, 1.0), (1.0, 1.0, 0.0)):
-        _, grads, _ = loss(weight=weight)
-        for m in ("acc", "emg"):
-            own = jax.tree.leaves(grads["sensors"][m])
-            assert max(np.abs(g).max() for g in own) > 0
+def test_the_paper_s_form_has_a_token_for_hidden_ones(small):
+    shapes = lambda **changes: jax.eval_shape(
+        small.create("comm", form="paper", **changes).init, KEY, small.batch()
+    )["params"]
+    assert shapes()["mask_token"].shape == (8,)
+    assert "mask_token" not in shapes(hidden="left_out")
 
 
 def test_any_subset_is_fused_from_its_own_tokens(small):

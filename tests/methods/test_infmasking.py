@@ -1,4 +1,4 @@
-"""InfMasking: which tokens its masks leave, and what it adds to CoMM."""
+"""InfMasking: which tokens its masks leave, and what stands for the others."""
 
 import jax
 import numpy as np
@@ -53,38 +53,6 @@ def test_a_learned_token_stands_for_each_that_is_hidden(small):
     stood_in = tokens._replace(x=np.where(kept[..., None], x, params["mask_token"]))
     found = net.read(params, tokens, kept, ~kept)
     np.testing.assert_allclose(found, net.read(params, stood_in, tokens.mask), atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def losses_of(small):
-    """(name, progress, changes) -> (loss, metrics) at one key and the same parameters."""
-    batch = small.batch()
-    shapes = jax.eval_shape(small.create("infmasking").init, KEY, batch)
-    params = small.all_random(shapes)["params"]
-
-    def of(name, progress=1.0, **changes):
-        method = small.create(name, **changes)
-        loss = small.jit(lambda params, batch: method.loss({"params": params}, batch, KEY))
-        value, aux = loss(params, batch | {"progress": np.float32(progress)})
-        return float(value), jax.device_get(aux["metrics"])
-
-    return of
-
-
-def test_without_its_own_terms_it_is_comm_times_its_share(losses_of):
-    value, metrics = losses_of("infmasking", weight=(0, 0, 1, 1, 1))
-    comm, _ = losses_of("comm")
-    np.testing.assert_allclose(value, comm * 3 / 5, rtol=1e-6)
-    whole, _ = losses_of("infmasking")
-    np.testing.assert_allclose(whole, comm * 3 / 5 + metrics["masked"] * 2 / 5, rtol=1e-5)
-
-
-def test_the_variance_counts_more_and_more(losses_of):
-    at = {p: losses_of("infmasking", p)[1]["masked"] for p in (0.0, 0.5, 1.0)}
-    assert at[0.0] < at[0.5] < at[1.0]
-    never = losses_of("infmasking", 1.0, strength=0.0)[1]["masked"]
-    np.testing.assert_allclose(never, at[0.0], rtol=1e-6)
-    assert abs(losses_of("infmasking", against="other")[1]["masked"] - at[1.0]) > 1e-3
 
 
 @pytest.mark.parametrize(
