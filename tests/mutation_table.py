@@ -31,6 +31,8 @@ def _held(file, *cases):
 
 
 TERMS, CRITICS = "mmalign/methods/infomae_terms.py", "mmalign/methods/infomae_critics.py"
+APART = "methods/test_infomae.py::"
+APART += "test_without_a_critic_v_is_told_apart_from_u_by_their_correlations"
 STAGE, NETWORK = "mmalign/methods/infomae.py", "mmalign/methods/infomae_network.py"
 INFOMAE = _of(
     "infomae", ("methods/test_infomae_equations.py",),
@@ -58,8 +60,16 @@ INFOMAE = _of(
     ("ramp ignored", STAGE, 'jnp.clip(batch.get("progress", 1.0) / RAMP, 0.0, 1.0)', "1.0"),
     ("weight of the contrast ignored", STAGE, "weights.lam * _contrast(", "_contrast("),
     ("stop-gradient on u_b", TERMS, "(u[a] - u[b]) ** 2", "(u[a] - lax.stop_gradient(u[b])) ** 2"),
-    ("distance of noisy codes", TERMS, "_distance(u, present)  # needs no critic, so no noise",
-     "_distance({m: noisy(named_key(key, m), x, prices.noise) for m, x in u.items()}, present)"),
+    ("distance of noisy codes", TERMS, "_distance(u, pairs)  # needs no critic, so no noise",
+     "_distance({m: noisy(named_key(key, m), x, prices.noise) for m, x in u.items()}, pairs)"),
+    ("information ignored", TERMS, "return prices.shared * shared + private",
+     "return shared + private"),
+    ("canonical information of u moves u", TERMS, "lax.stop_gradient(flat(u)), flat(v)",
+     "flat(u), flat(v)", APART),
+    ("canonical information of all rows", TERMS, "where=jnp.tile(present[m], len(u)),",
+     "where=None,", APART),
+    ("canonical information of one modality", TERMS,
+     "functools.reduce(jnp.add, nats.values())", "next(iter(nats.values()))", APART),
     ("no noise before the critics", TERMS,
      "{m: noisy(named_key(key, name, m), z, prices.noise) for m, z in x.items()}", "dict(x)"),
     ("encoders learn the critics' loss", TERMS, "features, *lax.stop_gradient((u, v)), present",
@@ -70,7 +80,7 @@ INFOMAE = _of(
     ("u is not normalised", "mmalign/methods/shared_private.py", "return unit_variance(u), ",
      "return u, "),
     ("the printed sign", "mmalign/losses/shared_information.py",
-     "loss = joint - (1 - beta) * own - other", "loss = joint + (1 - beta) * own + other"),
+     "loss = joint - (1 - price) * own - other", "loss = joint + (1 - price) * own + other"),
     ("negatives move within their sequence", CRITICS, "negatives) * self.length", "negatives)",
      "methods/test_critics.py"),
     ("all modalities move alike", CRITICS, "start + jnp.arange(negatives * modalities)",

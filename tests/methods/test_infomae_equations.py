@@ -16,7 +16,8 @@ from mmalign.models import Critic, Stem, apply
 KEY = jax.random.key(1)
 M, LENGTH = ("acc", "emg"), 2
 KNOBS = {"alpha": 0.7, "beta": 0.3, "gamma": 0.2, "epsilon": 0.4, "delta": 0.9, "lam": 0.6,
-         "eta": 0.5, "temperature": 0.3, "margin": 8.0, "noise": 0.5, "progress": 0.04}  # fmt: skip
+         "eta": 0.5, "information": 0.8, "temperature": 0.3, "margin": 8.0, "noise": 0.5,
+         "progress": 0.04}  # fmt: skip
 CHANGED = {"temperature": 0.7, "margin": 6.0, "noise": 0.1, "progress": 0.08}
 OF_ONE_TERM = {"delta": "reconstruction", "lam": "contrast", "temperature": "contrast",
                "eta": "ranking", "margin": "ranking"}  # fmt: skip
@@ -24,7 +25,7 @@ OF_TWO = {"noise": {"information", "critics"}}  # the others are of the informat
 
 
 class Equations:
-    """The three-ratio form of eq. 11, of windows some of which lack a sensor."""
+    """The paper's form of eq. 11, of windows some of which lack a sensor."""
 
     def __init__(self, small, plain, given):
         options = small.options("infomae")
@@ -32,8 +33,8 @@ class Equations:
         self.both = given.here["acc"] & given.here["emg"]
         stem, critic = Stem(**options["stem"]), Critic(**options["critic"])
         self.critics = Critics(
-            given.front.kinds, options["shared"], options["private"], True, options["negatives"],
-            LENGTH, stem, critic,
+            given.front.kinds, options["shared"], options["private"], True, True,
+            options["negatives"], LENGTH, stem, critic,
         )  # fmt: skip
 
     def __call__(self, params, w):
@@ -94,7 +95,8 @@ class Equations:
         for i, (m, o) in enumerate((M, M[::-1])):
             joint = ratio("joint", i, x["acc"], x["emg"], u[m])
             own, other = ratio("pair", i, x[m], u[m]), ratio("pair", 2 + i, x[o], u[m])
-            cost += (joint - (1 - w["beta"]) * own - other)[both].mean()
+            shared = joint - (1 - w["beta"]) * own - other
+            cost += w["information"] * shared[both].mean()
             private, split = ratio("private", i, x[m], v[m]), ratio("split", i, v[m], u[m])
             cost += (w["gamma"] * private + w["epsilon"] * split)[self.given.here[m]].mean()
         ramp = jnp.minimum(w["progress"] / infomae.RAMP, 1)
@@ -106,14 +108,17 @@ class Equations:
             jax.tree.map(jnp.asarray, self.given.here),
             named_key(KEY, "negatives"),
         )
-        return {"information": w["alpha"] * distance + ramp * cost, "critics": player}
+        distance *= w["information"] * w["alpha"]
+        return {"information": distance + ramp * cost, "critics": player}
 
 
 @pytest.fixture(scope="module")
 def asked(small, plain, beside):
     """`asked(**knobs)` -> ((value, terms), gradient) of the method, and of the equations."""
     given = beside.Given(small, "infomae")
-    create = functools.partial(small.create, "infomae", augment=beside.VIEW, form="three_ratio")
+    create = functools.partial(
+        small.create, "infomae", augment=beside.VIEW, form="three_ratio", independence="critic"
+    )
     program = beside.program(given, create, Equations(small, plain, given))
     return lambda **knobs: program(**KNOBS | knobs)
 
