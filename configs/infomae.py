@@ -40,7 +40,7 @@ def get_config(arg=""):
         cfg.encoder = _published(encoder, data)
     cfg.stages = ("pretrain", "align")
     cfg.rows = (*common.REFERENCES, "joint_pretrain", "pretrain", "align")
-    widths = TOY_WIDTHS if (data, preset) == (common.TOY, "recommended") else WIDTHS[preset]
+    widths = TOY_WIDTHS if data == common.TOY else WIDTHS[preset]
     cfg.pretrain = common.training(
         "Unaligned concatenation",
         2e-3,
@@ -56,10 +56,8 @@ def get_config(arg=""):
     )
     cfg.joint_pretrain = _alignment("Joint pretraining on the pairs", preset, widths)
     cfg.finetune = common.head("Fine-tuned InfoMAE", "align")
-    if data == common.TOY:  # as many steps as show the method
-        cfg.pretrain.update(steps=1000, batch_size=256)
-        for stage in (cfg.align, cfg.joint_pretrain):
-            stage.steps = 400
+    if data == common.TOY:
+        _toy(cfg, preset)
     if smoke:
         common.smoke(cfg)
     return cfg
@@ -93,3 +91,15 @@ def _alignment(label, preset, widths, **block):
     block = common.training(label, 1e-3, method=method, sampler=sampler, **block)
     block["optim"]["groups"] = dict(critics=dict(lr=2e-3, b1=0.5))
     return block
+
+
+def _toy(cfg, preset):
+    """The embedded data: steps that show the method, sterner critics, v without what u has."""
+    cfg.pretrain.update(steps=1000, batch_size=256)
+    for stage in (cfg.align, cfg.joint_pretrain):
+        stage.steps = 400
+        if preset == "recommended":
+            stage.method.update(
+                independence="canonical", alpha=1.0, gamma=0.01, epsilon=1.0, lam=0.3,
+                temperature=0.5,
+            )  # fmt: skip

@@ -29,8 +29,7 @@ def settings(data):
     if data == "synthetic":
         config.joint_long = copy.deepcopy(config.joint_pretrain)
         config.joint_long.update(label="Joint pretraining, as long", steps=AS_LONG)
-        at = config.rows.index("joint_pretrain") + 1
-        config.rows = (*config.rows[:at], "joint_long", *config.rows[at:])
+        config.rows = (*protocol.UNTRAINED, "joint_pretrain", "joint_long", "pretrain", "align")
         config.evaluation.missing.references = False
     return config
 

@@ -19,11 +19,11 @@ from mmalign.configs.infomae import get_config
 # What changes of the alignment's block, by the label of the row.
 VARIANTS = {
     "As configured": {},
-    "I(v; u) by a critic": {"method.independence": "critic", "method.epsilon": 0.1},
+    "I(v; u) without a critic": {"method.independence": "canonical", "method.epsilon": 1.0},
     "Nothing shared": {"method.information": 0.0},
     "No distance": {"method.alpha": 0.0},
     "No contrast": {"method.lam": 0.0},
-    "Contrast x 3": {"method.lam": 1.0},
+    "Contrast x 0.3": {"method.lam": 0.3},
     "No ranking": {"method.eta": 0.0},
     "Temperature 0.5": {"method.temperature": 0.5},
     "Twice the steps": {"steps": 600},
