@@ -1,6 +1,15 @@
 """Runs a config: python -m mmalign --config=infomae [--workdir=DIR] [--config.seed=1 ...]."""
 
-from mmalign.main import command
+from mmalign.signals import leave_at_signals
+
+
+def command() -> None:
+    """The program, whose imports take a second in which it can be asked to end."""
+    leave_at_signals()
+    from mmalign import main
+
+    main.command()
+
 
 if __name__ == "__main__":
     command()

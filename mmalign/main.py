@@ -1,6 +1,12 @@
 """Runs a config: python -m mmalign --config=infomae [--workdir=DIR] [--config.seed=1 ...]."""
 
+from mmalign.signals import Stopped, leave_at_signals, stop_at_signals
+
+if __name__ == "__main__":
+    leave_at_signals()  # before imports that take a second
+
 import errno
+import functools
 import hashlib
 import importlib.util
 import os
@@ -8,13 +14,13 @@ import pathlib
 import re
 import sys
 import traceback
+from collections.abc import Callable
 
 from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
 from mmalign import configs, options
 from mmalign.data.catalogue import SOURCES
-from mmalign.signals import Stopped, stop_at_signals
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Name of a config, or path of a file with one, and behind a colon what it "
@@ -78,16 +84,20 @@ def command() -> None:
     sys.path.append(os.getcwd())  # as python -m does, for functions of the user's own
     for flag in (_CONFIG, _WORKDIR, _ARTIFACTS, _DISTRIBUTED):  # for --help, whoever started it
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[flag.name])
-    stop_at_signals()
+    leave_at_signals()
     try:
-        app.run(main, flags_parser=parse)
+        app.run(functools.partial(main, ready=stop_at_signals), flags_parser=parse)
     except Stopped as stop:
         print(stop, file=sys.stderr, flush=True)
         os._exit(128 + stop.number)  # XLA may be compiling in a thread that cannot be ended
 
 
-def main(argv: list[str]) -> None:
-    """Trains, evaluates, reports; user errors end in one line and exit code 1."""
+def main(argv: list[str], ready: Callable[[], None] = lambda: None) -> None:
+    """Trains, evaluates, reports; user errors end in one line and exit code 1.
+
+    ready: called when all that a run needs is imported: an exception in the middle of jaxlib's own
+      start ends the process by a segmentation fault.
+    """
     if len(argv) > 1:
         sys.exit(f"error: unexpected argument {argv[1]!r}: {_meant(argv[1])}")
     if _CONFIG.value is None:
@@ -101,8 +111,9 @@ def main(argv: list[str]) -> None:
         name = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0]
         workdir = _default_workdir(pathlib.Path(name).stem, _CONFIG.value)
         artifacts = artifacts or workdir.with_name("artifacts")
-    from mmalign import processes
+    from mmalign import compare, processes, walk  # noqa: F401  which mmalign.run imports, too
 
+    ready()
     try:
         processes.join(_DISTRIBUTED.value)
         mmalign.run(_CONFIG.value, workdir, artifacts=artifacts)

@@ -1,9 +1,13 @@
 """Signals that ask a program to end: a sentence each, in place of a traceback or of nothing."""
 
 import contextlib
+import os
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -18,15 +22,34 @@ class Stopped(SystemExit):
 
     def __str__(self) -> str:
         """What ended it, and what becomes of the run."""
-        name = signal.Signals(self.number).name
-        return f"stopped by {name}; what was finished is kept: run again to go on"
+        return f"{_by(self.number)}; what was finished is kept: run again to go on"
+
+
+def leave_at_signals() -> None:
+    """From here on a signal ends the process, but one that is ignored, as under nohup.
+
+    For the imports of a program, which take a second and catch what is raised in them.
+    """
+    _handle(_leave)
 
 
 def stop_at_signals() -> None:
-    """From here on a signal raises `Stopped`, but one that is ignored, as under nohup."""
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop)
+    """From here on a signal raises `Stopped`, but one that is ignored, as under nohup.
+
+    A callback of the garbage collector or of a weak reference, and jax has some, cannot pass it on:
+    Python prints it and goes on. The signal is then sent once more, a moment later.
+    """
+    usual = sys.unraisablehook
+
+    def again(lost: Any) -> None:
+        if not isinstance(lost.exc_value, Stopped):
+            return usual(lost)
+        timer = threading.Timer(_MOMENT_S, os.kill, (os.getpid(), lost.exc_value.number))
+        timer.daemon = True
+        timer.start()
+
+    _handle(_stop)
+    sys.unraisablehook = again
 
 
 @contextlib.contextmanager
@@ -47,8 +70,24 @@ def held() -> Iterator[None]:
             raise Stopped(number)
 
 
+_MOMENT_S = 0.02  # in which a callback ends
 _holds: list[None] = []  # one for each `held` that the program is inside of
 _waiting: list[int] = []  # signals that came there
+
+
+def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _by(number: int) -> str:
+    return f"stopped by {signal.Signals(number).name}"
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(2, f"{_by(number)}; nothing had begun\n".encode())
+    os._exit(128 + number)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

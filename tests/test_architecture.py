@@ -77,6 +77,7 @@ def test_losses_load_jax_and_none_of_the_heavy_packages():
 
 def test_importing_the_package_loads_nothing():
     assert not loaded("import mmalign") & {"jax", "numpy", "flax", "optax"}
+    assert not loaded("import mmalign.__main__") & {"absl", "numpy"}  # before signals are answered
 
 
 def test_a_run_loads_heavy_packages_when_it_uses_them():

@@ -1,15 +1,26 @@
 """Signals that ask for an end, inside calls that must not be cut in the middle."""
 
+import gc
+import os
+import pathlib
 import signal
+import subprocess
+import sys
+import time
+import tomllib
+import weakref
 
 import pytest
 
 from mmalign import signals
 from mmalign.training import checkpoints
 
+ROOT = pathlib.Path(__file__).parents[1]
+
 
 @pytest.fixture(autouse=True)
-def stopping():
+def stopping(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     before = {number: signal.getsignal(number) for number in signals.SIGNALS}
     for number in signals.SIGNALS:
         signal.signal(number, signal.default_int_handler)
@@ -76,3 +87,87 @@ def test_checkpoints_are_never_left_in_the_middle_of_a_call(name, monkeypatch, t
     with pytest.raises(signals.Stopped):
         getattr(made, name)(*arguments.get(name, ()))
     assert within
+
+
+class Last:
+    """Something that a signal comes in the middle of, where Python cannot pass an exception on."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def collected():
+    def once(phase, info):
+        gc.callbacks.remove(once)
+        signal.raise_signal(signal.SIGTERM)
+
+    gc.callbacks.append(once)
+    gc.collect()
+
+
+def forgotten():
+    thing = type("Thing", (), {})()
+    ends = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+    del thing
+    return ends
+
+
+@pytest.mark.parametrize("lost", [Last, collected, forgotten])
+def test_a_signal_that_came_where_python_drops_exceptions_stops_all_the_same(lost, capfd):
+    def run():
+        lost()
+        time.sleep(20)
+
+    with pytest.raises(signals.Stopped) as stopped:
+        run()
+    assert stopped.value.number == signal.SIGTERM
+    assert capfd.readouterr().err == ""
+
+
+def test_other_exceptions_that_python_drops_are_told_as_ever(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    signals.stop_at_signals()
+
+    class Failing:
+        def __del__(self):
+            raise OSError("disk full")
+
+    Failing()
+    assert [str(x.exc_value) for x in told] == ["disk full"]
+
+
+def started(module):
+    """A program that starts another module as its main one."""
+    return f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+
+
+def script():
+    """The same by the command that the package installs."""
+    names = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, function = names["mmalign"].split(":")
+    return f"from {module} import {function}; {function}()"
+
+
+@pytest.mark.parametrize(
+    ("program", "at"),
+    [
+        (started("mmalign"), "absl.app"),
+        (started("mmalign"), "numpy._core.multiarray"),
+        (started("mmalign"), "jaxlib.utils"),
+        (started("mmalign.main"), "absl.app"),
+        (script(), "absl.app"),
+    ],
+    ids=["package", "numpy", "jaxlib", "module", "script"],
+)
+def test_while_it_is_imported_a_signal_ends_the_program_with_a_sentence(program, at, tmp_path):
+    hook = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"here = lambda event, of: event == 'import' and of[0] == {at!r}\n"
+        "sys.addaudithook(lambda *came: here(*came) and os.kill(os.getpid(), signal.SIGINT))\n"
+    )
+    command = [sys.executable, "-c", hook + program, "--config=infomae:smoke", "--workdir=run"]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.stderr == "stopped by SIGINT; nothing had begun\n"
+    assert done.returncode == 130 and not done.stdout and not [*tmp_path.iterdir()]

@@ -130,6 +130,26 @@ def test_a_signal_outside_the_steps_ends_it_soon_with_a_sentence(start, chain, t
     assert "Traceback" not in rest
 
 
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="tells what is caught")
+@pytest.mark.parametrize("moment_s", [0.0, 0.2, 0.6, 1.5])
+def test_at_any_moment_of_its_start_sigint_ends_it_with_a_sentence(
+    start, chain, tmp_path, moment_s
+):
+    process = start("-m", "mmalign", f"--config={chain}", f"--workdir={tmp_path / 'run'}")
+    status = pathlib.Path(f"/proc/{process.pid}/status")
+    caught = lambda: int(re.search(r"SigCgt:\s*(\w+)", status.read_text())[1], 16)
+    while not caught() >> (signal.SIGTERM - 1) & 1:  # Python itself is still starting
+        assert process.poll() is None
+        time.sleep(0.002)
+    time.sleep(moment_s)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + signal.SIGINT, output
+    assert "Traceback" not in output
+    assert re.match(r"stopped by SIGINT(; nothing had begun$|; what was|.* run again)",
+                    output.strip().splitlines()[-1])  # fmt: skip
+
+
 @pytest.mark.slow
 def test_cut_off_again_and_again_at_random_files_it_ends_in_the_same_results(
     attempt, unbroken, tmp_path
