@@ -58,7 +58,7 @@ class MlpAggregator(nn.Module):
     @nn.compact
     def __call__(self, latents: jax.Array, kept: jax.Array) -> jax.Array:
         del kept  # what is not kept is a row of zeros here
-        x = latents.reshape(len(latents), -1).astype(jnp.float32)
+        x = latents.reshape(latents.shape[0], -1).astype(jnp.float32)
         for i, width in enumerate(self.hidden):
             x = nn.relu(_dense(width, f"hidden_{i}")(x))
         return _finish(_dense(self.out, "out")(x), self.final_norm)
@@ -81,7 +81,7 @@ class AttentionAggregator(nn.Module):
 
     @nn.compact
     def __call__(self, latents: jax.Array, kept: jax.Array) -> jax.Array:
-        b, init = len(latents), nn.initializers.normal(0.02)
+        b, init = latents.shape[0], nn.initializers.normal(0.02)
         places = jnp.stack([self.param(f"place_{m}", init, (self.width,)) for m in self.modalities])
         query = self.param("query", init, (self.width,))
         latents = jnp.where(kept[..., None], latents.astype(jnp.float32), 0.0)
