@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmalign import methods, options
+from mmalign import methods, options, to_onnx
 from mmalign.configs import mmbind
 from mmalign.methods import JOINT, METHODS
 from mmalign.methods.checks import check_method
@@ -77,6 +77,27 @@ def test_embeddings_say_something_of_every_window_that_has_the_sensor(method):
     parts = method.embed(method.params, method.batch)
     for m, present in method.batch["present"].items():
         assert (np.abs(parts[m][present]).sum(axis=1) > 0).all() and not parts[m][~present].any()
+
+
+def test_every_method_is_an_onnx_model_of_any_number_of_windows(method):
+    pytest.importorskip("onnx", reason="of the extra `onnx`, which is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="of the extra `test`")
+    batch = {of: method.batch[of] for of in ("inputs", "present")}
+    means = {m: np.zeros_like(x) for m, x in method.variables.get("means", {}).items()}
+    variables = {"params": method.params, **({"means": means} if means else {})}
+
+    def embed(given):
+        batched = {of: {m: given[f"{of}/{m}"] for m in xs} for of, xs in batch.items()}
+        return {f"z/{part}": z for part, z in method.method.embed(variables, batched).items()}
+
+    given = {f"{of}/{m}": x for of, xs in batch.items() for m, x in xs.items()}
+    file = to_onnx.convert(embed, {name: (x.shape[1:], x.dtype) for name, x in given.items()})
+    session = runtime.InferenceSession(file)
+    found = dict(zip([x.name for x in session.get_outputs()], session.run(None, given)))
+    want = method.embed(method.params, method.batch)
+    assert found.keys() == {f"z/{part}" for part in want}
+    for part, z in want.items():
+        np.testing.assert_allclose(found[f"z/{part}"], z, rtol=1e-5, atol=1e-5)
 
 
 def test_a_modality_absent_everywhere_teaches_nothing_and_breaks_nothing(method, name):
