@@ -33,12 +33,13 @@ def run(
 
 
 def export(
-    workdir: str | os.PathLike, folder: str | os.PathLike, *, stage: str | None = None
-) -> pathlib.Path:
+    workdir: str | os.PathLike, folder: str | os.PathLike, *, stage: str | None = None,
+    onnx: bool = False,
+) -> pathlib.Path:  # fmt: skip
     """Writes a trained run for programs without mmalign; see `mmalign.exported.export`."""
     from mmalign import exported
 
-    return exported.export(workdir, folder, stage=stage)
+    return exported.export(workdir, folder, stage=stage, onnx=onnx)
 
 
 def load(workdir: str | os.PathLike, stage: str | None = None) -> Trained:

@@ -7,8 +7,11 @@ from mmalign.report import probe_table
 from mmalign.trained import Trained
 
 
-def card(model: Trained, results: Mapping[str, Any]) -> str:
-    """Markdown with the front matter that model hubs read; results: of the run."""
+def card(model: Trained, results: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    """Markdown with the front matter that model hubs read.
+
+    results: of the run. files: {name: what it is} of those beside the card.
+    """
     data, label = results["data"], results["headline"]
     sensors = "\n".join(
         f"- `{m}`: {d['kind']} {' x '.join(map(str, d['shape']))}"
@@ -40,6 +43,10 @@ def card(model: Trained, results: Mapping[str, Any]) -> str:
         sensors,
         "",
         "In the unit of the training data: the program standardises them itself.",
+        "",
+        "## Files",
+        "",
+        *(f"- `{name}`: {what}" for name, what in files.items()),
         "",
         "## Data",
         "",

@@ -1,4 +1,4 @@
-"""A trained run for programs without mmalign: StableHLO, weights, a card.
+"""A trained run for programs without mmalign: StableHLO, weights, a card, and ONNX on request.
 
     mmalign.export(workdir, folder)
 
@@ -7,15 +7,22 @@ leaves in the folder, which can be uploaded to a model hub as it is:
     model.stablehlo       serialised `jax.export`: (weights, inputs, present) -> {part: [n, d]}, for
                           any n; normalisation and what stands for missing sensors are inside
     model.safetensors     the weights, {path: array}
+    model.onnx            with `onnx=True`: the same for ONNX runtimes, weights inside
     config.json           modalities, shapes, rates, units, classes, the probe, the run's config
     README.md             a model card: data, licence, protocol, numbers
 
-    import json, numpy as np
     from jax import export
     from safetensors.numpy import load_file
     model = export.deserialize(bytearray(open("model.stablehlo", "rb").read()))
     weights = load_file("model.safetensors")
     z = model.call(weights, {"acc": acc, "emg": emg}, {"acc": acc_is_there, "emg": emg_is_there})
+
+    import onnxruntime
+    session = onnxruntime.InferenceSession("model.onnx")
+    (z,) = session.run(["embeddings/joint"], {
+        "inputs/acc": acc, "present/acc": acc_is_there,
+        "inputs/emg": emg, "present/emg": emg_is_there,
+    })
 """
 
 import json
@@ -32,25 +39,38 @@ from mmalign import trained
 from mmalign.card import card
 from mmalign.data import feed
 from mmalign.files import write_text, write_whole
+from mmalign.onnx_model import onnx_model
 from mmalign.report import read_results
 from mmalign.training import flat
 
 PROGRAM, WEIGHTS, CONFIG, CARD = "model.stablehlo", "model.safetensors", "config.json", "README.md"
+ONNX = "model.onnx"
+FILES = {
+    PROGRAM: "serialised `jax.export`, (weights, inputs, present) -> embeddings of any number of "
+    "windows",
+    WEIGHTS: "its weights",
+    ONNX: "the same for ONNX runtimes, weights inside",
+    CONFIG: "modalities, shapes, rates, units, classes, the probe, the run's config",
+}
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def export(
-    workdir: str | os.PathLike, folder: str | os.PathLike, *, stage: str | None = None
-) -> pathlib.Path:
+    workdir: str | os.PathLike, folder: str | os.PathLike, *, stage: str | None = None,
+    onnx: bool = False,
+) -> pathlib.Path:  # fmt: skip
     """Writes the model of a run into a folder, for programs that do not have mmalign.
 
     Args:
       workdir: of a finished run. stage: as `mmalign.load` takes it.
-      folder: made if missing; of these four files those that are there are written anew.
+      folder: made if missing; of these files those that are there are written anew.
+      onnx: whether there shall be a model.onnx, too. Without it one that is there is removed, as it
+        may be of another model.
     Returns: path of the folder.
-    Raises: ValueError for a run that `mmalign.load` refuses, or one whose channels are standardised
-      by subject, as a program of single windows cannot know whose they are; ImportError without
-      the extra `export`.
+    Raises: ValueError for a run that `mmalign.load` refuses, one whose channels are standardised by
+      subject, as a program of single windows cannot know whose they are, or with `onnx` one of a
+      method that has an operation which cannot be written, such as a sort; ImportError without the
+      extra `export`, or `onnx`. Nothing is written then.
     """
     try:
         import flatbuffers  # noqa: F401  `jax.export` serialises by it
@@ -60,16 +80,22 @@ def export(
     model = trained.load(workdir, stage)
     if model.by_subject:
         raise ValueError("the run standardises channels by subject, which needs all windows of one")
+    weights = {name: np.asarray(x) for name, x in flat(jax.device_get(model.variables)).items()}
+    contents = {
+        **({ONNX: onnx_model(model)} if onnx else {}),
+        PROGRAM: program(model, weights).serialize(),
+        WEIGHTS: save({name: np.ascontiguousarray(x) for name, x in weights.items()}),
+    }
     folder = pathlib.Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: np.asarray(x) for name, x in flat(jax.device_get(model.variables)).items()}
-    with write_whole(folder / PROGRAM) as file:
-        file.write(program(model, weights).serialize())
-    with write_whole(folder / WEIGHTS) as file:
-        file.write(save({name: np.ascontiguousarray(x) for name, x in weights.items()}))
+    (folder / ONNX).unlink(missing_ok=True)
+    for name, content in contents.items():
+        with write_whole(folder / name) as file:
+            file.write(content)
     results = read_results(pathlib.Path(workdir).expanduser() / "results.json")
     write_text(folder / CONFIG, json.dumps(described(model, results), indent=2) + "\n")
-    write_text(folder / CARD, card(model, results))
+    files = {name: what for name, what in FILES.items() if name in contents or name == CONFIG}
+    write_text(folder / CARD, card(model, results, files))
     return folder
 
 

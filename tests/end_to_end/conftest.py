@@ -50,7 +50,7 @@ TINY = {
 }
 
 
-LAST = ("test_trained.py", "test_models_out.py")
+LAST = ("test_trained.py", "test_models_out.py", "test_onnx.py")
 
 
 def pytest_collection_modifyitems(items):

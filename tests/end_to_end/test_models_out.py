@@ -166,6 +166,8 @@ assert "mmalign" not in sys.modules
 
 def test_a_program_without_mmalign_finds_the_same(model, windows, tiny_run, start, tmp_path):
     pytest.importorskip("safetensors")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.onnx").write_bytes(b"of another model")
     folder = mmalign.export(tiny_run.folder, tmp_path / "model")
     assert {x.name for x in folder.iterdir()} == {"model.stablehlo", "model.safetensors",
                                                   "config.json", "README.md"}  # fmt: skip
@@ -182,6 +184,7 @@ def test_a_program_without_mmalign_finds_the_same(model, windows, tiny_run, star
         assert found["said"].tolist() == model.predict(seven).tolist()
     card = (folder / "README.md").read_text()
     assert "# InfoMAE on synthetic" in card and "- `emg`: series 256 x 2 at 100 Hz, in mV" in card
+    assert "- `model.safetensors`: its weights" in card and "model.onnx" not in card
     assert "| InfoMAE |" in card and "points on test windows" in card
 
 
