@@ -2,8 +2,12 @@
 
 import functools
 import io
+import os
+import pathlib
+import pickle
 import re
 import struct
+import tempfile
 import warnings
 import zipfile
 import zlib
@@ -15,6 +19,7 @@ ODD = (
     b"Infinity", b"null", b"1.5", b"\xff\xfe", b"[[[[", b"1 2", b"2,3", b"1099511627776", b"x",
 )  # fmt: skip
 BLANKS = 1 << 30  # bytes that a thousandth of them are inflated to
+RAN = pathlib.Path(tempfile.gettempdir(), f"ran-by-a-file-{os.getpid()}")  # made by such a file
 STRIDE = 7  # so that a few numbers in a row are kinds of all sorts
 NUMBER = re.compile(rb"-?\d+(\.\d+)?(e[-+]?\d+)?")
 
@@ -105,6 +110,29 @@ def _odd_array(rng, content):
     x = np.zeros(shape, kind) if kind in ("U0", "V8", "i4,f4") else values.astype(kind)
     stream = io.BytesIO()
     np.save(stream, x)
+    return stream.getvalue()
+
+
+class _Call:
+    """What a pickle of it does: a call that makes the folder RAN."""
+
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        function, argument = self.call
+        return function, (argument,)
+
+
+def _program(rng, content):
+    """A pickle that runs when it is read; of an array, one of objects that does."""
+    calls = [(os.mkdir, str(RAN)), (exec, f"import os; os.mkdir({str(RAN)!r})"),
+             (os.system, f"mkdir {RAN}")]  # fmt: skip
+    call = _Call(*_one(rng, calls))
+    if not content.startswith(b"\x93NUMPY"):
+        return pickle.dumps(_one(rng, [call, [call], {"signal": call}]), int(rng.integers(6)))
+    stream = io.BytesIO()
+    np.save(stream, np.array([call] * 12, object), allow_pickle=True)
     return stream.getvalue()
 
 
@@ -200,6 +228,7 @@ CONTENT = {
     "columns": _lines(_columns), "shuffled": _lines(_shuffled), "halved": _lines(_halved),
     "empty": lambda rng, content: b"", "deep": lambda rng, content: b"[" * 200_000,
     "blank": lambda rng, content: b" \n" * (1 << 20), "noise": lambda rng, content: rng.bytes(500),
+    "program": _program,
 }  # fmt: skip
 ZIPPED = {
     "renamed": _renamed, "gone": _gone, "twice": _twice, "swapped": _swapped, "nested": _nested,

@@ -1,28 +1,36 @@
 """Small whole files of every reader, in memory, and what reads them from a folder."""
 
 import contextlib
+import gzip
 import io
 import json
 import pathlib
 import pickle
+import tempfile
 import types
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from experiments.damage import packed
 from mmalign.data import (
+    arrays,
+    e4,
     emg_imu_lis,
     ipol_gait,
     multibench,
     npz,
     pamap2,
+    recordings,
     sp_sw_har,
     stress_predict,
     uci_har,
+    unimts,
     wesad,
 )
 from mmalign.data.dataset import Dataset
+from mmalign.data.e4_file import STREAMS
 from mmalign.data.original import open_archive
 
 
@@ -64,9 +72,17 @@ def samples() -> dict[str, Sample]:
         ),
         "mosi": _multibench("mosi", pickle.dumps(_clips(rng), 4)),
         "mimic": _multibench("mimic", pickle.dumps(_stays(rng), 2)),
+        "arrays": _arrays(rng),
+        "unimts": _unimts(rng, "X_train.npy"),
+        "unimts, words": _unimts(rng, "words.json"),
+        "e4": _e4(),
     }  # fmt: skip
     with contextlib.suppress(ImportError):
         found["vision_touch"] = _robot(rng)
+    with contextlib.suppress(ImportError):
+        found |= _recordings()
+    with contextlib.suppress(ImportError):
+        found["recordings, HDF5"] = _hdf5()
     return found
 
 
@@ -204,6 +220,95 @@ def _stays(rng):
         "adm_features_all": rng.normal(size=(20, 5)).tolist(),
         "y_icd9": rng.integers(0, 2, (20, 20)),
     }
+
+
+def _beside(file, files, read):
+    """A sample of some files in a folder, of which one is damaged."""
+    return Sample(file, {"": files[file]}, read, {n: x for n, x in files.items() if n != file})
+
+
+def _npy(x):
+    stream = io.BytesIO()
+    np.save(stream, x)
+    return stream.getvalue()
+
+
+SIX = {"acc": (0, 3), "gyro": (3, 6)}
+
+
+def _arrays(rng):
+    files = {"X": rng.normal(size=(12, 8, 6)), "y": np.arange(12) % 3, "pid": np.arange(12) // 2}
+    files = {f"{name}.npy": _npy(x) for name, x in files.items()}
+    read = lambda folder: arrays.load(path=folder, rate_hz=50, sensors=SIX)
+    return _beside("X.npy", files, read)
+
+
+def _unimts(rng, file):
+    files = {}
+    for part in ("train", "test"):
+        files[f"X_{part}.npy"] = _npy(rng.normal(size=(12, 8, 6)))
+        files[f"y_{part}.npy"] = _npy(np.arange(12) % 3)
+    words = {str(i): [name] for i, name in enumerate(("stand", "walk", "sit"))}
+    files["words.json"] = json.dumps({unimts.KEY: words}).encode()
+    return _beside(file, files, lambda folder: unimts.load(path=folder, rate_hz=50, sensors=SIX))
+
+
+def _uncached(load, **options):
+    """(folder) -> Dataset, prepared for this once."""
+
+    def read(folder):
+        with tempfile.TemporaryDirectory() as cache:
+            return load(path=folder, cache_dir=cache, **options)
+
+    return read
+
+
+def _e4():
+    start, seconds = 1_644_227_574, 20
+    files = {"tags.csv": b""}
+    for name, rate_hz, columns, *_ in STREAMS.values():
+        rows = np.tile(np.arange(seconds * int(rate_hz)) % 50, (len(columns), 1)).T
+        files[name] = _text([[start] * len(columns), [rate_hz] * len(columns), *rows], ",")
+    whole = packed(files)
+    return Sample("a.zip", files, _uncached(e4.load, window_s=4.0), {"b.zip": whole})
+
+
+def _recordings():
+    """A table of each format of files, and the index of files."""
+    import pandas
+
+    times = 1.7e9 + np.arange(300) / 30
+    columns = {"time": times, "acc_x": np.sin(times), "acc_y": np.cos(times), "gyro_x": times % 1}
+    table = pandas.DataFrame({**columns, "label": np.repeat(["walk", "sit"], 150)})
+    index = "file,person,recording\n" + "".join(f"{x}.csv,{x},{x}\n" for x in "abc")
+    csv = table.to_csv(index=False).encode()
+    files = {"a.csv": csv, "b.csv": csv, "c.csv": csv}
+    read = _uncached(recordings.load, window_s=2.0)
+    with tempfile.TemporaryDirectory() as folder:
+        table.to_parquet(path := pathlib.Path(folder, "a.parquet"))
+        parquet = path.read_bytes()
+    members = {f"{name}.npy": _npy(x) for name, x in columns.items()}
+    zipped = {"a.csv.gz": gzip.compress(csv), "b.csv": csv}
+    return {
+        "recordings": _beside("a.csv", files, read),
+        "recordings, gzip": _beside("a.csv.gz", zipped, read),
+        "recordings, index": _beside("index.csv", files | {"index.csv": index.encode()}, read),
+        "recordings, parquet": _beside("a.parquet", {"a.parquet": parquet, "b.csv": csv}, read),
+        "recordings, npz": Sample("a.npz", members, read, {"b.csv": csv}),
+    }
+
+
+def _hdf5():
+    import h5py
+
+    stream, times = io.BytesIO(), np.arange(300) / 30
+    with h5py.File(stream, "w") as file:
+        file["time"] = times
+        file["acc"] = np.stack([np.sin(times), np.cos(times), times], axis=1)
+        file.create_dataset("gyro/x", data=np.sin(times), compression="gzip")
+    content = stream.getvalue()
+    read = _uncached(recordings.load, window_s=2.0)
+    return _beside("a.h5", {"a.h5": content, "b.h5": content}, read)
 
 
 def _robot(rng):

@@ -47,7 +47,7 @@ def main():
                 print(f"{name}: {dict(table[name])}", flush=True)
     if not args.only:
         page = ROOT / "experiments" / "results" / "faults.md"
-        page.write_text("\n".join(["# Faults", "", *__doc__.split("\n\n")[2:3], "", *lines(table)]))
+        page.write_text("\n".join(["# Faults", "", *__doc__.split("\n\n")[2:], *lines(table)]))
     return sum(found[FAULT] for found in table.values())
 
 

@@ -8,6 +8,11 @@ people may be missing. The output, .npz or .parquet, has an array for each part 
 window (group, label, recording, position, split).
 """
 
+from mmalign.signals import answered, leave_at_signals
+
+if __name__ == "__main__":
+    leave_at_signals()  # before imports that take a second
+
 import argparse
 import pathlib
 import sys
@@ -110,4 +115,4 @@ def _with_absent(m, arrays):
 
 
 if __name__ == "__main__":
-    main()
+    answered(main)

@@ -1,6 +1,6 @@
 """Runs a config: python -m mmalign --config=infomae [--workdir=DIR] [--config.seed=1 ...]."""
 
-from mmalign.signals import Stopped, leave_at_signals, stop_at_signals
+from mmalign.signals import Stopped, end, leave_at_signals, stop_at_signals
 
 if __name__ == "__main__":
     leave_at_signals()  # before imports that take a second
@@ -88,8 +88,7 @@ def command() -> None:
     try:
         app.run(functools.partial(main, ready=stop_at_signals), flags_parser=parse)
     except Stopped as stop:
-        print(stop, file=sys.stderr, flush=True)
-        os._exit(128 + stop.number)  # XLA may be compiling in a thread that cannot be ended
+        end(str(stop), stop.number)
 
 
 def main(argv: list[str], ready: Callable[[], None] = lambda: None) -> None:

@@ -52,6 +52,21 @@ def stop_at_signals() -> None:
     sys.unraisablehook = again
 
 
+def answered(main: Callable[[], None]) -> None:
+    """Runs a program that keeps nothing half done; a signal ends it by a sentence."""
+    stop_at_signals()
+    try:
+        main()
+    except Stopped as stop:
+        end(_by(stop.number), stop.number)
+
+
+def end(said: str, number: int) -> None:
+    """Ends the process at once: XLA may be compiling in a thread that cannot be ended."""
+    print(said, file=sys.stderr, flush=True)
+    os._exit(128 + number)
+
+
 @contextlib.contextmanager
 def held() -> Iterator[None]:
     """Inside, a signal waits for the end of it.

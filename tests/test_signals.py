@@ -149,6 +149,22 @@ def script():
     return f"from {module} import {function}; {function}()"
 
 
+def interrupted(program, here, arguments, folder):
+    """A program that gets a SIGINT at an audit event, once; here: code, of `event` and `of`."""
+    hook = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "came = []\n"
+        "def hear(event, of):\n"
+        f"    if not came and {here}:\n"
+        "        came.append(event)\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(hear)\n"
+    )
+    return subprocess.run([sys.executable, "-c", hook + program, *arguments], cwd=folder,
+                          env=os.environ | {"PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("program", "at"),
     [
@@ -156,18 +172,33 @@ def script():
         (started("mmalign"), "numpy._core.multiarray"),
         (started("mmalign"), "jaxlib.utils"),
         (started("mmalign.main"), "absl.app"),
+        (started("mmalign.embed"), "jaxlib.utils"),
+        (started("mmalign.data.npz"), "numpy._core.multiarray"),
         (script(), "absl.app"),
     ],
-    ids=["package", "numpy", "jaxlib", "module", "script"],
+    ids=["package", "numpy", "jaxlib", "module", "embed", "npz", "script"],
 )
 def test_while_it_is_imported_a_signal_ends_the_program_with_a_sentence(program, at, tmp_path):
-    hook = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"here = lambda event, of: event == 'import' and of[0] == {at!r}\n"
-        "sys.addaudithook(lambda *came: here(*came) and os.kill(os.getpid(), signal.SIGINT))\n"
-    )
-    command = [sys.executable, "-c", hook + program, "--config=infomae:smoke", "--workdir=run"]
-    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    here = f"event == 'import' and of[0] == {at!r}"
+    done = interrupted(program, here, ["--config=infomae:smoke", "--workdir=run"], tmp_path)
     assert done.stderr == "stopped by SIGINT; nothing had begun\n"
     assert done.returncode == 130 and not done.stdout and not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("mmalign.embed", ["--workdir=given", "--input=given/x.npz", "--output=out.npz"]),
+        ("mmalign.data.npz", ["given/x.npz"]),
+        ("mmalign.data.recordings", ["given", "--preview"]),
+    ],
+)
+def test_a_signal_ends_the_smaller_programs_with_a_sentence(module, arguments, tmp_path):
+    given = tmp_path / "given"
+    given.mkdir()
+    for name in ("x.npz", "run.json", "x.csv"):
+        (given / name).write_bytes(b"")
+    here = "event in ('open', 'os.listdir', 'os.scandir') and 'given' in str(of[0])"
+    done = interrupted(started(module), here, arguments, tmp_path)
+    assert done.stderr == "stopped by SIGINT\n"
+    assert done.returncode == 130 and not done.stdout and [*tmp_path.iterdir()] == [given]

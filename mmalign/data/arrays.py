@@ -106,6 +106,8 @@ def _array(file):
         if not isinstance(array, np.ndarray):
             array.close()
             raise ValueError("it is a zip: name it .npz, and read it by :npz")
+        if not array.ndim:
+            raise ValueError("it holds a single value, and needs one for each window")
         return array
     except (MemoryError, PermissionError):
         raise  # there is nothing wrong with the file

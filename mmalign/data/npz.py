@@ -3,6 +3,11 @@
 `python -m mmalign.data.npz FILE_OR_FOLDER` says what is in it.
 """
 
+from mmalign.signals import leave_at_signals
+
+if __name__ == "__main__":
+    leave_at_signals()  # before imports that take a second
+
 import itertools
 import os
 import pathlib
@@ -250,5 +255,6 @@ def _check_split(path, split, group, present):
 
 if __name__ == "__main__":
     from mmalign.data.npz_summary import main
+    from mmalign.signals import answered
 
-    main()
+    answered(main)

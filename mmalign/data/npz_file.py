@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmalign.data.dataset import LABEL
+from mmalign.data.names import check_key
 from mmalign.data.npz_arrays import arrays_of
 from mmalign.data.npz_columns import COLUMNS, check_label, read_column, read_target, read_words
 from mmalign.data.npz_modality import NpzModality, read_modality, shapes
@@ -46,6 +47,10 @@ def read_file(file: pathlib.Path) -> NpzFile:
 def _checked(file, arrays):
     """`NpzFile` of the arrays of one file."""
     names = _names(file, arrays)
+    tasks = [key.removeprefix(TARGET) for key in arrays if key.startswith(TARGET)]
+    for what, keys in {"a modality": names, "a target": tasks}.items():
+        for key in keys:
+            check_key(f"{file}: {what}", key)
     lengths = {m: len(np.atleast_1d(arrays[m])) for m in names}
     n = lengths[names[0]]
     if set(lengths.values()) != {n}:
@@ -62,11 +67,7 @@ def _checked(file, arrays):
     columns = {key: read_column(file, key, arrays[key], n) for key in COLUMNS if key in arrays}
     if LABEL in columns:
         check_label(file, columns[LABEL], class_names)
-    targets = {
-        key.removeprefix(TARGET): read_target(file, key, x, n)
-        for key, x in arrays.items()
-        if key.startswith(TARGET)
-    }
+    targets = {task: read_target(file, TARGET + task, arrays[TARGET + task], n) for task in tasks}
     if LABEL in targets:
         raise ValueError(f"{file}: {TARGET + LABEL!r} must be called {LABEL!r}")
     return NpzFile(modalities, columns, targets, class_names)

@@ -70,7 +70,7 @@ def _content(file):
     """What a json has at KEY, None where it has not."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is no json: {error}") from error
     words = content.get(KEY) if isinstance(content, dict) else None
     return words if isinstance(words, dict) else None

@@ -12,7 +12,7 @@ from experiments.damaged_samples import samples
 from mmalign.data import archive, emg_imu_lis, ipol_gait, pickled, sp_sw_har
 
 SAMPLES = samples()
-PUBLIC = [name for name, sample in SAMPLES.items() if sample.zipped and name != "npz"]
+PUBLIC = [name for name, sample in SAMPLES.items() if sample.zipped and sample.file[-4:] != ".npz"]
 
 
 @pytest.fixture
@@ -52,6 +52,10 @@ def test_damaged_files_are_read_or_refused_by_name(name, monkeypatch):
     assert faults == [] and counts["refused"] > 3 and counts.total() == 8
 
 
+def program():
+    return damage.CONTENT["program"](np.random.default_rng(0), b"")
+
+
 @pytest.mark.parametrize(
     ("read", "verdict"),
     [
@@ -59,6 +63,7 @@ def test_damaged_files_are_read_or_refused_by_name(name, monkeypatch):
         (lambda folder: (_ for _ in ()).throw(ValueError("no name")), "ValueError: no name"),
         (lambda folder: b"\0".decode("utf-16"), "UnicodeDecodeError"),
         (lambda folder: damaged_files._late(), "TooSlow"),
+        (lambda folder: pickle.loads(program()), "a program in it ran"),
     ],
 )
 def test_other_ends_are_faults(tmp_path, read, verdict):

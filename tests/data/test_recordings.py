@@ -210,6 +210,9 @@ def test_true_stamps_tell_what_is_lost_and_bursts_are_evened_out(rng):
             "time goes back by 9.9 s in row 100",
         ),
         (np.zeros(50), "all samples have the same stamp"),
+        (np.arange(50) * 1e-9, r"file: by the stamps 1e\+09 samples a second: mend them"),
+        (np.r_[0.0, 1e-5 + np.arange(50) * 1e-17], "by the stamps .* samples a second"),
+        (np.repeat(np.arange(10.0) * 1e-7, 10), "by the stamps .* samples a second"),  # in bursts
         (np.arange(20) * 100.0 // 1, None),
     ],
 )

@@ -11,6 +11,7 @@ from mmalign.data.concerns import concerns
 from mmalign.data.dataset import SPLITS
 from mmalign.data.recordings import load, understand
 from mmalign.data.recordings.preview import draw
+from mmalign.signals import answered
 
 
 def main() -> None:
@@ -93,4 +94,4 @@ def _option(text):
 
 
 if __name__ == "__main__":
-    main()
+    answered(main)

@@ -16,6 +16,7 @@ NAMES = ("time", "timestamp", "time_stamp", "datetime", "date_time", "date", "t"
 _EPOCH = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}  # stamps since 1970 are above, from 1973 on
 _LEAST = 16  # samples of a stretch: `even_clock` needs them
 _BACK_S = 5.0  # stamps that go back by more are of another clock
+_FASTEST_HZ = 1e6  # of a sensor; above 1e11 no filter can be computed
 _REGULAR = 0.9  # of the steps from stamp to stamp, within a fifth of their median: stamps are true
 
 
@@ -99,7 +100,8 @@ def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> 
     times_s: [n], of samples in the order in which they were taken.
     gap_s: from which time on without a stamp a stretch ends; None: half a second, or ten samples
       where that is longer. Shorter stretches than 16 samples are left out.
-    Raises: ValueError that names the file for stamps that go back by seconds, or none that lasts.
+    Raises: ValueError that names the file for stamps that go back by seconds, or none that lasts,
+      or a rate that no sensor has.
     """
     if len(times_s) < _LEAST:
         raise ValueError(f"{file} has {len(times_s)} samples: too few to tell a clock by")
@@ -114,6 +116,8 @@ def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> 
         raise ValueError(f"{file}: all samples have the same stamp, {times_s[0]:g}")
     regular = np.mean(np.abs(steps - usual) <= usual / 5) >= _REGULAR
     rough = usual if regular else float((times_s[-1] - times_s[0]) / (len(times_s) - 1))
+    if regular:  # what is lost is filled by periods, any number of them
+        _check_rate(1 / usual, file)
     gap = max(JITTER_S, 10 * rough) if gap_s is None else gap_s
     edges = [0, *(np.flatnonzero(steps > gap) + 1).tolist(), len(times_s)]
     out = []
@@ -125,7 +129,17 @@ def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> 
         raise ValueError(
             f"{file}: no {_LEAST} samples follow each other without a gap of {gap:g} s"
         )
+    for made in out:
+        _check_rate(made.rate_hz, file)
     return out
+
+
+def _check_rate(rate_hz, file):
+    if not 0 < rate_hz <= _FASTEST_HZ:
+        raise ValueError(
+            f"{file}: by the stamps {rate_hz:.3g} samples a second: mend them, or say their unit "
+            "by options.time_unit"
+        )
 
 
 def _regular(times_s, start, period):

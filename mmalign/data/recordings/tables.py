@@ -1,10 +1,16 @@
 """One file as columns: text, parquet, arrays of NumPy or HDF5."""
 
+import contextlib
+import gzip
 import pathlib
 import re
 from typing import Any
 
 import numpy as np
+
+from mmalign.data.archive import check_growth
+from mmalign.data.names import LONGEST
+from mmalign.data.npz_arrays import arrays_of
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet", ".npz", ".h5", ".hdf5")
 _AXES = "xyz"
@@ -24,26 +30,51 @@ def read_table(path: pathlib.Path, columns: tuple[str, ...] | None = None) -> di
     Raises: ValueError that names the file.
     """
     suffix = path.suffix.lower()
-    try:
+    with _named(path):
         if suffix == ".npz":
-            return _columns(path, _npz(path))
+            return _columns(arrays_of(path))
         if suffix in (".h5", ".hdf5"):
-            return _columns(path, _hdf5(path))
+            return _columns(_hdf5(path))
         frame = _pandas().read_parquet(path) if suffix == ".parquet" else _text(path, columns)
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{path} cannot be read as a table ({said})") from error
-    if columns is not None:
-        if len(columns) != frame.shape[1]:
-            raise ValueError(f"{path} has {frame.shape[1]} columns, and {len(columns)} are named")
-        frame.columns = list(columns)
-    return {str(name).strip(): _plain(frame[name]) for name in frame}
+        if columns is not None:
+            if len(columns) != frame.shape[1]:
+                raise ValueError(f"it has {frame.shape[1]} columns, and {len(columns)} are named")
+            frame.columns = list(columns)
+        return {_name(name): _plain(frame[name]) for name in frame}
 
 
 def read_text_table(path: pathlib.Path) -> dict[str, list[str]]:
-    """{name: [rows]} of a text file, all of it as text."""
-    frame = _text(path, None, dtype=str, keep_default_na=False)
-    return {str(name).strip(): [x.strip() for x in frame[name]] for name in frame}
+    """{name: [rows]} of a text file, all of it as text.
+
+    Raises: ValueError that names the file.
+    """
+    with _named(path):
+        frame = _text(path, None, dtype=str, keep_default_na=False)
+        return {_name(name): [x.strip() for x in frame[name]] for name in frame}
+
+
+@contextlib.contextmanager
+def _named(path):
+    """Errors of a file name it."""
+    try:
+        yield
+    except (MemoryError, PermissionError, ImportError):
+        raise  # there is nothing wrong with the file
+    except Exception as error:  # a damaged file may fail in any way
+        said = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        said = said.removeprefix(f"{path}: ")
+        raise ValueError(f"{path} cannot be read as a table ({said})") from error
+
+
+def _name(column):
+    """A column's name, which a sensor may be called by; ValueError for what is none."""
+    name = str(column).strip()
+    if len(name) > LONGEST:
+        raise ValueError(
+            f"a column is called {name[:40] + '…'!r}, of {len(name):,} characters: name it by "
+            f"{LONGEST} at most"
+        )
+    return name
 
 
 def _pandas() -> Any:
@@ -72,11 +103,20 @@ def _text(path, columns, **how):
 
 
 def _beginning(path):
-    import gzip
-
+    if path.suffix.lower() == ".gz":
+        _check_inflated(path)
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", errors="replace") as file:
         return file.read(_SNIFFED)
+
+
+def _check_inflated(path):
+    """Inflates the file once without keeping it, as its own word for its size can be wrong."""
+    asked, held = 0, path.stat().st_size
+    with gzip.open(path) as file:
+        while piece := file.read(1 << 20):
+            asked += len(piece)
+            check_growth(asked, held)
 
 
 def _is_number(text):
@@ -87,26 +127,22 @@ def _is_number(text):
     return True
 
 
-def _npz(path):
-    with np.load(path, allow_pickle=False) as stored:
-        return {key: stored[key] for key in stored.files}
-
-
 def _hdf5(path):
     try:
         import h5py
     except ImportError as error:
         raise ImportError("HDF5 is read with h5py: pip install h5py") from error
-    found = {}
+    found: dict[str, Any] = {}
     with h5py.File(path) as file:
         file.visititems(
-            lambda name, x: found.update({name.replace("/", "_"): x[()]})
+            lambda name, x: found.update({name.replace("/", "_"): x})
             if isinstance(x, h5py.Dataset) else None
         )  # fmt: skip
-    return found
+        check_growth(sum(x.nbytes for x in found.values()), path.stat().st_size)
+        return {name: np.asarray(x[()]) for name, x in found.items()}
 
 
-def _columns(path, arrays):
+def _columns(arrays):
     out = {}
     for key, x in arrays.items():
         if x.ndim == 1:
