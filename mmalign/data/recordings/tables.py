@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmalign.data.archive import check_growth
-from mmalign.data.names import LONGEST
+from mmalign.data.names import LONGEST, check_text
 from mmalign.data.npz_arrays import arrays_of
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet", ".npz", ".h5", ".hdf5")
@@ -69,6 +69,7 @@ def _named(path):
 def _name(column):
     """A column's name, which a sensor may be called by; ValueError for what is none."""
     name = str(column).strip()
+    check_text("a column", name)
     if len(name) > LONGEST:
         raise ValueError(
             f"a column is called {name[:40] + '…'!r}, of {len(name):,} characters: name it by "
