@@ -50,17 +50,21 @@ def mutated(mutation, root=ROOT):
 
 
 def run(root, tests):
-    """(pytest's exit status, its output, seconds, seconds of computing)."""
+    """(pytest's exit status or None, its output, seconds, seconds of computing)."""
     command = (sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "--tb=line", *tests)
     environment = {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"}
     start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        command, cwd=root / "tests", env=environment, text=True, timeout=LIMIT_S,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, cwd=root / "tests", env=environment, text=True, timeout=LIMIT_S,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        status, said = done.returncode, done.stdout
+    except subprocess.TimeoutExpired:
+        status, said = None, f"ERROR not done after {LIMIT_S} s"
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     computing = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-    return done.returncode, done.stdout, time.monotonic() - start, computing
+    return status, said, time.monotonic() - start, computing
 
 
 def judge(root, mutation):
@@ -87,7 +91,7 @@ def check_whole(root, mutations):
         raise ValueError(f"the copy in {root} has to run, and not {there.strip()}")
     tests = dict.fromkeys(test for mutation in mutations for test in mutation.tests)
     status, said, wall, computing = run(root, tests)
-    if status:
+    if status != 0:
         raise ValueError(f"with nothing changed pytest says {said[-2000:]}")
     print(f"nothing changed: passed  {wall:.0f} s, {computing:.0f} s of computing", flush=True)
 

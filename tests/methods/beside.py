@@ -9,7 +9,9 @@ import numpy as np
 from mmalign.methods.sensors import named_key, sensors
 
 KEY = jax.random.key(1)  # of the loss
-VIEW = {"pool": ("jitter",), "probability": 1.0, "per": "batch"}  # which no two draws have alike
+VIEW = {  # as far from the window as its own values, and from another view
+    "pool": ("jitter",), "probability": 1.0, "per": "batch", "options": {"jitter": {"std": 1.0}},
+}  # fmt: skip
 ROUNDING = 1e-3  # of float32, between two ways to the same number
 
 
