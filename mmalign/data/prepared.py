@@ -98,6 +98,10 @@ def builder(
 def _builder_class(dataset_name, version):
     import tensorflow_datasets as tfds
 
+    class Info(tfds.core.DatasetInfo):
+        def initialize_from_bucket(self):
+            """Ours is in none; looking for it would leave an empty folder behind."""
+
     class Windows(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Aligned windows of several modalities."""
 
@@ -110,7 +114,7 @@ def _builder_class(dataset_name, version):
 
         def _info(self):
             description = self._dataset.description
-            return tfds.core.DatasetInfo(
+            return Info(
                 builder=self,
                 description=f"{description.name}: {self.__doc__}",
                 citation=description.citation,

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import jax
@@ -111,10 +112,13 @@ def assert_equal(a, b):
             assert jax.tree.map(lambda x: x.dtype, one) == jax.tree.map(lambda x: x.dtype, other)
 
 
-def test_prepared_once_and_read_back_equal(tmp_path, capfd):
+def test_prepared_once_and_read_back_equal(tmp_path, capfd, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     make = Counted()
     first, second = load(make, tmp_path), load(make, tmp_path)
-    assert make.calls == 1
+    assert make.calls == 1 and not [*elsewhere.iterdir()]
     assert_equal(first, make_dataset())
     assert_equal(second, first)
     assert capfd.readouterr().out == ""

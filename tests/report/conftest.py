@@ -33,7 +33,11 @@ class Browser:
         quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
         moved = [(os.POSIX_SPAWN_DUP2, fd, at) for fd, at in zip(high, (3, 4))]
         self._process = os.posix_spawn(
-            program, command, os.environ, file_actions=quiet + moved, setpgroup=0
+            program,
+            command,
+            os.environ | {"TMPDIR": str(folder)},
+            file_actions=quiet + moved,
+            setpgroup=0,
         )
         for fd in (asked, told, *high):
             os.close(fd)
