@@ -173,18 +173,26 @@ def _prepared(stage, use, source) -> tuple[Any, Any, Any, Any]:
         return init, None, None, None  # nothing to train with
     statistics = use.arrays["statistics"]
     if use.streamed:
-        prepare = lambda statistics, batch: feed.normalise(batch, statistics)
+        prepare = _normalised
         sampler = stage.sampler
         feeds = feed.stream(
             use.arrays, sampler.rows, steps, weights_at=sampler.weights, paired=sampler.paired
         )
         batches = training.streamed(feeds, use.mesh)
     else:
-        prepare = lambda arrays, seen: feed.gather(arrays, **seen)
+        prepare = _gathered
         batches = training.drawn(stage.sampler.at, use.mesh)
     step = training.make_train_step(method.loss, stage.tx, prepare, num_steps=steps, ema=ema)
     data = training.with_key(statistics if use.streamed else use.placed(), seed, stream)
     return init, step, data, batches
+
+
+def _normalised(statistics, batch):
+    return feed.normalise(batch, statistics)
+
+
+def _gathered(arrays, seen):
+    return feed.gather(arrays, **seen)
 
 
 def _means(stage, variables, use):

@@ -1,5 +1,7 @@
 """One training of a run: its block of the config, resolved, checked, and traced once."""
 
+import functools
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -180,10 +182,16 @@ def make_stage(
     spec |= {"method": method_options(resolved, config), "seed": config["seed"], "stream": name}
     if named is not None:  # its node is an input
         spec["sampler"] = {k: v for k, v in resolved["sampler"].items() if k != "pairs"}
-    tx = training.make_optimizer(resolved["optim"], steps)
+    tx = _optimizer(json.dumps(spec["optim"]), steps)
     node = Node("training", name, spec, inputs)
     return Stage(name, block_name, resolved["label"], resolved, method, sampler, tx, source,
                  tuple(patterns), node, named)  # fmt: skip
+
+
+@functools.cache
+def _optimizer(config, steps):
+    """One for all stages that ask for the same, which then are one step; config: in JSON."""
+    return training.make_optimizer(json.loads(config), steps)
 
 
 def bound_stage(stage: Stage, pairs: Pairs, dataset: Dataset) -> Stage:

@@ -17,7 +17,7 @@ from mmalign.training.preemption import Preempted, stop_requests
 from mmalign.training.program import compile_step, memory
 from mmalign.training.record import Record
 from mmalign.training.state import TrainState
-from mmalign.training.step import TrainStep
+from mmalign.training.step import KEPT, TrainStep
 from mmalign.training.stopping import EarlyStopping
 
 
@@ -95,17 +95,11 @@ def streamed(feed: Callable[[int], Iterable], mesh: Mesh) -> Callable[[int], Ite
 def _steps(state, train_step, data, batches, num_steps, mesh, record):
     """Iterator of (state, updates done) after every step dispatched; the program is ready."""
     everywhere = replicated(mesh)
-    jitted = jax.jit(
-        functools.partial(_watched, train_step),
-        in_shardings=(everywhere, everywhere, everywhere, split(mesh)),
-        out_shardings=everywhere,
-        donate_argnums=0,
-    )
     start = int(state.step)
     data, first_bad = place(data, everywhere), place(np.int32(0), everywhere)
     coming = _counted(batches(start), start, num_steps)
     first = next(coming)
-    program = compile_step(jitted, state, first_bad, data, first[1])
+    program = compile_step(_jitted(train_step, mesh), state, first_bad, data, first[1])
     record.memory = memory(program)
 
     def dispatched(state, first_bad):
@@ -116,6 +110,18 @@ def _steps(state, train_step, data, batches, num_steps, mesh, record):
             yield state, step + 1
 
     return dispatched(state, first_bad)
+
+
+@functools.lru_cache(KEPT)
+def _jitted(train_step, mesh):
+    """The step of a state that is given up, over the mesh; jax keeps its programs as long as it."""
+    everywhere = replicated(mesh)
+    return jax.jit(
+        functools.partial(_watched, train_step),
+        in_shardings=(everywhere, everywhere, everywhere, split(mesh)),
+        out_shardings=everywhere,
+        donate_argnums=0,
+    )
 
 
 def _counted(batches, start, num_steps):

@@ -1,5 +1,6 @@
 """One update: gather, differentiate, apply. A pure function, jitted by the loop."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,8 +11,10 @@ from mmalign.training.optimizer import gradient_norms
 from mmalign.training.state import TrainState
 
 TrainStep = Callable[[TrainState, Any, Any], tuple[TrainState, dict[str, jax.Array]]]
+KEPT = 16  # steps, and programs of them, that whoever asks for the same again finds
 
 
+@functools.lru_cache(KEPT)
 def make_train_step(
     loss: Callable[..., tuple[jax.Array, dict[str, Any]]], tx: optax.GradientTransformation,
     prepare: Callable[[Any, Any], Mapping[str, Any]], *, num_steps: int, ema: float = 0.0,
@@ -27,6 +30,8 @@ def make_train_step(
     num_steps: of the stage; the batch gets `progress`, the share of them done, for schedules.
     ema: decay of the averaged weights, in [0, 1); 0 if the state has none.
     metrics: the loss's own, "loss", and "grad_norm" before clipping.
+    Asked for by the same objects it is the same function, whose program the loop finds compiled:
+    seeds and folds of one training differ in data alone.
     """
 
     def train_step(state, data, rows):
