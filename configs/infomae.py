@@ -76,7 +76,7 @@ def _alignment(label, preset, widths, **block):
     of_preset = dict(
         mask_ratio=number(), form=text(), independence=text(), temperature=number(),
         alpha=number(), beta=number(), gamma=number(), epsilon=number(), delta=number(),
-        lam=number(), eta=number(),
+        lam=number(), eta=number(), readout=text(),
     )  # fmt: skip
     method = dict(
         name="infomae", preset=preset, **widths, **of_preset, information=1.0, noise=0.3,
@@ -94,12 +94,12 @@ def _alignment(label, preset, widths, **block):
 
 
 def _toy(cfg, preset):
-    """The embedded data: steps that show the method, sterner critics, v without what u has."""
+    """The embedded data: steps that show the method, v without what u has, and both alone read."""
     cfg.pretrain.update(steps=1000, batch_size=256)
     for stage in (cfg.align, cfg.joint_pretrain):
         stage.steps = 400
         if preset == "recommended":
             stage.method.update(
                 independence="canonical", alpha=1.0, gamma=0.01, epsilon=1.0, lam=0.3,
-                temperature=0.5,
+                temperature=0.5, readout="codes",
             )  # fmt: skip

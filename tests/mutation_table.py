@@ -91,9 +91,12 @@ INFOMAE = _of(
     ("v stays beside its u", CRITICS, "u, v, away(v), across)",
      "u, v, {m: jnp.stack([x] * len(offsets[m])) for m, x in v.items()}, across)",
      "methods/test_critics.py"),
-    ("zeros stand in for what is shared", NETWORK, "jnp.where(present[m][:, None], x, stand_in)",
+    ("zeros stand in for what is shared", NETWORK, "jnp.where(here, x, stand_in)",
      "x", "methods/test_infomae.py::"
      "test_a_missing_sensor_is_replaced_by_the_mean_of_what_the_others_share"),
+    ("what is absent is read of the encoder, too", NETWORK, "jnp.where(here, x, mean)", "x",
+     "methods/test_infomae.py::test_what_encoders_say_is_read_beside_the_codes_and_has_its_mean_"
+     "where_a_sensor_is_absent"),
 )  # fmt: skip
 
 CROSSL, OF_CROSSL = "mmalign/methods/crossl.py", "mmalign/methods/crossl_network.py"

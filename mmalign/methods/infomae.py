@@ -13,7 +13,7 @@ from mmalign.methods.contract import Method, Modality
 from mmalign.methods.decoding import draw_masks, reconstruction
 from mmalign.methods.encoders import Seen, need_two, two_views
 from mmalign.methods.infomae_critics import Critics
-from mmalign.methods.infomae_network import Network
+from mmalign.methods.infomae_network import READOUTS, Network
 from mmalign.methods.infomae_presets import resolve
 from mmalign.methods.infomae_terms import (
     FORMS,
@@ -38,8 +38,9 @@ def create(
     independence: str | None = None, temperature: float | None = None, alpha: float | None = None,
     beta: float | None = None, gamma: float | None = None, epsilon: float | None = None,
     delta: float | None = None, lam: float | None = None, eta: float | None = None,
-    information: float = 1.0, noise: float = 0.3, negatives: int = 4, margin: float = 1.0,
-    stem: Mapping[str, Any] = STEM, critic: Mapping[str, Any] = CRITIC, length: int = 1,
+    readout: str | None = None, information: float = 1.0, noise: float = 0.3, negatives: int = 4,
+    margin: float = 1.0, stem: Mapping[str, Any] = STEM, critic: Mapping[str, Any] = CRITIC,
+    length: int = 1,
 ) -> Method:  # fmt: skip
     """InfoMAE (Kimura et al. 2025) eq. 11, for any number of modalities from two on.
 
@@ -51,7 +52,7 @@ def create(
       modalities: {name: Modality}.
       encoder, augment: as `sensors` reads them.
       shared, private: as in `mae`; the paper's are 256 both.
-      preset: "recommended" or "paper". What follows, up to eta, changes something of it, None
+      preset: "recommended" or "paper". What follows, up to readout, changes something of it, None
         nothing.
       mask_ratio: as in `mae`.
       form: of the shared loss, of FORMS.
@@ -62,6 +63,7 @@ def create(
       temperature: of the contrast.
       alpha, beta, gamma, epsilon, delta, lam (lambda), eta: the paper's weights, of which it
         publishes no value.
+      readout: what embeddings hold, see `Network`.
       information: weight of the whole of eq. 4; 0 is the paper's ablation "noShared".
       noise: standard deviation of what is added to u and v where their information is measured.
       negatives: per row. stem, critic: options of `Stem` and `Critic`.
@@ -79,24 +81,25 @@ def create(
     chosen = resolve(preset, {
         "mask_ratio": mask_ratio, "form": form, "independence": independence,
         "temperature": temperature, "alpha": alpha, "beta": beta, "gamma": gamma,
-        "epsilon": epsilon, "delta": delta, "lam": lam, "eta": eta,
+        "epsilon": epsilon, "delta": delta, "lam": lam, "eta": eta, "readout": readout,
     })  # fmt: skip
     options.one_of("method.form", chosen["form"], FORMS)
     options.one_of("method.independence", chosen["independence"], INDEPENDENCE)
+    options.one_of("method.readout", chosen["readout"], READOUTS)
     front = sensors({"encoder": encoder, "augment": augment}, modalities)
     critics = Critics(
         front.kinds, shared, private, chosen["form"] != "two_ratio",
         chosen["independence"] == "critic", negatives, length, Stem(**stem), Critic(**critic),
     )  # fmt: skip
-    net = Network(front, Split(front, shared, private), critics)
+    net = Network(front, Split(front, shared, private), critics, chosen["readout"])
     of = lambda kind, **more: kind(**{k: x for k, x in chosen.items() if k in kind._fields}, **more)
     prices = of(Prices, noise=noise, shared=information)
     weights = of(_Weights, margin=margin, length=length)
     return Method(
-        init=lambda key, batch: {"params": net.init(key, batch)},
+        init=lambda key, batch: net.init(key, batch),
         loss=_objective(net, prices, weights, chosen["mask_ratio"]),
         embed=lambda variables, batch: net.embed(variables, batch),
-        fuse=lambda variables, parts, present: net.fuse(parts, present),
+        fuse=lambda variables, parts, present: net.fuse(variables, parts, present),
         needs=frozenset({"some_pairs", "sequences"}),
         common=lambda variables, batch: net.common(variables, batch),
     )

@@ -7,18 +7,25 @@ import jax
 import jax.numpy as jnp
 
 from mmalign.methods.contract import JOINT, where_present
-from mmalign.methods.encoders import Seen, encode, plain
+from mmalign.methods.encoders import Seen, encode, plain, widths, zero_means
 from mmalign.methods.infomae_critics import Critics
 from mmalign.methods.sensors import Sensors, named_key
 from mmalign.methods.shared_private import Split
 
+READOUTS = ("codes", "all")
+
 
 class Network(NamedTuple):
-    """All that has parameters."""
+    """All that has parameters.
+
+    readout: what a modality's embedding holds. "codes": [u, v]. "all": [e, u, v], what the encoder
+    says before them, too.
+    """
 
     front: Sensors
     split: Split
     critics: Critics
+    readout: str
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -26,12 +33,17 @@ class Network(NamedTuple):
         return self.critics.modalities
 
     def init(self, key: jax.Array, batch: Mapping) -> dict:
-        """All parameters."""
+        """All parameters, and means where encoders' are to stand for what is absent."""
         grids = self.front.grids(batch["inputs"])
-        return {
+        params = {
             "sensors": {m: self.split.init(named_key(key, m), m, grids[m]) for m in self.names},
             "critics": self.critics.init(named_key(key, "critics"), grids),
         }
+        if self.readout == "codes":
+            return {"params": params}
+        more = self.split.shared + self.split.private
+        whole = {m: dim + more for m, dim in widths(self.front).items()}
+        return {"params": params, "means": zero_means(whole)}
 
     def codes(self, params: Mapping, views: Seen, masked: Mapping, key: jax.Array) -> dict:
         """{m: (u, v)}, each [3, b, width]: of both views, and of the first with patches hidden.
@@ -54,26 +66,37 @@ class Network(NamedTuple):
         parts = {}
         for m in self.names:
             e = encode(self.front, m, params[m]["encoder"], seen)
-            parts[m] = jnp.concatenate(self.split.apply(params[m], e), axis=-1)
-        return self.fuse(parts, batch["present"])
+            codes = self.split.apply(params[m], e)
+            read = codes if self.readout == "codes" else (e, *codes)
+            parts[m] = jnp.concatenate(read, axis=-1)
+        return self.fuse(variables, parts, batch["present"])
 
     def common(self, variables: Mapping, batch: Mapping) -> dict[str, jax.Array]:
-        """Modality -> u, what it shares with the others."""
+        """Modality -> u, what it shares with the others; zeros where it is absent."""
         parts = self.embed(variables, batch)
-        return {m: parts[m][:, : self.split.shared] for m in self.names}
+        return {m: self._read(parts[m])[1] for m in self.names}
 
-    def fuse(self, parts: Mapping, present: Mapping) -> dict[str, jax.Array]:
-        """Modality -> [u, v]; "shared" and "private", the u and v of all; and "joint".
+    def fuse(self, variables: Mapping, parts: Mapping, present: Mapping) -> dict[str, jax.Array]:
+        """Modality -> [u, v] or [e, u, v]; "shared" and "private", the u and v of all; and "joint".
 
-        Where a modality is absent the joint embedding holds the mean u of those that are present in
-        its place, and v = 0.
+        Where a modality is absent the joint embedding holds in its place the mean u of those that
+        are present, v = 0, and for e its mean over the training windows, or zeros as long as the
+        variables have no "means".
         """
         zeroed = {m: where_present(parts[m], present[m]) for m in self.names}
-        u = {m: x[:, : self.split.shared] for m, x in zeroed.items()}
-        v = {m: x[:, self.split.shared :] for m, x in zeroed.items()}
-        count = sum(present[m].astype(jnp.float32) for m in self.names)
-        stand_in = sum(u.values()) / jnp.maximum(count, 1.0)[:, None]
-        u = {m: jnp.where(present[m][:, None], x, stand_in) for m, x in u.items()}
-        shared, private = (jnp.concatenate([*x.values()], axis=-1) for x in (u, v))
-        joint = jnp.concatenate([x for m in self.names for x in (u[m], v[m])], axis=-1)
+        e, u, v = zip(*(self._read(zeroed[m]) for m in self.names))
+        there = [present[m][:, None] for m in self.names]
+        count = sum(x.astype(jnp.float32) for x in there)
+        stand_in = sum(u) / jnp.maximum(count, 1.0)
+        u = [jnp.where(here, x, stand_in) for here, x in zip(there, u)]
+        if means := variables.get("means"):
+            usual = (self._read(means[m][None])[0] for m in self.names)
+            e = [jnp.where(here, x, mean) for here, x, mean in zip(there, e, usual)]
+        shared, private = jnp.concatenate(u, axis=-1), jnp.concatenate(v, axis=-1)
+        joint = jnp.concatenate([x for of in zip(e, u, v) for x in of], axis=-1)
         return zeroed | {"shared": shared, "private": private, JOINT: joint}
+
+    def _read(self, part):
+        """[..., width] of a modality's embedding -> e, which may have no column, u and v."""
+        end = part.shape[-1] - self.split.private
+        return jnp.split(part, [end - self.split.shared, end], axis=-1)

@@ -61,7 +61,7 @@ CONFIGS = {
         "noise": 0.3, "negatives": 2, "stem": {"features": (8,), "out": 8},
         "critic": {"hidden": 8, "depth": 1}, "temperature": 0.2, "margin": 1.0, "alpha": 1.0,
         "beta": 0.1, "gamma": 0.2, "epsilon": 0.3, "delta": 0.7, "lam": 0.8, "eta": 0.6,
-        "information": 1.0, "independence": "canonical",
+        "information": 1.0, "independence": "canonical", "readout": "all",
     },
 }  # fmt: skip
 

@@ -48,8 +48,9 @@ def test_its_cost_is_the_cross_entropy_of_known_labels_and_moves_head_and_base(s
 
 
 def test_latents_bypass_what_the_base_makes_of_them(small):
+    base = small.options("infomae", readout="codes")
     width = lambda reads: jax.eval_shape(
-        small.create("classifier", reads=reads, base=small.options("infomae")).init, KEY,
+        small.create("classifier", reads=reads, base=base).init, KEY,
         small.batch(),
     )["params"]["head"]["hidden_0"]["kernel"].shape[0]  # fmt: skip
     assert width("joint") == width("latents") == 2 * (4 + 6)  # [u, v] of two modalities

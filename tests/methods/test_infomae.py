@@ -20,7 +20,9 @@ from mmalign.models import Critic, Stem
 
 KEY = jax.random.key(1)
 WEIGHTS = ("alpha", "beta", "gamma", "epsilon", "delta", "lam", "eta", "information")
-CHOICES = ("mask_ratio", "form", "independence", "temperature", *WEIGHTS[:-1])  # of a preset
+CHOICES = (  # of a preset
+    "mask_ratio", "form", "independence", "temperature", "readout", *WEIGHTS[:-1]
+)  # fmt: skip
 PRINTED = {"form": "three_ratio", "independence": "critic"}  # all critics
 SHARED, PRIVATE = 4, 6  # widths of u and v in the small config
 NAMES, ROWS = ("acc", "emg"), 16  # of the tests of the information terms alone
@@ -160,7 +162,7 @@ def test_a_length_of_one_turns_the_ranking_off(small):
 
 
 def test_a_missing_sensor_is_replaced_by_the_mean_of_what_the_others_share(small):
-    made, full = small.compiled("infomae", 3), small.batch(3)
+    made, full = small.compiled("infomae", 3, readout="codes"), small.batch(3)
     everybody = {m: np.ones(small.batch_size, bool) for m in full["present"]}
 
     def embed(*gone):
@@ -193,6 +195,32 @@ def test_a_missing_sensor_is_replaced_by_the_mean_of_what_the_others_share(small
     np.testing.assert_array_equal(embed("acc", "emg", "ecg")[JOINT], 0)
 
 
+def test_what_encoders_say_is_read_beside_the_codes_and_has_its_mean_where_a_sensor_is_absent(
+    small,
+):
+    alone, made = (small.compiled("infomae", readout=x) for x in ("codes", "all"))
+    full = small.batch()
+    present = {m: np.arange(small.batch_size) % 3 != i for i, m in enumerate(NAMES)}
+    complete = full | {"present": {m: np.ones_like(p) for m, p in present.items()}}
+    params = {"sensors": made.params["sensors"]}
+    bare, whole = alone.embed(alone.params | params, complete), made.embed(made.params, complete)
+    k = SHARED + PRIVATE
+    for m in NAMES:
+        np.testing.assert_allclose(whole[m][:, -k:], bare[m], rtol=1e-5, atol=1e-6)
+    assert set(alone.variables) == {"params"} and set(made.variables) == {"params", "means"}
+    means = {m: np.full(whole[m].shape[1], 1.0 + i, np.float32) for i, m in enumerate(NAMES)}
+    parts = {m: whole[m] for m in NAMES}
+    fused = made.method.fuse({"params": made.params, "means": means}, parts, present)
+    codes = alone.method.fuse({"params": alone.params}, {m: bare[m] for m in NAMES}, present)
+    for m, got, code in zip(NAMES, np.split(fused[JOINT], 2, 1), np.split(codes[JOINT], 2, 1)):
+        here = present[m][:, None]
+        np.testing.assert_array_equal(got[:, :-k], np.where(here, parts[m], means[m])[:, :-k])
+        np.testing.assert_allclose(got[:, -k:], code, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(fused[m], np.where(here, parts[m], 0))
+    for name in ("shared", "private"):
+        np.testing.assert_allclose(fused[name], codes[name], rtol=1e-5, atol=1e-6)
+
+
 def test_a_preset_gives_what_is_not_said(small, batch):
     changes = dict.fromkeys(CHOICES) | {"preset": "paper"}
     paper = small.create("infomae", **changes)
@@ -210,6 +238,8 @@ def test_what_does_not_fit_is_refused(small):
         small.create("infomae", preset="best")
     with pytest.raises(ValueError, match=r"method.independence must be one of canonical, critic"):
         small.create("infomae", independence="hsic")
+    with pytest.raises(ValueError, match=r"method.readout must be one of codes, all"):
+        small.create("infomae", readout="u")
     with pytest.raises(ValueError, match=r"method.form must be one of two_ratio, .*, got 'ratio'"):
         small.create("infomae", form="ratio")
     made = small.create("infomae", length=16)  # two sequences
