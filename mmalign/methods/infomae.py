@@ -1,17 +1,13 @@
 """InfoMAE's second stage: pretrained encoders aligned from few pairs."""
 
-import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from mmalign import options
-from mmalign.losses import nt_xent, sequence_ranking
 from mmalign.methods.contract import Method, Modality
-from mmalign.methods.decoding import draw_masks, reconstruction
-from mmalign.methods.encoders import Seen, need_two, two_views
+from mmalign.methods.encoders import need_two
 from mmalign.methods.infomae_critics import Critics
 from mmalign.methods.infomae_network import READOUTS, Network
 from mmalign.methods.infomae_presets import resolve
@@ -22,7 +18,8 @@ from mmalign.methods.infomae_terms import (
     information_terms,
     separation,
 )
-from mmalign.methods.sensors import named_key, sensors
+from mmalign.methods.instance_terms import Weights, instance_terms, shown
+from mmalign.methods.sensors import sensors
 from mmalign.methods.shared_private import Split
 from mmalign.models import Critic, Stem
 
@@ -94,7 +91,7 @@ def create(
     net = Network(front, Split(front, shared, private), critics, chosen["readout"])
     of = lambda kind, **more: kind(**{k: x for k, x in chosen.items() if k in kind._fields}, **more)
     prices = of(Prices, noise=noise, shared=information)
-    weights = of(_Weights, margin=margin, length=length)
+    weights = of(Weights, margin=margin, length=length)
     return Method(
         init=lambda key, batch: net.init(key, batch),
         loss=_objective(net, prices, weights, chosen["mask_ratio"]),
@@ -110,70 +107,20 @@ def _objective(net, prices, weights, mask_ratio):
 
     def loss(variables, batch, key):
         params, present = variables["params"], batch["present"]
-        views = two_views(net.front, named_key(key, "views"), batch)
-        first = Seen(*({m: x[0] for m, x in part.items()} for part in views))
-        masked = draw_masks(net.front, named_key(key, "masks"), first.grids, mask_ratio)
-        codes = net.codes(params["sensors"], views, masked, key)
+        of = shown(net.front, net.split, params["sensors"], batch, key, mask_ratio)
         ramp = jnp.clip(batch.get("progress", 1.0) / RAMP, 0.0, 1.0)
-        u, v = ({m: code[i][0] for m, code in codes.items()} for i in range(2))
+        u, v = ({m: code[i][0] for m, code in of.codes.items()} for i in range(2))
         information, player, metrics = information_terms(
-            prices, net.critics, params["critics"], first.grids, u, v, present, key, ramp,
+            prices, net.critics, params["critics"], of.first.grids, u, v, present, key, ramp,
             batch.get("paired"),
         )  # fmt: skip
         split, nats = separation(
-            prices, {m: (u[:2], v[:2]) for m, (u, v) in codes.items()}, present
+            prices, {m: (u[:2], v[:2]) for m, (u, v) in of.codes.items()}, present
         )
-        terms = _instance_terms(
-            weights, net.front, params["sensors"], codes, first, masked, present, key
-        )
+        terms = instance_terms(weights, net.front, params["sensors"], of, present, key)
         information += split
         total = information + sum(terms.values()) + player
         terms |= {"information": information, "critics": player}
         return total, {"metrics": terms | metrics | nats}
 
     return loss
-
-
-class _Weights(NamedTuple):
-    """Of the terms that need no critic, and what these are made with."""
-
-    delta: float
-    lam: float
-    eta: float
-    temperature: float
-    margin: float
-    length: int
-
-
-def _instance_terms(weights, front, params, codes, first, masked, present, key):
-    """Weighted reconstruction, contrast and ranking, summed over modalities.
-
-    codes: {m: (u, v)}, each [3, b, width]: two views, and the first one with patches hidden.
-    """
-    rank = functools.partial(sequence_ranking, length=weights.length, margin=weights.margin)
-    terms = dict.fromkeys(("reconstruction", "contrast", "ranking"), 0.0)
-    for m, code in codes.items():
-        h = jnp.concatenate(code, axis=-1)
-        terms["reconstruction"] += weights.delta * reconstruction(
-            front, m, params[m], h[2], first.grids[m], present[m], named_key(key, m),
-            masked=masked[m], valid=first.valid.get(m),
-        )  # fmt: skip
-        terms["contrast"] += weights.lam * _contrast(h[0], h[1], present[m], weights)
-        if weights.length > 1:
-            ranked = sum(rank(x, where=present[m]).mean() for x in h[:2])
-            terms["ranking"] += weights.eta * ranked
-    return terms
-
-
-def _contrast(h_a, h_b, present, weights):
-    """NT-Xent between windows at the same position of different sequences.
-
-    Neighbours in time are then never negatives, as in FOCAL's code.
-    """
-    by_position = lambda x: x.reshape(-1, weights.length, *x.shape[1:]).swapaxes(0, 1)
-    rows = by_position(present)
-    contrast = lambda a, b, w: nt_xent(a, b, temperature=weights.temperature, where=w)
-    cost = jax.vmap(contrast)(by_position(h_a), by_position(h_b), rows)
-    # each position's mean is over its own rows; weigh positions by the rows they have
-    share = rows.sum(axis=1) / jnp.maximum(present.sum(), 1)
-    return jnp.sum(cost.mean(axis=1) * share)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mmalign.methods.contract import JOINT, where_present
-from mmalign.methods.encoders import Seen, encode, plain, widths, zero_means
+from mmalign.methods.encoders import encode, plain, widths, zero_means
 from mmalign.methods.infomae_critics import Critics
 from mmalign.methods.sensors import Sensors, named_key
 from mmalign.methods.shared_private import Split
@@ -44,21 +44,6 @@ class Network(NamedTuple):
         more = self.split.shared + self.split.private
         whole = {m: dim + more for m, dim in widths(self.front).items()}
         return {"params": params, "means": zero_means(whole)}
-
-    def codes(self, params: Mapping, views: Seen, masked: Mapping, key: jax.Array) -> dict:
-        """{m: (u, v)}, each [3, b, width]: of both views, and of the first with patches hidden.
-
-        params: {m: ...}. One pass of the encoder for all three, three times the batch.
-        """
-        three = lambda x: jnp.concatenate([x[0], x[1], x[0]])
-        seen = Seen(*({m: three(x) for m, x in part.items()} for part in views))
-        out = {}
-        for m, p in params.items():
-            nothing = jnp.zeros_like(masked[m])
-            hidden = jnp.concatenate([nothing, nothing, masked[m]])
-            e = encode(self.front, m, p["encoder"], seen, masked=hidden, key=named_key(key, m))
-            out[m] = tuple(x.reshape(3, len(nothing), -1) for x in self.split.apply(p, e))
-        return out
 
     def embed(self, variables: Mapping, batch: Mapping) -> dict[str, jax.Array]:
         """See `fuse`."""

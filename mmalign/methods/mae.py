@@ -18,6 +18,7 @@ from mmalign.methods.encoders import (
     widths,
     zero_means,
 )
+from mmalign.methods.instance_terms import Weights, instance_terms, shown
 from mmalign.methods.sensors import named_key, sensors
 from mmalign.methods.shared_private import Split
 
@@ -30,14 +31,26 @@ def create(
     mask_ratio: float = 0.5,
     shared: int = 8,
     private: int = 64,
+    lam: float = 0.0,
+    eta: float = 0.0,
+    temperature: float = 0.2,
+    margin: float = 1.0,
+    length: int = 1,
 ) -> Method:
     """InfoMAE (Kimura et al. 2025) eq. 3: mean squared error on the hidden patches.
+
+    With `lam` or `eta` also the two terms of its second stage that need one modality alone, the
+    contrast of two views and the ranking in time, of the same windows. The paper has them in the
+    second stage only, where there are few windows to learn them from.
 
     Args:
       modalities: {name: Modality}.
       encoder, augment: as `sensors` reads them.
       mask_ratio: share of the patches that is hidden.
       shared, private: widths of u and v, the two parts of the code that the decoder reads.
+      lam, eta: weights of contrast and ranking beside a reconstruction of weight 1.
+      temperature: of the contrast. margin: of the ranking.
+      length: consecutive windows of a sequence in the batch, 1 turns the ranking off.
     The decoder reads one vector per modality, [s(e), p(e)], here as in the alignment, so that all
     parts can be carried over. (The paper's first stage decodes e; its published parameter count
     holds a further map from e to a vector of this size.)
@@ -52,6 +65,14 @@ def create(
         params = {m: split.init(named_key(key, m), m, grids[m]) for m in modalities}
         return {"params": {"sensors": params}, "means": zero_means(widths(front))}
 
+    weights = Weights(1.0, lam, eta, temperature, margin, length)
+
+    def with_contrast(variables, batch, key):
+        params = variables["params"]["sensors"]
+        of = shown(front, split, params, batch, key, mask_ratio)
+        terms = instance_terms(weights, front, params, of, batch["present"], key)
+        return sum(terms.values()), {"metrics": terms}
+
     def loss(variables, batch, key):
         seen = view(front, named_key(key, "view"), batch)
         masked = draw_masks(front, named_key(key, "masks"), seen.grids, mask_ratio)
@@ -65,4 +86,8 @@ def create(
             )  # fmt: skip
         return sum(metrics.values()), {"metrics": metrics}
 
-    return Method(init, loss, embed_encoders(front), fuse_side_by_side(modalities))
+    more = bool(lam or eta)
+    return Method(
+        init, with_contrast if more else loss, embed_encoders(front), fuse_side_by_side(modalities),
+        needs=frozenset({"sequences"} if more else ()),
+    )  # fmt: skip

@@ -146,6 +146,24 @@ def test_all_parameters_are_carried_over_into_the_alignment(small):
     assert shapes[0] == shapes[1]
 
 
+def test_with_contrast_and_ranking_it_has_the_terms_that_infomae_has_of_one_modality(small):
+    knobs = {"lam": 0.6, "eta": 0.5, "temperature": 0.3, "margin": 8.0}
+    mae = small.compiled("mae", **knobs)
+    both = small.compiled("infomae", delta=1.0, **knobs)
+    assert mae.method.needs == {"sequences"} and small.create("mae").needs == frozenset()
+    params = {**both.params, "sensors": mae.params["sensors"]}
+    (value, terms), grads = mae.loss(mae.params, mae.batch, KEY)
+    (_, others), _ = both.loss(params, mae.batch, KEY)
+    assert set(terms) == {"reconstruction", "contrast", "ranking"} and min(terms.values()) > 0
+    for name, term in terms.items():
+        np.testing.assert_allclose(term, others[name], rtol=1e-5)
+    np.testing.assert_allclose(value, sum(terms.values()), rtol=1e-6)
+    assert not zero(grads["sensors"]["acc"]["shared"])
+    alone = mae.batch["inputs"] | {"emg": 2 * mae.batch["inputs"]["emg"]}
+    (_, _), changed = mae.loss(mae.params, mae.batch | {"inputs": alone}, KEY)
+    jax.tree.map(np.testing.assert_array_equal, changed["sensors"]["acc"], grads["sensors"]["acc"])
+
+
 def test_supervised_cost_is_the_cross_entropy_of_its_own_logits(supervised):
     label = supervised.batch["targets"]["label"]
     logits = supervised.embed(supervised.params, supervised.batch)["logits"]
