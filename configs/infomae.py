@@ -68,7 +68,7 @@ def _apart(block, contrast):
     """Of each modality alone: reconstruction, as in the paper, or contrast and ranking beside it.
 
     On folds of training people of UCI HAR, SP-SW-HAR and seglearn's watch InfoMAE that starts from
-    the latter has macro-F1 5 to 9 points higher at 10 % of the labels (one seed); on the embedded
+    the latter has macro-F1 4 to 9 points higher at 10 % of the labels (one seed); on the embedded
     data it is level there, and 3 lower at all labels.
     """
     if contrast:
