@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +69,8 @@ def instance_terms(
 ) -> dict[str, jax.Array | float]:
     """Weighted reconstruction, contrast and ranking, summed over modalities."""
     rank = functools.partial(sequence_ranking, length=weights.length, margin=weights.margin)
-    terms, first = dict.fromkeys(("reconstruction", "contrast", "ranking"), 0.0), of.first
+    terms: dict[str, Any] = dict.fromkeys(("reconstruction", "contrast", "ranking"), 0.0)
+    first = of.first
     for m, code in of.codes.items():
         h = jnp.concatenate(code, axis=-1)
         terms["reconstruction"] += weights.delta * reconstruction(
