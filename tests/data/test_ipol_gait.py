@@ -174,6 +174,7 @@ def test_bad_options_are_refused(load, files, options, message):
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the public zip is not in {REAL}")
+@pytest.mark.slow
 def test_published_set_is_whole(tmp_path):
     data = ipol_gait.load(dir=REAL, cache_dir=tmp_path)
     test = set(data.group[data.split == TEST].tolist())

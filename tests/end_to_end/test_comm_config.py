@@ -23,6 +23,7 @@ def test_every_method_is_trained_on_both_kinds_of_pairs():
     assert "comm_match" not in series and "source" not in series.comm.sampler
 
 
+@pytest.mark.slow
 def test_a_run_tells_of_every_target(devices, tmp_path, capsys):
     devices(1)
     config = comm.get_config("smoke")

@@ -31,6 +31,7 @@ def shrink(config):
     return config
 
 
+@pytest.mark.slow
 def test_missing_sensors_in_two_steps(tmp_path, results_folder, capsys):
     config = shrink(missing_sensors.experiment("synthetic", 2, strategies=("spatial",),
                                                baselines=()))  # fmt: skip
@@ -63,6 +64,7 @@ def test_every_training_of_both_experiments_fits():
         assert len(plan.plan(config, catalogue.load(config.data)).stages) == trainings + 1  # random
 
 
+@pytest.mark.slow
 def test_a_grid_of_masks_in_two_steps(tmp_path, results_folder, capsys):
     config = shrink(masking.experiment("synthetic", 0, strategies=("spatial",), keep=(0.5,),
                                        weights=("25/25/1",)))  # fmt: skip

@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import pytest
 
 
+@pytest.mark.slow
 def test_the_pairs_of_one_person_and_everyones_windows_train_it(tiny, main, tmp_path):
     few = {
         "align.sampler.people": 1,

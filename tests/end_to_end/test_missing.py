@@ -40,6 +40,7 @@ def config(tiny, tmp_path):
     return config
 
 
+@pytest.mark.slow
 def test_a_run_with_a_sensor_missing_in_training(config, devices, tmp_path):
     devices(1)
     results = mmalign.run(config, tmp_path / "run")

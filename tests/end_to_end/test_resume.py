@@ -82,6 +82,7 @@ def same_results(folder, unbroken):
     assert (folder / "metrics.jsonl").read_text() == (unbroken / "metrics.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_then_killed_ends_bit_for_bit_like_an_unbroken_one(
     attempt, unbroken, tmp_path
 ):
