@@ -29,6 +29,15 @@ def stages(dataset):
     return lambda config: plan.plan(config, dataset).stages
 
 
+def test_stages_that_differ_in_what_is_drawn_alone_are_made_of_the_same(tiny, stages):
+    one, other = (
+        stages(tiny.config({"seed": seed, "rows": ("joint_pretrain",)})) for seed in (0, 1)
+    )
+    for a, b in ((one["align"], other["align"]), (one["align"], one["joint_pretrain"])):
+        assert a.method is b.method and a.tx is b.tx
+    assert one["pretrain"].tx is not one["align"].tx
+
+
 def test_stages_come_in_order_and_supervision_once_for_each_fraction(tiny, dataset, stages):
     stages = stages(tiny.config())
     names = [

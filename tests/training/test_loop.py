@@ -142,6 +142,24 @@ def test_streamed_batches_start_at_the_resumed_step(toy, unbroken, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, state, unbroken[0])
 
 
+def test_a_step_that_was_asked_for_before_is_not_traced_again(toy):
+    traced = []
+
+    def loss(variables, batch, key):
+        traced.append(key)
+        return toy.loss(variables, batch, key)
+
+    tx, ends = training.make_optimizer(toy.OPTIM, toy.STEPS), []
+    for seed in (0, 1):
+        step = training.make_train_step(loss, tx, toy.prepare, num_steps=toy.STEPS, ema=0.9)
+        data = training.with_key(toy.arrays(), seed, "toy")
+        job = toy.job(training.data_mesh(), train_step=step, data=data, num_steps=2)
+        ends.append(jax.device_get(training.train(**job).params))
+    assert len(traced) == 1
+    leaves = zip(*map(jax.tree.leaves, ends))
+    assert any((a != b).any() for a, b in leaves)  # another seed in the same program
+
+
 def test_a_finished_stage_is_loaded_and_not_run(toy, tmp_path):
     with training.Checkpoints(tmp_path, every=100) as checkpoints:
         job = toy.job(training.data_mesh(), checkpoints=checkpoints, num_steps=2)
