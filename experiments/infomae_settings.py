@@ -1,10 +1,12 @@
 """InfoMAE's settings for real data, compared without the people of the test.
 
     python -m experiments.infomae_settings --data=uci_har --dir=FOLDER
+    python -m experiments.infomae_settings --data=npz --path=windows.npz
 
 The training people are split into folds; one fold takes the test's place. One run trains the masked
-autoencoders once and aligns them once for each variant of configs/infomae.py. Writes
-results/infomae-settings-<data>.json, .md and .png beside this file.
+autoencoders once and aligns them once for each variant of configs/infomae.py; and once more without
+contrast and ranking, and aligns these as configured. Writes results/infomae-settings-<data>.json,
+.md and .png beside this file.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from mmalign.configs.infomae import get_config
 # What changes of the alignment's block, by the label of the row.
 VARIANTS = {
     "As configured": {},
+    "Codes alone": {"method.readout": "codes"},
     "I(v; u) without a critic": {"method.independence": "canonical", "method.epsilon": 1.0},
     "Nothing shared": {"method.information": 0.0},
     "No distance": {"method.alpha": 0.0},
@@ -41,6 +44,12 @@ def settings(data, fold=0, folds=3):
         block.update_from_flattened_dict(changes)
         stages.append(f"align{number}")
         config[stages[-1]] = block
+    plain = config.plain = copy.deepcopy(config.pretrain)
+    plain.label, plain.optim.lr, plain.sampler.length = "Autoencoders alone", 2e-3, 1
+    plain.method.update(augment=None, lam=0.0, eta=0.0)
+    config.from_plain = copy.deepcopy(config.align)
+    config.from_plain.update(label="From autoencoders alone", source="plain")
+    stages += ["plain", "from_plain"]
     config.stages = tuple(stages)
     config.rows = (*protocol.UNTRAINED, "joint_pretrain", *stages)
     config.evaluation.missing.references = False
@@ -50,15 +59,19 @@ def settings(data, fold=0, folds=3):
 def main():
     """Runs the folds, then writes what they say together."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=("uci_har", "sp_sw_har"), required=True)
+    parser.add_argument("--data", choices=("uci_har", "sp_sw_har", "npz"), required=True)
     parser.add_argument("--dir", help="folder with the original zip; downloaded if not given")
+    parser.add_argument("--path", help="of your own windows, with npz")
     parser.add_argument("--folds", default="0", help="of three, separated by commas")
     parser.add_argument("--workdir", default="runs/experiments")
     args = parser.parse_args()
     runs = []
     for fold in map(int, args.folds.split(",")):
         config = settings(args.data, fold)
-        config.data.dir = args.dir
+        if args.data == "npz":
+            config.data.path = args.path
+        else:
+            config.data.dir = args.dir
         workdir = pathlib.Path(args.workdir, f"infomae-settings-{args.data}-{fold}")
         runs.append(mmalign.run(config, workdir, artifacts=protocol.artifacts(args)))
     write(f"infomae-settings-{args.data}", runs, "a third of the training people")

@@ -52,7 +52,11 @@ def test_settings_are_compared_without_the_people_of_the_test():
     assert config.rows[len(protocol.UNTRAINED) :] == ("joint_pretrain", *config.stages)
     blocks = [config[name].to_dict() for name in config.stages[1:]]
     labels = [block.pop("label") for block in blocks]
-    assert labels == list(infomae_settings.VARIANTS)
+    more = ["Autoencoders alone", "From autoencoders alone"]
+    assert labels == [*infomae_settings.VARIANTS, *more]
+    usual, start = blocks[0] | {"source": "plain"}, config.pretrain.to_dict()
+    assert blocks[-1] == usual and blocks[-2]["method"]["lam"] == 0 < start["method"]["lam"]
     assert all(block != other for i, block in enumerate(blocks) for other in blocks[:i])
-    assert blocks[2]["method"].pop("information") == 0 and blocks[0]["method"].pop("information")
-    assert blocks[0] == blocks[2]  # one thing changes
+    lone = labels.index("Nothing shared")
+    assert blocks[lone]["method"].pop("information") == 0 and blocks[0]["method"].pop("information")
+    assert blocks[0] == blocks[lone]  # one thing changes
