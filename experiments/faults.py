@@ -1,6 +1,6 @@
 """Runs that are killed, stopped, damaged, starved of room: a correct result, or one clear line.
 
-    python -m experiments.faults                     # an hour on a core; writes results/faults.md
+    python -m experiments.faults                     # half an hour; writes results/faults.md
     python -m experiments.faults --only=damage --times=5
 
 Each fault befalls a run of the smallest chain of the tests (two stages, a head, evaluation, page),

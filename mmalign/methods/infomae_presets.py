@@ -10,7 +10,8 @@ from mmalign import options
 # sensors (SP-SW-HAR) a probe with few labels lost half of its macro-F1.
 # Readout "all": with the encoder's output beside u and v the probe of folds of training people has,
 # at 1, 10 and 100 % of the labels, macro-F1 66, 74, 79 in place of 61, 71, 78 on seglearn's watch,
-# 87, 92, 94 in place of 86, 92, 94 on UCI HAR and 51, 60, 75 in place of 51, 60, 70 on SP-SW-HAR.
+# 87, 92, 94 in place of 86, 92, 94 on UCI HAR and 51, 60, 75 in place of 51, 60, 70 on SP-SW-HAR
+# (a fold and a seed each, from autoencoders alone).
 # "paper": what it states, eq. 4 with its three ratios and a critic for each information, and a mask
 # of 75 %. It publishes no weight and no temperature: eta, lambda and tau are those of FOCAL, whose
 # code it builds on, beta, gamma and epsilon are small enough for codes that are not constant.

@@ -78,6 +78,19 @@ def test_much_memory_is_a_fault_whatever_comes_of_it(tmp_path, monkeypatch):
     assert damaged_files.outcome(sample, tmp_path) == "600 MiB of memory, accepted"
 
 
+@pytest.mark.parametrize("name", SAMPLES)
+def test_programs_in_files_are_never_run(name, tmp_path):
+    sample, rng = SAMPLES[name], np.random.default_rng(0)
+    for file, held in sample.beside.items():
+        (tmp_path / file).write_bytes(held)
+    for member in list(sample.members)[:3]:
+        members = dict(sample.members)
+        members[member] = damage.CONTENT["program"](rng, members[member])
+        whole = damage.packed(members) if sample.zipped else members[member]
+        (tmp_path / sample.file).write_bytes(whole)
+        assert damaged_files.outcome(sample, tmp_path) in ("accepted", "refused")
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 @pytest.mark.parametrize(
     ("local", "central", "value", "message"),

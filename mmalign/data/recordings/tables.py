@@ -95,8 +95,13 @@ def _text(path, columns, **how):
     separator = max("\t;,", key=line.count) if re.search("[\t;,]", line) else r"\s+"
     decimal = "," if separator == ";" and re.search(r"\d,\d", first) else "."
     header = line.split(None if separator == r"\s+" else separator)
+    if columns is None and not header:
+        raise ValueError("it begins with an empty line, not with names of columns")
     if columns is None and all(_is_number(x) for x in header):
-        raise ValueError("it begins with numbers: name its columns by options.columns")
+        raise ValueError(
+            "it begins with numbers: name its columns by options.columns, or, of an index, in a "
+            "line above them"
+        )
     return pandas.read_csv(
         path, sep=separator, decimal=decimal, header=None if columns is not None else 0,
         skipinitialspace=True, encoding="utf-8-sig", **how,
@@ -104,9 +109,10 @@ def _text(path, columns, **how):
 
 
 def _beginning(path):
+    opened = open
     if path.suffix.lower() == ".gz":
         _check_inflated(path)
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
+        opened = gzip.open
     with opened(path, "rt", encoding="utf-8-sig", errors="replace") as file:
         return file.read(_SNIFFED)
 
