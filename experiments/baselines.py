@@ -178,12 +178,9 @@ def _scores(cell):
 
 def _difference(found, cells):
     row, other, fraction = found["row"], found["other"], found["fraction"]
-    gap = cells[row, fraction]["macro_f1"] - cells[other, fraction]["macro_f1"]
-    text = f"{100 * gap:+.1f}"
-    if found["interval"] is not None:
-        low, high = found["interval"]["macro_f1"]
-        text += f" ({100 * low:+.1f} to {100 * high:+.1f})"
-    return [f"{row} - {other}", f"{100 * fraction:g} %", text]
+    mean = cells[row, fraction]["macro_f1"] - cells[other, fraction]["macro_f1"]
+    interval = found["interval"] and found["interval"]["macro_f1"]
+    return [f"{row} - {other}", f"{100 * fraction:g} %", tables.gap(mean, interval)]
 
 
 def plot(cells):

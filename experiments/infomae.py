@@ -6,8 +6,8 @@
 
 Writes results/infomae-<data>.json, .md and .png beside this file. A seed draws the initial weights,
 the pairs, the labels and the order of the batches. What is trained already is only evaluated again.
-Joint pretraining is there twice: for as many steps as the alignment, and for as long as InfoMAE
-takes with its autoencoders.
+On the embedded data joint pretraining is there twice: for as many steps as the alignment, and for
+as long as InfoMAE takes with its autoencoders.
 """
 
 import argparse
@@ -19,7 +19,9 @@ import numpy as np
 import mmalign
 from experiments import protocol, tables
 from mmalign.configs.infomae import get_config
+from mmalign.evaluation.ranking import gap
 
+METHOD = "InfoMAE"
 AS_LONG = 900  # steps on the embedded data that take as long as 1,000 of autoencoders and 400
 
 
@@ -60,11 +62,26 @@ def write(name, runs, people="test subjects"):
         "hardware": tables.hardware(),
         "training_seconds_per_seed": tables.seconds(runs),
         "cells": cells,
+        "differences": differences(runs),
         "missing": [run.get("missing") for run in runs],
         "information": [run["information"] for run in runs if "information" in run],
         "config": tables.without_folders(runs[0]["config"]),
     }
     tables.save(name, out, markdown(name, out, people), _plot(cells, people))
+
+
+def differences(runs):
+    """Of each share of the labels: InfoMAE less each other row, paired by person and seed."""
+    records = [r | {"seed": run["config"]["seed"]} for run in runs for r in run["records"]]
+    out = []
+    for fraction in sorted({r["fraction"] for r in records}):
+        found = [r for r in records if r["fraction"] == fraction and r["part"] == "joint"]
+        for other in dict.fromkeys(r["row"] for r in found):
+            if other not in (METHOD, "Chance"):
+                mean, interval = gap(found, METHOD, other)
+                out.append({"fraction": fraction, "other": other, "mean": mean,
+                            "interval": interval})  # fmt: skip
+    return out
 
 
 def markdown(name, out, people):
@@ -84,6 +101,13 @@ def markdown(name, out, people):
         "",
         *tables.table(["", *(f"{100 * f:g} % labels" for f in fractions)], rows),
     ]
+    lines += [
+        "",
+        f"{METHOD} less each other row, macro-F1 in points, paired by person and seed, 95 % "
+        "intervals over people and seeds:",
+        "",
+        *_differences(out["differences"], fractions),
+    ]
     alone = [c for c in out["cells"] if c["part"] != "joint"]
     sensors, rows = list(dict.fromkeys(c["part"] for c in alone)), []
     for row in dict.fromkeys(c["row"] for c in alone):
@@ -95,6 +119,14 @@ def markdown(name, out, people):
     low, high = min(seconds) / 60, max(seconds) / 60
     lines += ["", f"Training: {low:.1f} to {high:.1f} minutes per seed, {out['hardware']}.", ""]
     return "\n".join(lines)
+
+
+def _differences(found, fractions):
+    cells = {(d["other"], d["fraction"]): d for d in found}
+    text = lambda cell: tables.gap(cell["mean"], cell["interval"])
+    others = dict.fromkeys(d["other"] for d in found)
+    rows = [[other, *(text(cells[other, f]) for f in fractions)] for other in others]
+    return tables.table(["", *(f"{100 * f:g} % labels" for f in fractions)], rows)
 
 
 def _factors(runs):

@@ -78,6 +78,15 @@ def percent(value, sign=False):
     return f"{mean:+.1f} ± {std:.1f}" if sign else f"{mean:.1f} ± {std:.1f}"
 
 
+def gap(mean, interval):
+    """A difference in points as text, with its interval where there is one."""
+    text = f"{100 * mean:+.1f}"
+    if interval is None:
+        return text
+    low, high = interval
+    return f"{text} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
 def both(cell):
     """Accuracy / macro-F1 of a cell in %, or a dash where there is none."""
     return "-" if cell is None else " / ".join(percent(cell[m]) for m in METRICS)

@@ -8,13 +8,24 @@ from experiments import infomae, infomae_settings, protocol, tables
 
 
 def run(accuracy, seconds):
-    """A run's results: one row at two shares of labels, and one sensor alone."""
-    record = {"row": "InfoMAE", "part": "joint", "protocol": "linear", "macro_f1": accuracy / 2}
+    """A run's results: one row at two shares of labels, and one sensor alone; beside it another.
+
+    Two people, two windows each: the method takes all for what they are, the other half of them.
+    """
+    record = {"row": "InfoMAE", "part": "joint", "protocol": "linear", "macro_f1": accuracy / 2,
+              "people": [3, 4], "confusion": [[0, 0], [0, 0]],
+              "taken": [[who, label, label, 1] for who in (0, 1) for label in (0, 1)]}  # fmt: skip
+    other = record | {
+        "row": "Other", "fraction": 1.0, "accuracy": 0.5,
+        "taken": [[who, label, 0, 1] for who in (0, 1) for label in (0, 1)],
+    }  # fmt: skip
     return {
         "records": [
             record | {"fraction": 0.1, "accuracy": accuracy},
             record | {"fraction": 1.0, "accuracy": 0.9},
             record | {"part": "acc", "fraction": 1.0, "accuracy": 0.7},
+            other | {"fraction": 0.1},
+            other,
         ],
         "seconds": {"pretrain": seconds, "align": 60.0},
         "config": {"seed": 5, "data": {"name": "synthetic", "dir": "FOLDER"}, "steps": 3},
@@ -24,7 +35,7 @@ def run(accuracy, seconds):
 def test_cells_are_means_and_sample_deviations_over_seeds():
     cells = tables.summarise([run(0.5, 1), run(0.7, 1), run(0.6, 1)])
     assert [(c["part"], c["fraction"]) for c in cells] == [
-        ("joint", 0.1), ("joint", 1.0), ("acc", 1.0)
+        ("joint", 0.1), ("joint", 1.0), ("acc", 1.0), ("joint", 0.1), ("joint", 1.0)
     ]  # fmt: skip
     assert cells[0]["accuracy"] == pytest.approx([0.6, 0.1])
     assert cells[0]["macro_f1"] == pytest.approx([0.3, 0.05])
@@ -34,13 +45,17 @@ def test_cells_are_means_and_sample_deviations_over_seeds():
 def test_what_is_written_agrees_and_names_no_folder_of_the_user(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
     r2 = {"shared": {"common": 0.9, "own": 0.1}, "private": {"common": 0.2, "own": 0.8}}
-    infomae.write("test", [run(0.5, 60) | {"information": r2}, run(0.7, 180)])
+    first, second = run(0.5, 60) | {"information": r2}, run(0.7, 180)
+    second["config"]["seed"] = 6
+    infomae.write("test", [first, second])
     stored = json.loads((tmp_path / "results" / "test.json").read_text())
     assert stored["seeds"] == 2 and stored["training_seconds_per_seed"] == [120.0, 240.0]
     assert stored["config"]["steps"] == 3 and "FOLDER" not in json.dumps(stored)
     page = (tmp_path / "results" / "test.md").read_text()
     assert "| InfoMAE | 60.0 ± 14.1 / 30.0 ± 7.1 | 90.0 ± 0.0 / 30.0 ± 7.1 |" in page
     assert "| InfoMAE | 70.0 ± 0.0 |" in page  # the sensor alone
+    less = "+66.7 (+66.7 to +66.7)"  # macro-F1 1 and 1/3
+    assert f"| Other | {less} | {less} |" in page
     assert "| private | 0.20 ± 0.00 | 0.80 ± 0.00 |" in page
     assert "2.0 to 4.0 minutes per seed" in page and page in capsys.readouterr().out
     assert (tmp_path / "results" / "test.png").stat().st_size > 1000
