@@ -18,6 +18,7 @@ import numpy as np
 
 import mmalign
 from experiments import protocol, tables
+from mmalign.configs import common
 from mmalign.configs.infomae import get_config
 from mmalign.evaluation.ranking import gap
 
@@ -31,7 +32,7 @@ def settings(data):
     if data == "synthetic":
         config.joint_long = copy.deepcopy(config.joint_pretrain)
         config.joint_long.update(label="Joint pretraining, as long", steps=AS_LONG)
-        config.rows = (*protocol.UNTRAINED, "joint_pretrain", "joint_long", "pretrain", "align")
+        config.rows = (*common.REFERENCES, "joint_pretrain", "joint_long", "pretrain", "align")
         config.evaluation.missing.references = False
     return config
 

@@ -186,6 +186,7 @@ def _choose_quickly(monkeypatch):
     """A probe's strength is chosen on one draw of two folds: no test here is about the choice."""
     monkeypatch.setattr(penalty, "_MOST_DRAWS", 1)
     monkeypatch.setattr(penalty, "FOLDS", 2)
+    monkeypatch.setattr(penalty, "ALONE", 2)
 
 
 @pytest.fixture(autouse=True, scope="module")

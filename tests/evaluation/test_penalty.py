@@ -31,14 +31,25 @@ def test_the_choice_is_good_on_held_out_people(rng):
     assert f1[choice.strength] > min(f1.values()) + 0.02  # there was something to lose
 
 
-def test_ten_draws_of_folds_move_the_score_by_less_than_a_point(rng):
-    x, label, group = people(rng)
+@pytest.mark.parametrize("count", [10, 30])
+def test_ten_draws_of_folds_move_the_score_by_less_than_a_point(rng, count):
+    """Ten people are left out one by one, thirty are drawn into folds."""
+    x, label, group = people(rng, count=count)
     new, truth, _ = people(rng, count=60)
-    f1 = [
-        scores(truth, fit_linear(x, label, group, seed=seed).predict(new))["macro_f1"]
-        for seed in range(0, 50, 5)
-    ]
+    probes = [fit_linear(x, label, group, seed=seed) for seed in range(0, 50, 5)]
+    f1 = [scores(truth, probe.predict(new))["macro_f1"] for probe in probes]
     assert max(f1) - min(f1) < 0.01
+    drawn = len({tuple(probe.protocol()["curve"]) for probe in probes})
+    assert (drawn == 1) == (count <= penalty.ALONE)
+
+
+def test_each_of_few_people_is_left_out_in_turn(rng):
+    _, label, group = people(rng, count=8)
+    draws, by = penalty._folds(label, group, 2, seed=0)
+    assert by == "group" and len(draws) == 1
+    assert sorted(group[held_out[0]] for _, held_out in draws[0]) == list(range(8))
+    for fit, held_out in draws[0]:
+        assert len(np.unique(group[held_out])) == 1 and len(fit) + len(held_out) == len(group)
 
 
 def test_what_only_tells_people_apart_is_not_trusted(rng):
