@@ -23,7 +23,7 @@ from mmalign.configs.infomae import get_config
 from mmalign.evaluation.ranking import gap
 
 METHOD = "InfoMAE"
-AS_LONG = 900  # steps on the embedded data that take as long as 1,000 of autoencoders and 400
+AS_LONG = 1400  # steps on the embedded data that take as long as 1,000 of autoencoders and 400
 
 
 def settings(data):
