@@ -22,7 +22,6 @@ from mmalign.configs import common
 from mmalign.configs.infomae import get_config
 from mmalign.evaluation.ranking import gap
 
-METHOD = "InfoMAE"
 AS_LONG = 1400  # steps on the embedded data that take as long as 1,000 of autoencoders and 400
 
 
@@ -55,15 +54,19 @@ def main():
     write(f"infomae-{args.data}", runs)
 
 
-def write(name, runs, people="test subjects"):
-    """Mean and standard deviation over runs, as JSON, Markdown and a plot; `people` are tested."""
+def write(name, runs, people="test subjects", method="InfoMAE"):
+    """Mean and standard deviation over runs, as JSON, Markdown and a plot.
+
+    people: who are tested, in words. method: the row whose differences from the others are told.
+    """
     cells = tables.summarise(runs)
     out = {
         "seeds": len(runs),
         "hardware": tables.hardware(),
         "training_seconds_per_seed": tables.seconds(runs),
         "cells": cells,
-        "differences": differences(runs),
+        "method": method,
+        "differences": differences(runs, method),
         "missing": [run.get("missing") for run in runs],
         "information": [run["information"] for run in runs if "information" in run],
         "config": tables.without_folders(runs[0]["config"]),
@@ -71,15 +74,16 @@ def write(name, runs, people="test subjects"):
     tables.save(name, out, markdown(name, out, people), _plot(cells, people))
 
 
-def differences(runs):
-    """Of each share of the labels: InfoMAE less each other row, paired by person and seed."""
-    records = [r | {"seed": run["config"]["seed"]} for run in runs for r in run["records"]]
+def differences(runs, method):
+    """Of each share of the labels: a row less each other, paired by person and seed."""
+    of = lambda config: {"seed": config["seed"], "fold": config["data"].get("fold")}
+    records = [r | of(run["config"]) for run in runs for r in run["records"]]
     out = []
     for fraction in sorted({r["fraction"] for r in records}):
         found = [r for r in records if r["fraction"] == fraction and r["part"] == "joint"]
         for other in dict.fromkeys(r["row"] for r in found):
-            if other not in (METHOD, "Chance"):
-                mean, interval = gap(found, METHOD, other)
+            if other not in (method, "Chance"):
+                mean, interval = gap(found, method, other)
                 out.append({"fraction": fraction, "other": other, "mean": mean,
                             "interval": interval})  # fmt: skip
     return out
@@ -104,7 +108,7 @@ def markdown(name, out, people):
     ]
     lines += [
         "",
-        f"{METHOD} less each other row, macro-F1 in points, paired by person and seed, 95 % "
+        f"{out['method']} less each other row, macro-F1 in points, paired by person and seed, 95 % "
         "intervals over people and seeds:",
         "",
         *_differences(out["differences"], fractions),

@@ -19,8 +19,9 @@ from experiments.infomae import write
 from mmalign.configs.infomae import get_config
 
 # What changes of the alignment's block, by the label of the row.
+USUAL = "As configured"
 VARIANTS = {
-    "As configured": {},
+    USUAL: {},
     "Codes alone": {"method.readout": "codes"},
     "I(v; u) without a critic": {"method.independence": "canonical", "method.epsilon": 1.0},
     "Nothing shared": {"method.information": 0.0},
@@ -29,6 +30,8 @@ VARIANTS = {
     "Contrast x 0.3": {"method.lam": 0.3},
     "No ranking": {"method.eta": 0.0},
     "Temperature 0.5": {"method.temperature": 0.5},
+    "No reconstruction": {"method.delta": 0.0},
+    "Half of a batch without partners": {"sampler.unpaired": 0.5},
     "Twice the steps": {"steps": 600},
 }  # fmt: skip
 
@@ -74,7 +77,7 @@ def main():
             config.data.dir = args.dir
         workdir = pathlib.Path(args.workdir, f"infomae-settings-{args.data}-{fold}")
         runs.append(mmalign.run(config, workdir, artifacts=protocol.artifacts(args)))
-    write(f"infomae-settings-{args.data}", runs, "a third of the training people")
+    write(f"infomae-settings-{args.data}", runs, "a third of the training people", USUAL)
 
 
 if __name__ == "__main__":

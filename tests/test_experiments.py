@@ -54,6 +54,7 @@ def test_what_is_written_agrees_and_names_no_folder_of_the_user(tmp_path, monkey
     page = (tmp_path / "results" / "test.md").read_text()
     assert "| InfoMAE | 60.0 ± 14.1 / 30.0 ± 7.1 | 90.0 ± 0.0 / 30.0 ± 7.1 |" in page
     assert "| InfoMAE | 70.0 ± 0.0 |" in page  # the sensor alone
+    assert stored["method"] == "InfoMAE" and len(stored["differences"]) == 2
     less = "+66.7 (+66.7 to +66.7)"  # macro-F1 1 and 1/3
     assert f"| Other | {less} | {less} |" in page
     assert "| private | 0.20 ± 0.00 | 0.80 ± 0.00 |" in page

@@ -1,0 +1,125 @@
+"""What alignment is worth where pairs are few: InfoMAE beside what has the same pairs, or none.
+
+    python -m experiments.few_pairs --data=sp_sw_har --dir=FOLDER
+    python -m experiments.few_pairs --data=seglearn_watch --dir=FOLDER
+
+Pairs of 1, 2 and 5 people and shares of all pairs, with the defaults as they are; every person is
+tested once, in one of three folds. There is joint pretraining on the same pairs, for as many steps
+and for about as long as InfoMAE takes with its autoencoders, CMC from the same autoencoders, and
+these unaligned. Writes results/few-pairs-<data>.json, .md and .png beside this file.
+"""
+
+import copy
+import pathlib
+
+import mmalign
+from experiments import protocol, tables
+from experiments.baselines import WATCH, watch_windows
+from mmalign.configs import baselines, compare
+from mmalign.evaluation.ranking import gap
+from mmalign.report.advice import METRIC, pairs_text
+from mmalign.report.efficiency import curves
+
+DATA = ("uci_har", "sp_sw_har", WATCH)
+PEOPLE, SHARES = (1, 2, 5), (0.05, 0.25)
+ROWS = ("align", "joint_pretrain", "joint_long", "aligned_cmc", "pretrain")
+METHOD = "InfoMAE"
+LONGER = 900  # steps, which take about as long as both stages of InfoMAE
+
+
+def configured(data, folder, workdir):
+    """The config of the grid."""
+    config = compare.get_config("npz" if data == WATCH else data)
+    if data == WATCH:
+        config.data.path = str(watch_windows(folder, pathlib.Path(workdir, f"{WATCH}.npz")))
+    else:
+        config.data.dir = folder
+    config.joint_long = copy.deepcopy(config.joint_pretrain)
+    config.joint_long.update(label="Joint pretraining, as long", steps=LONGER)
+    config.aligned_cmc = baselines.block("cmc")
+    config.aligned_cmc.update(
+        label="CMC from the autoencoders", source="pretrain", warm_start=("sensors/[^/]+/encoder",)
+    )
+    config.rows = ("window_statistics", "random_forest")
+    config.evaluation.missing.update(references=False, patterns=(), heads=())
+    config.compare.update(methods=ROWS, ratios=SHARES, people=PEOPLE, folds=3, seeds=(0,))
+    return config
+
+
+def main():
+    """Runs the grid, then writes its page."""
+    parser = protocol.arguments(__doc__, DATA, each="of weights, labels and pairs")
+    args = parser.parse_args()
+    config = configured(args.data, args.dir, args.workdir)
+    config.compare.seeds = tuple(map(int, args.seeds.split(",")))
+    name = f"few-pairs-{args.data}"
+    folder = pathlib.Path(args.workdir, name)
+    write(name, mmalign.run(config, folder, artifacts=protocol.artifacts(args)))
+
+
+def write(name, results):
+    """What the comparison found as a page, a figure and their numbers."""
+    out = {key: results[key] for key in ("people", "seeds", "dropped", "rankings", "cost")}
+    out["differences"] = [
+        {"pairs": pairs, "fraction": fraction, "other": other, "mean": mean, "interval": interval}
+        for (pairs, fraction), records in _settings(results["records"]).items()
+        for other in _others(records)
+        for mean, interval in [gap(records, METHOD, other)]
+    ]
+    out |= {"hardware": tables.hardware(), "config": tables.without_folders(results["config"])}
+    panels = {}
+    for r in reversed(out["rankings"]):
+        panels.setdefault(labels_text(r["fraction"]), []).append((pairs_text(r["pairs"]), r))
+    tables.save(name, out, markdown(name, out), curves(panels, ""))
+
+
+def _settings(records):
+    """{(pairs, share of the labels): records}, from few to many of both."""
+    found = {}
+    for r in records:
+        found.setdefault((r["pairs"], r["fraction"]), []).append(r)
+    return dict(sorted(found.items(), key=lambda item: (item[0][1], _amount(item[0][0]))))
+
+
+def _others(records):
+    return [row for row in dict.fromkeys(r["row"] for r in records) if row != METHOD]
+
+
+def _amount(pairs):
+    """Pairs of some people come before shares of all."""
+    return isinstance(pairs, float), pairs
+
+
+def labels_text(fraction):
+    """A share of the labels in words."""
+    return f"{100 * fraction:g} % of the labels"
+
+
+def markdown(name, out):
+    """For each share of the labels: macro-F1 by row and pairs, and InfoMAE less each other row."""
+    seeds = ", ".join(map(str, out["seeds"]))
+    lines = [f"# {name}: {out['people']} people tested, seeds {seeds}", "", *out["dropped"]]
+    pairs = sorted(dict.fromkeys(r["pairs"] for r in out["rankings"]), key=_amount)
+    for fraction in sorted({r["fraction"] for r in out["rankings"]}):
+        score = {(row["row"], r["pairs"]): row["mean"][METRIC] for r in out["rankings"]
+                 if r["fraction"] == fraction for row in r["rows"]}  # fmt: skip
+        less = {(d["other"], d["pairs"]): tables.gap(d["mean"], d["interval"])
+                for d in out["differences"] if d["fraction"] == fraction}  # fmt: skip
+        rows = [[row, *(f"{100 * score[row, p]:.1f}" for p in pairs)]
+                for row in dict.fromkeys(row for row, _ in score)]  # fmt: skip
+        others = [[f"{METHOD} - {row}", *(less[row, p] for p in pairs)]
+                  for row in dict.fromkeys(row for row, _ in less)]  # fmt: skip
+        head = ["", *map(pairs_text, pairs)]
+        lines += [f"## Macro-F1 in % with {labels_text(fraction)}", ""]
+        lines += [*tables.table(head, rows), "", *tables.table(head, others), ""]
+    cost = ", ".join(f"{row} {of['seconds'] / 60:.1f}" for row, of in out["cost"].items())
+    lines += [
+        "Differences in points are paired by person, with 95 % intervals over people. Minutes of a "
+        f"training with most pairs, with what it starts from: {cost}; {out['hardware']}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
