@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mmalign.losses import canonical_information
-from mmalign.methods import JOINT, infomae
+from mmalign.methods import JOINT, Modality, create, infomae
+from mmalign.methods.example_windows import example_batch
 from mmalign.methods.infomae_critics import Critics
 from mmalign.methods.infomae_presets import PRESETS
 from mmalign.methods.infomae_terms import (
@@ -378,3 +379,37 @@ def test_a_joint_critic_that_adds_nothing_to_own_has_no_excess(terms):
     assert metrics["joint_excess"] < 1e-5
     np.testing.assert_allclose(metrics["nats_joint"], metrics["nats_own"], rtol=1e-5)
     assert terms()["three_ratio"][1]["joint_excess"] > 0.1
+
+
+MOD = {
+    "acoustic": ("mod_acoustic", (16000, 1), 8000.0, dict(interval_s=0.2)),
+    "seismic": ("mod_seismic", (200, 1), 100.0, dict(interval_s=0.2)),
+}
+HAR = {
+    name: ("har", (250, 3), 50.0, dict(interval_s=1.0, overlap=0.5))
+    for name in ("acc", "gyro", "mag")
+}
+
+
+@pytest.mark.parametrize(
+    ("sensors", "projector", "probe", "total"),
+    [(MOD, 394_240, 1024 * 7 + 7, 12_565_831), (HAR, 328_704, 1536 * 18 + 18, 4_669_818)],
+    ids=["mod", "har"],
+)
+def test_the_published_networks_count_what_is_published(sensors, projector, probe, total):
+    """Without decoders and critics, which no one downloads, and mask tokens. With a linear probe of
+    u and v, and an MLP a sensor that the paper does not speak of and nothing here needs.
+    """
+    modalities = {m: Modality("series", shape, rate) for m, (_, shape, rate, _) in sensors.items()}
+    encoder = {"name": "swin", "representation": "spectrogram", "position_parameter": True}
+    per_modality = {m: {"preset": preset, **spectrogram}
+                    for m, (preset, _, _, spectrogram) in sensors.items()}  # fmt: skip
+    method = create(
+        {"name": "infomae", "preset": "paper", "shared": 256, "private": 256,
+         "encoder": {**encoder, "per_modality": per_modality}}, modalities,
+    )  # fmt: skip
+    shapes = jax.eval_shape(method.init, KEY, example_batch(modalities))["params"]["sensors"]
+    count = lambda tree: sum(x.size for x in jax.tree.leaves(tree))
+    networks = [of[part] for of in shapes.values() for part in ("encoder", "shared", "private")]
+    tokens = sum(of["encoder"]["mask_token"].size for of in shapes.values())
+    assert count(networks) - tokens + len(sensors) * projector + probe == total
