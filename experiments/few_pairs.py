@@ -5,8 +5,9 @@
 
 Pairs of 1, 2 and 5 people and shares of all pairs, with the defaults as they are; every person is
 tested once, in one of three folds. There is joint pretraining on the same pairs, for as many steps
-and for about as long as InfoMAE takes with its autoencoders, CMC from the same autoencoders, and
-these unaligned. Writes results/few-pairs-<data>.json, .md and .png beside this file.
+and for about as long as InfoMAE takes with its autoencoders, CMC from the same autoencoders, these
+unaligned, and InfoMAE with windows of anybody in half of each batch. Writes
+results/few-pairs-<data>.json, .md and .png beside this file.
 """
 
 import copy
@@ -22,7 +23,7 @@ from mmalign.report.efficiency import curves
 
 DATA = ("uci_har", "sp_sw_har", WATCH)
 PEOPLE, SHARES = (1, 2, 5), (0.05, 0.25)
-ROWS = ("align", "joint_pretrain", "joint_long", "aligned_cmc", "pretrain")
+ROWS = ("align", "mixed", "joint_pretrain", "joint_long", "aligned_cmc", "pretrain")
 METHOD = "InfoMAE"
 LONGER = 900  # steps, which take about as long as both stages of InfoMAE
 
@@ -34,6 +35,9 @@ def configured(data, folder, workdir):
         config.data.path = str(watch_windows(folder, pathlib.Path(workdir, f"{WATCH}.npz")))
     else:
         config.data.dir = folder
+    config.mixed = copy.deepcopy(config.align)
+    config.mixed.update(label="InfoMAE, half of a batch without partners")
+    config.mixed.sampler.unpaired = 0.5
     config.joint_long = copy.deepcopy(config.joint_pretrain)
     config.joint_long.update(label="Joint pretraining, as long", steps=LONGER)
     config.aligned_cmc = baselines.block("cmc")
