@@ -53,9 +53,16 @@ def configured(data, folder, workdir):
 def main():
     """Runs the grid, then writes its page."""
     parser = protocol.arguments(__doc__, DATA, each="of weights, labels and pairs")
+    parser.add_argument("--people", default=",".join(map(str, PEOPLE)), help="whose pairs")
+    parser.add_argument("--shares", default=",".join(map(str, SHARES)), help="of the pairs")
+    parser.add_argument("--methods", default=",".join(ROWS), help="rows to train")
     args = parser.parse_args()
     config = configured(args.data, args.dir, args.workdir)
-    config.compare.seeds = tuple(map(int, args.seeds.split(",")))
+    several = lambda kind, text: tuple(map(kind, filter(None, text.split(","))))
+    config.compare.update(
+        seeds=several(int, args.seeds), people=several(int, args.people),
+        ratios=several(float, args.shares), methods=several(str, args.methods),
+    )  # fmt: skip
     name = f"few-pairs-{args.data}"
     folder = pathlib.Path(args.workdir, name)
     write(name, mmalign.run(config, folder, artifacts=protocol.artifacts(args)))
