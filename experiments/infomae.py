@@ -22,7 +22,7 @@ from mmalign.configs import common
 from mmalign.configs.infomae import get_config
 from mmalign.evaluation.ranking import gap
 
-AS_LONG = 1400  # steps on the embedded data that take as long as 1,000 of autoencoders and 400
+AS_LONG = 1050  # steps on the embedded data that take as long as 500 of autoencoders and 700
 
 
 def settings(data):
