@@ -113,9 +113,9 @@ def _toy(cfg, preset):
     """The embedded data: steps that show the method, v without what u has, and both alone read.
 
     On two folds of the training people epsilon 4 and 700 steps have macro-F1 3.8, 2.1 and 0.8 above
-    epsilon 1 and as many, at 1, 10 and 100 % of the labels. Fewer steps take it back: 400 have 48.0,
-    75.1 and 83.6 on one fold where 700 have 51.4, 83.0 and 89.1, 500 have 51.2, 83.8 and 88.5 on the
-    other where 700 have 59.3, 84.7 and 90.4 (one seed).
+    epsilon 1 and as many, at 1, 10 and 100 % of the labels. Fewer steps take it back: 400
+    have 48.0, 75.1 and 83.6 on one fold where 700 have 51.4, 83.0 and 89.1, 500 have 51.2, 83.8 and
+    88.5 on the other where 700 have 59.3, 84.7 and 90.4 (one seed).
     """
     cfg.pretrain.update(steps=500, batch_size=256)
     for stage in (cfg.align, cfg.joint_pretrain):
