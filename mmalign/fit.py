@@ -1,10 +1,12 @@
 """One training of a run as an artifact: checkpoints, record, and what stands beside parameters."""
 
+import contextlib
 import functools
 import json
 import pathlib
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -88,6 +90,27 @@ def seconds_of_a_step(stage: Stage, use: Resources) -> float:
     made = _prepared(stage._replace(patterns=()), use, None)
     training.train(*made, _TRIED, mesh=use.mesh, record=record)
     return (record.at[-1] - record.at[0]) / (len(record.at) - 1)
+
+
+def compile_ahead(stages: Sequence[Stage], use: Resources) -> None:
+    """Compiles what trainings to come need, in a thread beside the one that runs.
+
+    A training finds its first weights' programs and its step compiled, or waits for what is left.
+    What fails here fails there again, and is told there. The end of the program waits for the
+    thread, which may be inside XLA.
+    """
+
+    def work():
+        for stage in stages:
+            if not threading.main_thread().is_alive():
+                return
+            with contextlib.suppress(Exception):
+                made = _prepared(stage._replace(patterns=()), use, None)
+                init, step, data, batches = made
+                training.step_program(step, init(), data, next(batches(0)), use.mesh)
+
+    if not use.streamed:  # a stream would be begun for its first batch alone
+        threading.Thread(target=work).start()
 
 
 class _Clock(training.Record):

@@ -110,7 +110,7 @@ def main(argv: list[str], ready: Callable[[], None] = lambda: None) -> None:
         name = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0]
         workdir = _default_workdir(pathlib.Path(name).stem, _CONFIG.value)
         artifacts = artifacts or workdir.with_name("artifacts")
-    from mmalign import compare, processes, walk  # noqa: F401  which mmalign.run imports, too
+    from mmalign import compare, processes, training, walk  # noqa: F401  as mmalign.run does
 
     ready()
     try:
@@ -125,11 +125,11 @@ def main(argv: list[str], ready: Callable[[], None] = lambda: None) -> None:
             raise
         said = str(error).strip().partition("\n")[0]
         _end(f"error: another process of this run has ended ({said}): start all of them again")
-    except Stopped:
-        raise
-    except SystemExit as stop:  # training.Preempted
-        print(stop, file=sys.stderr)
-        raise
+    except training.Preempted as stop:
+        if not processes.several():
+            raise
+        print(stop, file=sys.stderr)  # these end together, which takes jax's own way out
+        sys.exit(stop.code)
 
 
 def _full(error, workdir):

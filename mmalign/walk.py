@@ -105,9 +105,15 @@ class Walk:
     def train(self) -> None:
         """All trainings, and, for processes that are to wait for each other, what they learnt."""
         pace = Pace([self._plan], self._store)
-        for name, stage in self._plan.stages.items():
-            new = stage.block["steps"] and self._store.facts(stage.node) is None
-            if new and processes.first():
+        new = {
+            name: stage
+            for name, stage in self._plan.stages.items()
+            if stage.block["steps"] and self._store.facts(stage.node) is None
+        }
+        if not processes.several():
+            fit.compile_ahead([*new.values()][1:], self.use)
+        for name in self._plan.stages:
+            if name in new and processes.first():
                 print(f"{pace.said()} training {name}", flush=True)
             self.training(name)
             if processes.several():

@@ -25,6 +25,7 @@ from mmalign.defaults import HEADS
 from mmalign.evaluation.linear import fit_linear
 from mmalign.evaluation.protocols import labelled_rows, test_rows
 from mmalign.evaluation.scoring import scores
+from mmalign.evaluation.threads import side_by_side
 
 (COMPLETE, MISSING), NETWORK = HEADS, "network"
 # Strengths tried first for what is trained on missing sensors, in units of the one that was chosen
@@ -114,7 +115,9 @@ def _answers(row, contender, dataset, shown, heads, seed):
         z[train], label[train], group[train], seed=seed, **options
     )
     complete = None if contender.network else fit(contender.complete)
-    for i, (what, present) in enumerate(shown):
+
+    def answers(i):
+        what, present = shown[i]
         z = np.asarray(contender.embed(present) if i else contender.complete)
         sensors = np.stack([x[test] for x in present.values()])
         protocol = what | {
@@ -126,8 +129,8 @@ def _answers(row, contender, dataset, shown, heads, seed):
         }
         if complete is None:
             found = scores(label[test], z.argmax(axis=-1))
-            yield {"row": row, "head": NETWORK, **found, **protocol}
-            continue
+            return [{"row": row, "head": NETWORK, **found, **protocol}]
+        records = []
         for head in heads:
             linear = complete
             if head == MISSING and i:
@@ -135,4 +138,8 @@ def _answers(row, contender, dataset, shown, heads, seed):
                 linear = fit(z, strengths=strengths, draws=1)
             found = scores(label[test], linear.predict(z[test]))
             chosen = {"strength": linear.strength, "converged": linear.converged}
-            yield {"row": row, "head": head, **found, **protocol, **chosen}
+            records.append({"row": row, "head": head, **found, **protocol, **chosen})
+        return records
+
+    for records in side_by_side(answers, range(len(shown))):
+        yield from records

@@ -26,6 +26,7 @@ from mmalign.evaluation import people, probe, reference
 from mmalign.evaluation.intervals import intervals
 from mmalign.evaluation.linear import LinearProbe, fit_linear
 from mmalign.evaluation.scoring import scores
+from mmalign.evaluation.threads import side_by_side
 
 FORMS = ("latents", "global")  # of a joint embedding, where a method has two: see CroSSL
 
@@ -79,23 +80,20 @@ def evaluate(
         fraction: labelled_rows(dataset, fraction, seed)
         for fraction in sorted({cell.fraction for cell in cells})
     }
+    asked = [(row, cell) for row, parts in rows.items() for cell in cells if cell.part in parts]
+
+    def run(of):
+        row, cell = of
+        return _run(cell, rows[row][cell.part], dataset, subsets[cell.fraction], test, seed)
+
     records = []
-
-    def add(row, cell, outcome, train):
-        made = record(row, cell, dataset, outcome, len(train), seed)
-        records.append(made)
+    for (row, cell), outcome in zip(asked, side_by_side(run, asked)):
+        probe = outcome.pop("probe", None)
+        if keep is not None and probe is not None:
+            keep(row, cell, probe)
+        records.append(record(row, cell, dataset, outcome, len(subsets[cell.fraction]), seed))
         if progress:
-            progress(made)
-
-    for row, parts in rows.items():
-        for cell in cells:
-            if cell.part in parts:
-                train = subsets[cell.fraction]
-                outcome = _run(cell, parts[cell.part], dataset, train, test, seed)
-                probe = outcome.pop("probe", None)
-                if keep is not None and probe is not None:
-                    keep(row, cell, probe)
-                add(row, cell, outcome, train)
+            progress(records[-1])
     return records
 
 

@@ -1,16 +1,19 @@
 """Fits of scikit-learn that say whether they converged, and do not print it."""
 
+import threading
 import warnings
 from typing import Any
 
 import numpy as np
+
+_ALONE = threading.Lock()  # filters of warnings are those of the whole process
 
 
 def fit_quietly(model: Any, x: np.ndarray, y: np.ndarray) -> bool:
     """Fits; whether the solver says that it converged. Other warnings pass through."""
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings(record=True) as caught:
+    with _ALONE, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(x, y)
     converged = True

@@ -4,7 +4,7 @@ from mmalign.files import Damaged
 from mmalign.training.adamw import make_schedule
 from mmalign.training.cache import enable_compilation_cache
 from mmalign.training.checkpoints import Checkpoints
-from mmalign.training.loop import drawn, streamed, train
+from mmalign.training.loop import drawn, step_program, streamed, train
 from mmalign.training.mesh import data_mesh, replicate, replicated, split_rows
 from mmalign.training.optimizer import make_optimizer
 from mmalign.training.paths import flat, left_out, path_names, warm_start
@@ -40,6 +40,7 @@ __all__ = [
     "replicate",
     "replicated",
     "split_rows",
+    "step_program",
     "stream_key",
     "streamed",
     "train",

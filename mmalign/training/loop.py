@@ -76,6 +76,25 @@ def train(
     return state
 
 
+def step_program(
+    train_step: TrainStep, state: Any, data: Any, batch: Any, mesh: Mesh
+) -> jax.stages.Compiled:
+    """What `train` runs at every step: (state, first step that was not finite, data, batch).
+
+    Of state and data shapes count alone: whoever asks for the same again, in another thread while
+    it is being compiled, too, gets the same program.
+    """
+    shapes = jax.tree.map(
+        functools.partial(_shape, sharding=replicated(mesh)), (state, np.int32(0), data)
+    )
+    return compile_step(_jitted(train_step, mesh), *shapes, batch)
+
+
+def _shape(x, sharding):
+    kind = jax.typeof(x)
+    return jax.ShapeDtypeStruct(kind.shape, kind.dtype, sharding=sharding, weak_type=kind.weak_type)
+
+
 def drawn(rows_at: Callable[[int], Any], mesh: Mesh) -> Callable[[int], Iterator]:
     """Batches of rows that a step gathers on the device: `start -> iterator`.
 
@@ -99,7 +118,7 @@ def _steps(state, train_step, data, batches, num_steps, mesh, record):
     data, first_bad = place(data, everywhere), place(np.int32(0), everywhere)
     coming = _counted(batches(start), start, num_steps)
     first = next(coming)
-    program = compile_step(_jitted(train_step, mesh), state, first_bad, data, first[1])
+    program = step_program(train_step, state, data, first[1], mesh)
     record.memory = memory(program)
 
     def dispatched(state, first_bad):

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 import jax
 from jax.experimental import multihost_utils
 
-from mmalign.signals import SIGNALS
+from mmalign.signals import SIGNALS, Stopped
 
 
-class Preempted(SystemExit):
+class Preempted(Stopped):
     """A run was asked to stop and has saved; left alone, the process ends with 128 + number."""
 
     def __init__(self, name: str, step: int, number: int = signal.SIGTERM):
         """name, step: the stage and the updates it has done. number: of the signal."""
-        super().__init__(128 + number)
-        self.name, self.step, self.number = name, step, number
+        super().__init__(number)
+        self.name, self.step = name, step
 
     def __str__(self) -> str:
         """Where the run stopped."""

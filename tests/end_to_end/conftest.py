@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import importlib.util
 import io
 import os
@@ -220,7 +221,7 @@ def tiny_run(tiny, run_small, tmp_path_factory):
     """One run on one device, for many tests to look at and none to change.
 
     `folder`, `config`, `results` as returned, `printed`, `artifacts` ({kind-name: folder}) and
-    `traces` (how often the step of each stage was traced). Workers share the run of the first one.
+    `traces` (how often each step was traced). Workers share the run of the first one.
     """
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -258,6 +259,7 @@ def _tiny_run(tiny, run_small, folder):
     traces, printed = [], io.StringIO()
     make = training.make_train_step
 
+    @functools.cache  # as what it stands for
     def counted(*args, **kwargs):
         step, number = make(*args, **kwargs), len(traces)
         traces.append(0)

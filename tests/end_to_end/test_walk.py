@@ -168,8 +168,8 @@ def test_data_json_describes_the_sensors_and_holds_their_statistics(tiny_run, ti
             np.testing.assert_array_equal(np.float32(data["statistics"][m][name]), value)
 
 
-def test_every_stage_is_traced_once(tiny_run):
-    assert tiny_run.traces == [1] * 5
+def test_a_step_is_traced_once_by_all_stages_that_share_it_and_the_thread_ahead_of_them(tiny_run):
+    assert tiny_run.traces == [1] * 3
 
 
 def test_fifty_steps_are_traced_once(tiny):

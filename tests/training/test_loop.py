@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import pathlib
@@ -42,6 +43,17 @@ def unbroken(toy):
     """Final state and record of 20 steps on 8 devices, without a break."""
     lines = Lines()
     return training.train(**toy.job(training.data_mesh(), write=lines)), lines.lines
+
+
+def test_a_step_compiled_ahead_by_shapes_alone_is_the_one_of_the_training(toy):
+    mesh = training.data_mesh()
+    job = toy.job(mesh)
+    ask = functools.partial(training.step_program, job["train_step"], mesh=mesh)
+    ahead = ask(jax.eval_shape(job["init_state"]), job["data"], toy.rows_at(0))
+    placed = training.replicate(job["data"], mesh)
+    assert ask(job["init_state"](), placed, toy.rows_at(1)).runtime_executable() is (
+        ahead.runtime_executable()
+    )
 
 
 def test_killed_run_resumed_in_a_new_process_ends_bit_for_bit_equal(
