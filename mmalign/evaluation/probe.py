@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from mmalign.evaluation.linear import LinearProbe, fit_linear
 from mmalign.evaluation.penalty import STRENGTHS
 from mmalign.evaluation.probe_input import finite_rows, labelled_features
+from mmalign.evaluation.quiet import fit_quietly
 from mmalign.evaluation.scoring import scores
 from mmalign.evaluation.threads import one_thread
 
@@ -49,7 +50,7 @@ def forest(
     from sklearn.ensemble import RandomForestClassifier
 
     model = RandomForestClassifier(TREES, n_jobs=-1, random_state=seed)
-    model.fit(np.asarray(features_train, np.float32), np.asarray(label))
+    fit_quietly(model, np.asarray(features_train, np.float32), np.asarray(label))
     predictions = model.predict(np.asarray(features_test, np.float32)).astype(np.int32)
     return {**scores(label_test, predictions), "predictions": predictions}
 
@@ -71,8 +72,7 @@ def knn_probe(
     k = min(neighbours, len(label))
     with one_thread():
         scaler = StandardScaler().fit(features_train)
-        model = KNeighborsClassifier(k, algorithm="brute").fit(
-            scaler.transform(features_train), label
-        )
+        model = KNeighborsClassifier(k, algorithm="brute")
+        fit_quietly(model, scaler.transform(features_train), label)
         predictions = model.predict(scaler.transform(finite_rows(features_test))).astype(np.int32)
     return {**scores(label_test, predictions), "neighbours": k, "predictions": predictions}

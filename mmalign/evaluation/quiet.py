@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 
 _ALONE = threading.Lock()  # filters of warnings are those of the whole process
+_FEW_LABELS = "The number of unique classes is greater than"
 
 
 def fit_quietly(model: Any, x: np.ndarray, y: np.ndarray) -> bool:
-    """Fits; whether the solver says that it converged. Other warnings pass through."""
+    """Fits; whether the solver says that it converged.
+
+    Other warnings pass through, but that labels look like numbers: few labels of many classes do.
+    """
     from sklearn.exceptions import ConvergenceWarning
 
     with _ALONE, warnings.catch_warnings(record=True) as caught:
@@ -20,6 +24,6 @@ def fit_quietly(model: Any, x: np.ndarray, y: np.ndarray) -> bool:
     for w in caught:
         if issubclass(w.category, ConvergenceWarning):
             converged = False
-        else:
+        elif not str(w.message).startswith(_FEW_LABELS):
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     return converged

@@ -68,6 +68,13 @@ def test_other_warnings_of_the_solver_pass_through():
         assert fit_quietly(Model(), None, None)
 
 
+def test_few_labels_of_many_classes_are_nothing_to_warn_of(rng):
+    x, y, g = blobs(rng, 22, classes=12)  # errors, if they came
+    linear_probe(x, y, g, x, y)
+    knn_probe(x, y, x, y)
+    forest(x, y, x, y)
+
+
 def test_a_forest_learns_and_copes_with_missing_features(rng):
     (x, y, _), (x_test, y_test, _) = blobs(rng, 200), blobs(rng, 80)
     x[::3, 0], x_test[::4, 1] = np.nan, np.nan
