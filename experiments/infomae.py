@@ -17,7 +17,7 @@ import pathlib
 import numpy as np
 
 import mmalign
-from experiments import protocol, tables
+from experiments import protocol, selecting, tables
 from mmalign.configs import common
 from mmalign.configs.infomae import get_config
 from mmalign.evaluation.ranking import gap
@@ -54,10 +54,11 @@ def main():
     write(f"infomae-{args.data}", runs)
 
 
-def write(name, runs, people="test subjects", method="InfoMAE"):
+def write(name, runs, people="test subjects", method="InfoMAE", settings=()):
     """Mean and standard deviation over runs, as JSON, Markdown and a plot.
 
     people: who are tested, in words. method: the row whose differences from the others are told.
+    settings: rows of one method, of which is told what would choose between them without labels.
     """
     cells = tables.summarise(runs)
     out = {
@@ -69,9 +70,11 @@ def write(name, runs, people="test subjects", method="InfoMAE"):
         "differences": differences(runs, method),
         "missing": [run.get("missing") for run in runs],
         "information": [run["information"] for run in runs if "information" in run],
+        "selecting": [selecting.rank_correlations(run, settings) for run in runs],
         "config": tables.without_folders(runs[0]["config"]),
     }
-    tables.save(name, out, markdown(name, out, people), _plot(cells, people))
+    page = markdown(name, out, people, selecting.markdown(runs, settings))
+    tables.save(name, out, page, _plot(cells, people))
 
 
 def differences(runs, method):
@@ -89,8 +92,11 @@ def differences(runs, method):
     return out
 
 
-def markdown(name, out, people):
-    """The joint embedding by share of labels: accuracy / macro-F1 in %, mean +- std."""
+def markdown(name, out, people, more=()):
+    """The joint embedding by share of labels: accuracy / macro-F1 in %, mean +- std.
+
+    more: lines below the tables.
+    """
     cells = [c for c in out["cells"] if c["part"] == "joint" and c["protocol"] != "knn"]
     fractions = sorted({c["fraction"] for c in cells})
     seconds = out["training_seconds_per_seed"]
@@ -120,7 +126,7 @@ def markdown(name, out, people):
         rows.append([row, *(tables.percent(found[s]["accuracy"]) for s in sensors)])
     lines += ["", "Each sensor alone, all labels, accuracy in %:", ""]
     lines += tables.table(["", *sensors], rows)
-    lines += _factors(out["information"])
+    lines += [*_factors(out["information"]), *more]
     low, high = min(seconds) / 60, max(seconds) / 60
     lines += ["", f"Training: {low:.1f} to {high:.1f} minutes per seed, {out['hardware']}.", ""]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import infomae, infomae_settings, protocol, tables
+from experiments import infomae, infomae_settings, protocol, selecting, tables
 
 
 def run(accuracy, seconds):
@@ -68,11 +68,47 @@ def test_settings_are_compared_without_the_people_of_the_test():
     assert config.rows[len(protocol.UNTRAINED) :] == ("joint_pretrain", *config.stages)
     blocks = [config[name].to_dict() for name in config.stages[1:]]
     labels = [block.pop("label") for block in blocks]
-    more = ["Autoencoders alone", "From autoencoders alone"]
+    more = ["Twice the steps", "Autoencoders alone", "From autoencoders alone"]
     assert labels == [*infomae_settings.VARIANTS, *more]
+    assert blocks[labels.index("Twice the steps")]["steps"] == 600
     usual, start = blocks[0] | {"source": "plain"}, config.pretrain.to_dict()
     assert blocks[-1] == usual and blocks[-2]["method"]["lam"] == 0 < start["method"]["lam"]
     assert all(block != other for i, block in enumerate(blocks) for other in blocks[:i])
     lone = labels.index("Nothing shared")
     assert blocks[lone]["method"].pop("information") == 0 and blocks[0]["method"].pop("information")
     assert blocks[0] == blocks[lone]  # one thing changes
+
+
+def test_of_embedded_data_variants_that_change_nothing_are_left_out():
+    config = infomae_settings.settings("synthetic")
+    blocks = [config[name].to_dict() for name in config.stages[1:]]
+    labels = [block.pop("label") for block in blocks]
+    gone = {*infomae_settings.VARIANTS} - {*labels}
+    assert gone == {"Codes alone", "Temperature 0.5", "Contrast x 0.3"}
+    assert all(block != other for i, block in enumerate(blocks) for other in blocks[:i])
+    assert labels[-1] == "Twice the steps" and "plain" not in config.stages
+
+
+def test_what_would_choose_a_setting_without_labels_is_told_by_rank():
+    rows = [f"setting {i}" for i in range(6)]
+    records = [
+        {"row": row, "part": "joint", "protocol": "linear", "fraction": f, "macro_f1": sign * i}
+        for i, row in enumerate(rows) for f, sign in ((0.1, 1), (1.0, -1))
+    ]  # fmt: skip
+    run = {
+        "records": records,
+        "label_free": {
+            row: {m: sign * i**3 for m, sign in selecting.OF_ALL.items()}
+            for i, row in enumerate(rows)
+        },
+        "across": {
+            row: [{m: sign * i for m, sign in selecting.OF_SENSORS.items()}] * 2
+            for i, row in enumerate(rows)
+        },
+    }
+    found = selecting.rank_correlations(run, [*rows, "of no sensors"])
+    measures = {**selecting.OF_ALL, **selecting.OF_SENSORS}
+    assert found == {name: {0.1: 1.0, 1.0: -1.0} for name in measures}
+    assert "| rankme | +1.00 | -1.00 |" in selecting.markdown([run], rows)
+    assert selecting.rank_correlations(run, rows[:4]) == {}
+    assert selecting.markdown([run], rows[:4]) == []
