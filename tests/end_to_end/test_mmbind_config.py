@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -92,6 +93,28 @@ def test_what_is_there_is_not_computed_again(made, devices, monkeypatch, tmp_pat
     assert started == []
     walk.run(small(**{"mmbind.sampler.weight": "one"}), tmp_path / "other", shared)
     assert started == ["mmbind"]
+
+
+def test_killed_while_it_binds_it_binds_again_and_does_nothing_else_twice(
+    made, devices, monkeypatch, tmp_path
+):
+    devices(1)
+    folder, results = made
+    shared = tmp_path / "artifacts"
+    shutil.copytree(folder / "artifacts", shared)
+    (home,) = shared.glob("binding-binding-*")
+    (home / "complete.json").unlink()  # as a kill in the middle of the pairs leaves it
+    pairs = (home / "pairs.npz").read_bytes()
+    (home / "pairs.npz").unlink()
+    (home / "pairs.npz.part").write_bytes(pairs[: len(pairs) // 2])
+    for later in shared.glob("*-mmbind*"):  # its training, its evaluations, the report
+        shutil.rmtree(later)
+    done, bind, begin = [], binding.bind, fit.fit
+    monkeypatch.setattr(binding, "bind", lambda *a, **more: done.append("bind") or bind(*a, **more))
+    monkeypatch.setattr(fit, "fit", lambda at, of, *a: done.append(of.name) or begin(at, of, *a))
+    assert walk.run(small(), tmp_path / "run", shared)["records"] == results["records"]
+    assert done == ["bind", "mmbind"]
+    assert read_arrays(home / "pairs.npz").keys() and not (home / "pairs.npz.part").exists()
 
 
 def test_a_trained_model_embeds_what_it_never_saw_together(made):
