@@ -33,6 +33,7 @@ VARIANTS = {
     "No contrast": {"method.lam": 0.0},
     "Contrast x 0.3": {"method.lam": 0.3},
     "No ranking": {"method.eta": 0.0},
+    "Ranking by a margin of 10": {"method.margin": 10.0},
     "Temperature 0.5": {"method.temperature": 0.5},
     "No reconstruction": {"method.delta": 0.0},
     "Half of a batch without partners": {"sampler.unpaired": 0.5},
