@@ -1,11 +1,12 @@
 """What alignment is worth where pairs are few: InfoMAE beside what has the same pairs, or none.
 
+    python -m experiments.few_pairs --data=synthetic --shares=0.01 --people=2
     python -m experiments.few_pairs --data=sp_sw_har --dir=FOLDER
     python -m experiments.few_pairs --data=seglearn_watch --dir=FOLDER
 
 Pairs of 1, 2 and 5 people and shares of all pairs, with the defaults as they are; every person is
 tested once, in one of three folds. There is joint pretraining on the same pairs, for as many steps
-and for three times as many, CMC from the same autoencoders, these unaligned, and InfoMAE with
+and for more, CMC from the same autoencoders, these unaligned, and InfoMAE with
 windows of anybody in half of each batch. Writes results/few-pairs-<data>.json, .md and .png beside
 this file.
 """
@@ -16,14 +17,16 @@ import pathlib
 import mmalign
 from experiments import protocol, tables
 from experiments.baselines import WATCH, watch_windows
-from mmalign.configs import baselines, compare
+from experiments.infomae import AS_LONG
+from mmalign.configs import baselines, compare, infomae
 from mmalign.evaluation.ranking import gap
 from mmalign.report.advice import METRIC, pairs_text
 from mmalign.report.efficiency import curves
 
-DATA = ("uci_har", "sp_sw_har", WATCH)
+DATA = ("synthetic", "uci_har", "sp_sw_har", WATCH)
 PEOPLE, SHARES = (1, 2, 5), (0.05, 0.25)
 ROWS = ("align", "mixed", "joint_pretrain", "joint_long", "aligned_cmc", "pretrain")
+SHOWN = ("augment", "pretrain", "align", "joint_pretrain")
 METHOD = "InfoMAE"
 LONGER = 900  # steps, three times the budget's: two thirds of the time of both stages of InfoMAE
 
@@ -33,13 +36,20 @@ def configured(data, folder, workdir):
     config = compare.get_config("npz" if data == WATCH else data)
     if data == WATCH:
         config.data.path = str(watch_windows(folder, pathlib.Path(workdir, f"{WATCH}.npz")))
-    else:
+    elif data != "synthetic":
         config.data.dir = folder
+    if data == "synthetic":  # settings that show the method there
+        shown = infomae.get_config(data)
+        for name in SHOWN:
+            config[name] = copy.deepcopy(shown[name])
     config.mixed = copy.deepcopy(config.align)
     config.mixed.update(label="InfoMAE, half of a batch without partners")
     config.mixed.sampler.unpaired = 0.5
     config.joint_long = copy.deepcopy(config.joint_pretrain)
-    config.joint_long.update(label="Joint pretraining, thrice the steps", steps=LONGER)
+    if data == "synthetic":
+        config.joint_long.update(label="Joint pretraining, as long", steps=AS_LONG)
+    else:
+        config.joint_long.update(label="Joint pretraining, thrice the steps", steps=LONGER)
     config.aligned_cmc = baselines.block("cmc")
     config.aligned_cmc.update(
         label="CMC from the autoencoders", source="pretrain", warm_start=("sensors/[^/]+/encoder",)

@@ -7,7 +7,8 @@
 Writes results/infomae-<data>.json, .md and .png beside this file. A seed draws the initial weights,
 the pairs, the labels and the order of the batches. What is trained already is only evaluated again.
 On the embedded data joint pretraining is there twice: for as many steps as the alignment, and for
-as long as InfoMAE takes with its autoencoders.
+as long as InfoMAE takes with its autoencoders. Of the autoencoders and the pairs there is, too, the
+closed form, canonical correlation analysis.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import pathlib
 import numpy as np
 
 import mmalign
-from experiments import protocol, selecting, tables
+from experiments import canonical, protocol, selecting, tables
 from mmalign.configs import common
 from mmalign.configs.infomae import get_config
 from mmalign.evaluation.ranking import gap
@@ -51,6 +52,7 @@ def main():
         config.seed, config.data.dir = seed, args.dir
         workdir = pathlib.Path(args.workdir, f"infomae-{args.data}-{seed}")
         runs.append(mmalign.run(config, workdir, artifacts=protocol.artifacts(args)))
+        runs[-1]["records"] += canonical.records(config, protocol.artifacts(args))
     write(f"infomae-{args.data}", runs)
 
 

@@ -38,6 +38,15 @@ def test_joint_pretraining_and_cmc_have_the_pairs_of_the_alignment(config):
     assert stages["aligned_cmc"].source == stages["align"].source == "pretrain"
 
 
+def test_embedded_data_have_the_settings_of_the_first_command():
+    config = few_pairs.configured("synthetic", None, None)
+    cell = next(iter(grid.cells(config.compare.to_dict())))
+    stages = plan.plan(grid.run_of(config, cell), catalogue.load(config.data)).stages
+    steps = {name: stages[name].block["steps"] for name in (*few_pairs.SHOWN[1:], "joint_long")}
+    assert steps == {"pretrain": 500, "align": 700, "joint_pretrain": 700, "joint_long": 1050}
+    assert stages["align"].block["method"]["independence"] == "canonical"
+
+
 def record(row, pairs, taken):
     """One that `standings` reads: two people, two windows of each class."""
     return {

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import mmalign
-from experiments import masking, missing_sensors, tables
+from experiments import canonical, masking, missing_sensors, tables
 from mmalign import plan
 from mmalign.data import catalogue
 
@@ -85,3 +85,15 @@ def test_a_grid_of_masks_in_two_steps(tmp_path, results_folder, capsys):
     assert "| spatial | 0.5 | 25/25/1 | " in page and "| none | - | 25/25/1 | " in page
     assert page in capsys.readouterr().out
     assert (results_folder / "test.png").stat().st_size > 1000
+
+
+def test_the_closed_form_of_a_finished_run_is_probed_as_its_rows_are(tiny_run):
+    found = canonical.records(tiny_run.config, tiny_run.folder / "artifacts")
+    beside = [
+        r for r in tiny_run.results["records"]
+        if (r["row"], r["part"], r["protocol"]) == ("InfoMAE", "joint", "linear")
+    ]  # fmt: skip
+    for key in ("fraction", "train_windows", "test_windows", "people"):
+        assert [r[key] for r in found] == [r[key] for r in beside], key
+    assert {r["row"] for r in found} == {canonical.LABEL}
+    assert all(0 < r["macro_f1"] < 1 for r in found)
