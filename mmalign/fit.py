@@ -6,7 +6,7 @@ import json
 import pathlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -92,25 +92,33 @@ def seconds_of_a_step(stage: Stage, use: Resources) -> float:
     return (record.at[-1] - record.at[0]) / (len(record.at) - 1)
 
 
-def compile_ahead(stages: Sequence[Stage], use: Resources) -> None:
-    """Compiles what trainings to come need, in a thread beside the one that runs.
+@contextlib.contextmanager
+def compiled_ahead(stages: Sequence[Stage], use: Resources) -> Iterator[None]:
+    """Inside, a thread compiles what these trainings need, one after another.
 
     A training finds its first weights' programs and its step compiled, or waits for what is left.
-    What fails here fails there again, and is told there. The end of the program waits for the
-    thread, which may be inside XLA.
+    What fails here fails there again, and is told there. Of a run that ends early the thread ends
+    after the program at hand, which Python waits for: XLA may not be left in the middle of one.
     """
+    over = threading.Event()
 
     def work():
         for stage in stages:
-            if not threading.main_thread().is_alive():
+            if over.is_set():
                 return
             with contextlib.suppress(Exception):
                 made = _prepared(stage._replace(patterns=()), use, None)
                 init, step, data, batches = made
-                training.step_program(step, init(), data, next(batches(0)), use.mesh)
+                # drawn, it compiles what draws it, too; an accelerator may have no room for it
+                state = init() if jax.default_backend() == "cpu" else jax.eval_shape(init)
+                training.step_program(step, state, data, next(batches(0)), use.mesh)
 
-    if not use.streamed:  # a stream would be begun for its first batch alone
+    if stages and not use.streamed:  # a stream would be begun for its first batch alone
         threading.Thread(target=work).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 class _Clock(training.Record):

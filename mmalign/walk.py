@@ -110,14 +110,14 @@ class Walk:
             for name, stage in self._plan.stages.items()
             if stage.block["steps"] and self._store.facts(stage.node) is None
         }
-        if not processes.several():
-            fit.compile_ahead([*new.values()][1:], self.use)
-        for name in self._plan.stages:
-            if name in new and processes.first():
-                print(f"{pace.said()} training {name}", flush=True)
-            self.training(name)
-            if processes.several():
-                self.variables(name)
+        later = [] if processes.several() else [*new.values()][1:]
+        with fit.compiled_ahead(later, self.use):
+            for name in self._plan.stages:
+                if name in new and processes.first():
+                    print(f"{pace.said()} training {name}", flush=True)
+                self.training(name)
+                if processes.several():
+                    self.variables(name)
 
     def found(self, row: plan.Row) -> list[tuple[plan.Row, str, Any]]:
         """[(row, what, records of that evaluation)], after the row's training."""
