@@ -71,6 +71,7 @@ def config(data):
     cfg.data.dir = config_dict.placeholder(str)  # folder of the original zip
     cfg.data.path = config_dict.placeholder(str)  # your .npz, or the folder of your files
     cfg.data.cache_dir = config_dict.placeholder(str)
+    cfg.data.modalities = ()  # those to keep, such as ("acc", "gyro"); (): all
     cfg.data.folds = config_dict.placeholder(int)  # test on fold `fold` of so many of the subjects
     cfg.data.fold, cfg.data.fold_seed = 0, 0
     cfg.data.folds_of = "all"  # "train": without the test people, to choose settings by

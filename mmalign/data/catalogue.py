@@ -9,6 +9,7 @@ from mmalign import options
 from mmalign.data import folds, standardise
 from mmalign.data.dataset import Dataset, check
 from mmalign.data.incomplete import incomplete
+from mmalign.data.modalities import kept
 from mmalign.data.parties import dealt
 
 # name -> module:function; imported when asked for
@@ -46,6 +47,7 @@ def load(config: Mapping) -> Dataset:
         `path`: .npz file, or folder of them, for "npz"; folder of recordings for "recordings".
         `options`: keyword arguments of the data set's own loader, such as sp_sw_har's purity.
       and for any data set
+        `modalities`: names of those to keep, as `modalities.kept` takes them; none: all.
         `folds`, `fold`, `fold_seed`, `folds_of`: as `folds.hold_out` takes them; no folds: its own
         split.
         `parties`, `test_modalities`, `parties_seed`: as `parties.dealt` takes them; none: windows
@@ -59,6 +61,8 @@ def load(config: Mapping) -> Dataset:
         "config.data.standardise", config.get("standardise", "training"), ("training", "subject")
     )
     dataset = _loaded(config)
+    if config.get("modalities"):
+        dataset = kept(dataset, config["modalities"])
     if config.get("folds") is not None:
         dataset = folds.hold_out(
             dataset,

@@ -15,6 +15,7 @@ from mmalign.data.dataset import (
     Description,
     Task,
 )
+from mmalign.data.modalities import renamed
 from mmalign.data.resampling import resample_windows
 
 
@@ -60,7 +61,7 @@ def fitted(
     if modalities is not None:
         for m in modalities:
             options.known("modality to be kept", m, dataset.modalities)
-        dataset = _renamed(dataset, modalities)
+        dataset = renamed(dataset, modalities)
     for what, given in (("rate_hz", rate_hz), ("scale", scale), ("unit", unit)):
         for m in given or {}:
             options.known(f"modality of {what}", m, dataset.modalities)
@@ -127,20 +128,6 @@ def united(datasets: Sequence[Dataset], names: Sequence[str]) -> Dataset:
 def _present(dataset, modality):
     """Bool [n]: windows that have the modality, which the data set need not know."""
     return dataset.present.get(modality, np.zeros(len(dataset), bool))
-
-
-def _renamed(dataset, names):
-    def of(column):
-        return {new: column[old] for old, new in names.items() if old in column}
-
-    d = dataset.description
-    about = dataclasses.replace(
-        d, rate_hz=of(d.rate_hz), unit=of(d.unit), channels=of(d.channels), kind=of(d.kind)
-    )
-    return dataclasses.replace(
-        dataset, inputs=of(dataset.inputs), present=of(dataset.present), valid=of(dataset.valid),
-        description=about,
-    )  # fmt: skip
 
 
 def _at_rate(dataset, m, hertz):
