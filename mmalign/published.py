@@ -36,7 +36,7 @@ def write_report(folder, planned, found, trainings, parts, evaluation_seconds) -
         "headline": planned.headline.label,
         "summary": _summary(dataset, config, trainings),
         "records": records,
-        "cautions": report.cautions(records),
+        "cautions": report.cautions(records) + report.better_without(missing["sets"]),
         "missing": missing,
         **{what: records for _, what, records in found if what == "information"},
         **{

@@ -1,7 +1,7 @@
 """Results in; out comes what people read: a table, results.json, one self-contained page."""
 
 from mmalign.report.advice import advice
-from mmalign.report.cautions import cautions
+from mmalign.report.cautions import better_without, cautions
 from mmalign.report.comparison import comparison_page, csv_of
 from mmalign.report.page import write
 from mmalign.report.probes import probe_table
@@ -13,6 +13,7 @@ from mmalign.report.targets import targets_table
 __all__ = [
     "Table",
     "advice",
+    "better_without",
     "cautions",
     "comparison_page",
     "csv_of",

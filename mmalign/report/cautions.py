@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_CLEARLY = 0.01  # of macro-F1
+from mmalign.defaults import HEADS
+
+_CLEARLY, _MUCH = 0.01, 0.02  # of macro-F1
 
 
 def cautions(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -23,5 +25,35 @@ def cautions(records: Sequence[Mapping[str, Any]]) -> list[str]:
             out.append(
                 f"{r['row']}: {r['part']} alone has a macro-F1 of {100 * r['macro_f1']:.1f} %, "
                 f"the joint embedding {100 * whole['macro_f1']:.1f} %"
+            )
+    return out
+
+
+def better_without(sets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences on sensors without which most rows are better, though their probes know of it.
+
+    Such a sensor tells people, days or the order of recording apart, and the label of no one else.
+
+    sets: records by set of sensors, as `evaluation.missing_sensors` returns.
+    """
+    gains: dict[str, list[tuple[float, str, float]]] = {}
+    of_probe = [r for r in sets if r["head"] == HEADS[1]]
+    for row in dict.fromkeys(r["row"] for r in of_probe):
+        mine = [r for r in of_probe if r["row"] == row]
+        full = max(mine, key=lambda r: len(r["present"]))
+        for r in mine:
+            lost = {*full["present"]} - {*r["present"]}
+            if len(lost) == 1:
+                gain = r["macro_f1"] - full["macro_f1"]
+                gains.setdefault(*lost, []).append((gain, row, r["macro_f1"]))
+    out = []
+    for sensor, found in gains.items():
+        better = sum(gain > _MUCH for gain, _, _ in found)
+        if 2 * better > len(found):
+            gain, row, f1 = max(found)
+            most = f"{row} {100 * f1:.1f} for {100 * (f1 - gain):.1f} %"
+            out.append(
+                f"without {sensor} {better} of {len(found)} rows have a macro-F1 more than "
+                f"{100 * _MUCH:.0f} points higher, {most}: --config.data.modalities keeps the others"
             )
     return out

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmalign.report import figures, robustness
-from mmalign.report.cautions import cautions
+from mmalign.report.cautions import better_without, cautions
 from mmalign.report.look import picture, section
 from mmalign.report.probes import probe_table
 
@@ -19,13 +19,17 @@ def probes(records: Records | None, headline: str | None) -> str | None:
     """The probe table, its cautions and how the headline's strengths were chosen."""
     if not records:
         return None
-    said = "".join(f"<li>{html.escape(text)}</li>" for text in cautions(records))
     return section(
         "What the embeddings know of the label",
         probe_table(records).html(shown=headline)
-        + (f'<ul class="note">{said}</ul>' if said else "")
+        + _listed(cautions(records))
         + _choices(records, headline),
     )
+
+
+def _listed(sentences):
+    items = "".join(f"<li>{html.escape(text)}</li>" for text in sentences)
+    return f'<ul class="note">{items}</ul>' if items else ""
 
 
 def _choices(records, headline):
@@ -46,12 +50,13 @@ def _choices(records, headline):
 
 
 def missing_sensors(missing: Mapping[str, Any] | None) -> str | None:
-    """The matrix of missing sensors."""
+    """The matrix of missing sensors, and what may be left out."""
     if not missing or not missing["sets"]:
         return None
     return section(
         "When sensors are missing",
-        picture(robustness.matrix(missing), "Macro-F1 by set of present sensors"),
+        picture(robustness.matrix(missing), "Macro-F1 by set of present sensors")
+        + _listed(better_without(missing["sets"])),
         robustness.NOTE,
     )
 
@@ -84,8 +89,7 @@ def _taken(counts, names):
     at = np.argsort(-share, axis=None, kind="stable")[:_WORST]
     pairs = [(i, j) for i, j in zip(*np.unravel_index(at, share.shape)) if share[i, j] > 0]
     lines = [f"{100 * share[i, j]:.0f} % of {names[i]} are taken for {names[j]}" for i, j in pairs]
-    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-    return f'<ul class="note">{items}</ul>' if items else ""
+    return _listed(lines)
 
 
 def information(found: Mapping[str, Mapping[str, float | None]] | None) -> str | None:

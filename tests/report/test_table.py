@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from mmalign.defaults import HEADS
 from mmalign.evaluation import people
 from mmalign.evaluation.intervals import intervals
-from mmalign.report import cautions, probe_table
+from mmalign.report import better_without, cautions, probe_table
 
 
 def entry(row, part="joint", protocol="linear", fraction=1.0, accuracy=0.5, f1=0.4, seed=0):
@@ -116,6 +117,24 @@ def test_what_a_reader_must_know_of_single_numbers_is_said():
     assert [text.split(":")[0] for text in said] == ["r, joint, 100 % labels"] * 2 + ["r"]
     assert "1e+08, is the last one tried" in said[0] and "did not converge" in said[1]
     assert said[2] == "r: acc alone has a macro-F1 of 45.0 %, the joint embedding 40.0 %"
+
+
+def test_a_sensor_without_which_most_rows_are_better_is_said():
+    def record(row, present, f1, head=HEADS[1]):
+        return {"row": row, "head": head, "present": present, "macro_f1": f1}
+
+    every, few, other = ["acc", "emg", "yaw"], ["acc", "emg"], ["acc", "yaw"]
+    sets = [
+        record(row, present, f1)
+        for row, full, without in (("a", 0.6, 0.8), ("b", 0.5, 0.55), ("c", 0.7, 0.71))
+        for present, f1 in ((every, full), (few, without), (other, full - 0.1), (["acc"], 1))
+    ]
+    (said,) = better_without(sets)
+    assert said.startswith("without yaw 2 of 3 rows have a macro-F1 more than 2 points higher, "
+                           "a 80.0 for 60.0 %")  # fmt: skip
+    assert better_without([r for r in sets if r["row"] != "a"]) == []  # one of two is not most
+    assert better_without([r | {"head": HEADS[0]} for r in sets]) == []  # probes that expect it
+    assert better_without([]) == []
 
 
 def test_no_records_are_refused():
