@@ -54,6 +54,6 @@ def better_without(sets: Sequence[Mapping[str, Any]]) -> list[str]:
             most = f"{row} {100 * f1:.1f} for {100 * (f1 - gain):.1f} %"
             out.append(
                 f"without {sensor} {better} of {len(found)} rows have a macro-F1 more than "
-                f"{100 * _MUCH:.0f} points higher, {most}: --config.data.modalities keeps the others"
+                f"{100 * _MUCH:.0f} points higher, {most}: config.data.modalities keeps the rest"
             )
     return out
