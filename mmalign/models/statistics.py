@@ -31,7 +31,8 @@ def window_statistics(x: jax.Array, seen: jax.Array | None = None) -> jax.Array:
     if x.shape[2] > 1:
         length = jnp.sqrt(jnp.square(x).sum(axis=2, keepdims=True) + _TINY)
         x = jnp.concatenate([x, length], axis=2)
-    seen = jnp.ones(x.shape[:2], bool) if seen is None else seen
+    if seen is None:  # of one row: of all, XLA folds them for seconds as it compiles
+        seen = jnp.ones((1, x.shape[1]), bool)
     weight = seen[..., None].astype(x.dtype)
     share = weight / jnp.maximum(weight.sum(axis=1, keepdims=True), 1)
     mean = (x * share).sum(axis=1, keepdims=True)
