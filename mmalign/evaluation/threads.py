@@ -32,9 +32,12 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     if cores == 1:
         yield from map(work, items)
         return
-    # around all, as a limit that is lifted in one thread is lifted in all of them
-    with one_thread(), ThreadPoolExecutor(cores) as pool:
-        yield from pool.map(work, items)
+    with one_thread():  # around all, as a limit that one thread lifts is lifted in all of them
+        pool = ThreadPoolExecutor(cores)
+        try:
+            yield from pool.map(work, items)
+        finally:  # what a signal or an error left behind is not waited for
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @functools.cache

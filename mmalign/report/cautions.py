@@ -36,24 +36,21 @@ def better_without(sets: Sequence[Mapping[str, Any]]) -> list[str]:
 
     sets: records by set of sensors, as `evaluation.missing_sensors` returns.
     """
+    f1 = {(r["row"], frozenset(r["present"])): r["macro_f1"] for r in sets if r["head"] == HEADS[1]}
     gains: dict[str, list[tuple[float, str, float]]] = {}
-    of_probe = [r for r in sets if r["head"] == HEADS[1]]
-    for row in dict.fromkeys(r["row"] for r in of_probe):
-        mine = [r for r in of_probe if r["row"] == row]
-        full = max(mine, key=lambda r: len(r["present"]))
-        for r in mine:
-            lost = {*full["present"]} - {*r["present"]}
-            if len(lost) == 1:
-                gain = r["macro_f1"] - full["macro_f1"]
-                gains.setdefault(*lost, []).append((gain, row, r["macro_f1"]))
+    for row in dict.fromkeys(row for row, _ in f1):
+        full = max((present for other, present in f1 if other == row), key=len)
+        for sensor in sorted(full):
+            if (without := f1.get((row, full - {sensor}))) is not None:
+                gains.setdefault(sensor, []).append((without - f1[row, full], row, without))
     out = []
     for sensor, found in gains.items():
         better = sum(gain > _MUCH for gain, _, _ in found)
         if 2 * better > len(found):
-            gain, row, f1 = max(found)
-            most = f"{row} {100 * f1:.1f} for {100 * (f1 - gain):.1f} %"
+            gain, row, most = max(found)
+            best = f"{row} {100 * most:.1f} for {100 * (most - gain):.1f} %"
             out.append(
                 f"without {sensor} {better} of {len(found)} rows have a macro-F1 more than "
-                f"{100 * _MUCH:.0f} points higher, {most}: config.data.modalities keeps the rest"
+                f"{100 * _MUCH:.0f} points higher, {best}: config.data.modalities keeps the rest"
             )
     return out
