@@ -73,6 +73,6 @@ def knn_probe(
     with one_thread():
         scaler = StandardScaler().fit(features_train)
         model = KNeighborsClassifier(k, algorithm="brute")
-        fit_quietly(model, scaler.transform(features_train), label)
+        fit_quietly(model, np.asarray(scaler.transform(features_train)), label)
         predictions = model.predict(scaler.transform(finite_rows(features_test))).astype(np.int32)
     return {**scores(label_test, predictions), "neighbours": k, "predictions": predictions}
