@@ -9,7 +9,7 @@ from mmalign.data.dataset import TEST, TRAIN, Dataset, Task
 from mmalign.evaluation.linear import fit_linear
 from mmalign.evaluation.probe_input import finite_rows
 from mmalign.evaluation.scoring import scores
-from mmalign.evaluation.threads import one_thread
+from mmalign.evaluation.threads import one_thread, side_by_side
 
 _ALPHAS = tuple(10.0**k for k in range(-4, 7))  # ridge penalties, of standardised features
 
@@ -31,17 +31,20 @@ def probe_targets(z: ArrayLike, dataset: Dataset, seed: int = 0) -> list[dict[st
     Returns: [{"task", "kind", "size", "train_windows", "test_windows", and what is above}]; targets
       that no test window knows, or of one class, are left out.
     """
-    z, out = finite_rows(z), []
-    for task, of in dataset.tasks.items():
+    z = finite_rows(z)
+
+    def probe(item):
+        task, of = item
         target = dataset.targets[task]
         known = _known(target, of)
         fit, ask = (known & (dataset.split == role) for role in (TRAIN, TEST))
         if not ask.any() or len(np.unique(target[fit], axis=0)) < 2:
-            continue
+            return None
         found = _PROBES[of.kind](z, target, dataset.group, fit, ask, seed)
         counts = {"train_windows": int(fit.sum()), "test_windows": int(ask.sum())}
-        out.append({"task": task, "kind": of.kind, "size": of.size, **counts, **found})
-    return out
+        return {"task": task, "kind": of.kind, "size": of.size, **counts, **found}
+
+    return [found for found in side_by_side(probe, dataset.tasks.items()) if found is not None]
 
 
 def _known(target, of: Task):
