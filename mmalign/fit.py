@@ -107,8 +107,7 @@ def compiled_ahead(stages: Sequence[Stage], use: Resources) -> Iterator[None]:
             if over.is_set():
                 return
             with contextlib.suppress(Exception):
-                made = _prepared(stage._replace(patterns=()), use, None)
-                init, step, data, batches = made
+                init, step, data, batches = _prepared(stage._replace(patterns=()), use, None)
                 # drawn, it compiles what draws it, too; an accelerator may have no room for it
                 state = init() if jax.default_backend() == "cpu" else jax.eval_shape(init)
                 training.step_program(step, state, data, next(batches(0)), use.mesh)

@@ -44,7 +44,7 @@ def test_of_two_views_correlations_are_those_of_hotelling(rng):
     np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
-def test_few_pairs_of_many_columns_are_held_back_more_and_only_by_people_left_out(rng):
+def test_few_pairs_of_many_columns_are_held_back_more(rng):
     few, _ = views(rng, 60, wide=40, noise=1.0)
     many, _ = views(rng, 4000, wide=6, noise=0.1)
     ridge = lambda x: canonical.chosen(x, np.arange(len(x["a"])) // 10, 2)
