@@ -8,7 +8,8 @@
 The settings are those of configs/mmbind.py but for what the flags say. A seed draws weights,
 batches, labels, and who of the training people has which sensors; the test people are the same.
 For two data sets, the folder holds uci_har and sp_sw_har. The lower half of the table are the
-networks of the upper one after fine-tuning on the labels, as published, with --rows less of both.
+networks of the upper one after fine-tuning on the labels, as published, and compared among
+themselves, too; with --rows less of both.
 Writes results/binding-<data>[-<name>].json, .md and .png beside this file. What is trained already
 is not trained again.
 """
@@ -59,10 +60,10 @@ def write(name, runs):
     headline = runs[0]["headline"]
     fractions = sorted({r["fraction"] for r in records})
     names = list(dict.fromkeys(r["row"] for r in records))
-    behind = {}
-    for fraction in fractions:
-        of = [r for r in records if r["fraction"] == fraction]
-        behind[fraction] = {row: gap(of, headline, row) for row in names if row != headline}
+    ahead = {headline: names}
+    if f"{headline}, fine-tuned" in names:  # beside what learns from the same labels
+        learning = {r["row"] for r in records if r["protocol"] == "network"}
+        ahead[f"{headline}, fine-tuned"] = [row for row in names if row in learning]
     cells = {(r["row"], r["fraction"]): r[METRIC] for r in tables.summarise(runs)
              if r["part"] == "joint" and r["protocol"] != "knn"}  # fmt: skip
     out = {
@@ -70,15 +71,22 @@ def write(name, runs):
         "hardware": tables.hardware(),
         "training_seconds_per_seed": tables.seconds(runs),
         "rows": {row: {f"{f:g}": cells[row, f] for f in fractions} for row in names},
-        "headline_minus_row": {f"{f:g}": behind[f] for f in fractions},
+        "ahead": {first: {f"{f:g}": _ahead(records, f, first, rows) for f in fractions}
+                  for first, rows in ahead.items()},
         "binding": [run["binding"] for run in runs],
         "config": tables.without_folders(runs[0]["config"]),
     }
-    tables.save(name, out, markdown(name, out, headline), plot(out))
+    tables.save(name, out, markdown(name, out), plot(out))
 
 
-def markdown(name, out, headline):
-    """Scores, then how far the headline is ahead, then how good the pairs were."""
+def _ahead(records, fraction, first, rows):
+    """{row: (first - row, interval)} at a share of the labels."""
+    of = [r for r in records if r["fraction"] == fraction]
+    return {row: gap(of, first, row) for row in rows if row != first}
+
+
+def markdown(name, out):
+    """Scores, then how far MMBind is ahead, then how good the pairs were."""
     parties = out["config"]["data"]["parties"]
     who = "; ".join(f"{party}: {', '.join(of['modalities'])} of {_people(of)}"
                     for party, of in parties.items())  # fmt: skip
@@ -86,8 +94,6 @@ def markdown(name, out, headline):
     tested = " and ".join(out["config"]["data"]["test_modalities"])
     head = ["", *(f"{100 * float(f):g} % labels" for f in shares)]
     lines = [[row, *(tables.percent(of[f]) for f in shares)] for row, of in out["rows"].items()]
-    ahead = [[row, *(_gap(out["headline_minus_row"][f][row]) for f in shares)]
-             for row in out["rows"] if row != headline]  # fmt: skip
     low, high = (f(out["training_seconds_per_seed"]) / 60 for f in (min, max))
     return "\n".join([
         f"# {name}: {out['seeds']} seed(s)",
@@ -99,10 +105,13 @@ def markdown(name, out, headline):
         "",
         *tables.table(head, lines),
         "",
-        f"## {headline} minus the row, with the 95 % interval over test people and seeds, paired",
-        "",
-        *tables.table(head, ahead),
-        "",
+        *(line for first, found in out["ahead"].items() for line in (
+            f"## {first} minus the row, with the 95 % interval over test people and seeds, paired",
+            "",
+            *tables.table(head, [[row, *(_gap(found[f][row]) for f in shares)]
+                                 for row in found[shares[0]]]),
+            "",
+        )),
         "## Pairs",
         "",
         *tables.table(["", "seed", "pairs", "similarity", "windows used", "mutual", "right, in %",

@@ -169,9 +169,11 @@ def test_an_autoencoder_finds_partners_by_what_is_shared_and_none_in_noise(
 def test_the_experiment_tells_what_runs_found(made, tmp_path, monkeypatch, capsys):
     _, results = made
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    experiment.write(
-        "test", [results, results | {"records": [r | {"seed": 1} for r in results["records"]]}]
-    )
+    tuned = [r | {"row": f"{r['row']}, fine-tuned", "protocol": "network"}
+             for r in results["records"]
+             if r["row"] in ("MMBind", "Random binding") and r["protocol"] == "linear"]  # fmt: skip
+    of = lambda seed: results | {"records": [r | {"seed": seed} for r in results["records"] + tuned]}
+    experiment.write("test", [of(0), of(1)])
     page = (tmp_path / "test.md").read_text()
     assert page.strip() == capsys.readouterr().out.strip()
     f1 = next(r["macro_f1"] for r in results["records"]
@@ -181,8 +183,12 @@ def test_the_experiment_tells_what_runs_found(made, tmp_path, monkeypatch, capsy
     quality = results["binding"]["MMBind"][0]
     assert f"| MMBind | 0 | {quality['pairs']:,} |" in page
     assert f"| {100 * quality['right']:.1f} | {100 * quality['chance']:.1f} |" in page
-    ahead = json.loads((tmp_path / "test.json").read_text())["headline_minus_row"]["1"]
-    assert set(ahead) == {"Chance", "Unimodal autoencoders", "Random binding"}
+    ahead = json.loads((tmp_path / "test.json").read_text())["ahead"]
+    others = {"Chance", "Unimodal autoencoders", "Random binding", "Random binding, fine-tuned"}
+    assert set(ahead["MMBind"]["1"]) == others | {"MMBind, fine-tuned"}
+    among = ahead["MMBind, fine-tuned"]["1"]
+    assert among == {"Random binding, fine-tuned": ahead["MMBind"]["1"]["Random binding"]}
+    assert page.count(" minus the row, ") == 2
     assert (tmp_path / "test.png").stat().st_size > 1000
 
 
