@@ -18,8 +18,9 @@ of c finds for each window of the first the most similar one of the second, and 
 Of windows of one's own say who has what, and which sensor is c:
 `--config.data.parties.first.modalities="('acc','emg')"`, the same of `second` and `labelled`,
 `--config.data.test_modalities="('emg','gyro')"` and `--config.dcm.method.anchor=acc`. Windows of
-npz, arrays, recordings and union have to say so, those of SENSORS come with a choice; data that
-know no people, or have two sensors alone, have nothing to deal out.
+npz, arrays, recordings and union have to say so, those of SENSORS come with a choice, of which
+`mmbind:sp_sw_har,shared=watch_acc` makes another the one that both have; data that know no people,
+or have two sensors alone, have nothing to deal out.
 
 The table: a network from the few labels alone (lower bound), autoencoders of each sensor, masked
 multimodal learning from the windows as they are (MIM), dual contrast with c (DCM), partners drawn
@@ -51,6 +52,8 @@ SENSORS = {
     "cross_dataset": ("phone_acc", "phone_gyro", "watch_acc"),
     **dict.fromkeys(("npz", "arrays", "recordings", "union")),  # to be said
 }
+_USUAL = "usual"  # the sensor shared: the first of SENSORS
+SHARED = (_USUAL, *dict.fromkeys(m for sensors in SENSORS.values() for m in sensors or ()))
 # why other data cannot be dealt out
 UNFIT = {
     "trifeature": "it has two modalities, and three are needed",
@@ -65,21 +68,22 @@ _STANDARD_GRAVITY = 9.80665  # m/s^2
 
 
 def get_config(arg=""):
-    """Config of a run; `arg` names a data set, see `common.arguments`."""
-    data, smoke = common.arguments(arg, data=(*SENSORS, *UNFIT))
+    """Config of a run; `arg` names data and the shared sensor, see `common.arguments`."""
+    data, shared, smoke = common.arguments(arg, data=(*SENSORS, *UNFIT), shared=SHARED)
     if data in UNFIT:
         raise ValueError(
             f"mmbind deals the windows of people out, and {data!r} does not fit: {UNFIT[data]}; "
             f"there is {', '.join(SENSORS)}"
         )
+    sensors = _sensors(data, shared)
     cfg = common.config(data)
-    _parties(cfg, SENSORS[data])
+    _parties(cfg, sensors)
     if data == "uci_har":
         cfg.data.options.gravity = True
     if data == "cross_dataset":
         _two_data_sets(cfg)
     if data == common.TOY:
-        cfg.data.options.sensors = SENSORS[data]
+        cfg.data.options.sensors = SENSORS[data]  # in one order, whatever is shared
         cfg.evaluation.fractions = (0.02, 0.1, 0.3, 1.0)
         cfg.evaluation.missing.update(patterns=(), heads=("trained on complete",))
     cfg.supervised.label = "Lower bound"
@@ -92,9 +96,9 @@ def get_config(arg=""):
     paired = dict(kind="paired", source=_UNLABELLED)
     cfg.mim = _contrast("MIM", paired)
     cfg.mpm = _contrast("MPM", paired, prompt=True)
-    shared = config_dict.placeholder(str) if SENSORS[data] is None else SENSORS[data][0]
+    shared = sensors[0] if sensors else config_dict.placeholder(str)
     cfg.dcm = _contrast("DCM", paired, views="two", anchor=shared)
-    if SENSORS[data] is not None:  # whose parameters are kept has to be known here
+    if sensors:  # whose parameters are kept has to be known here
         cfg.imagebind = common.training(
             "ImageBind-like", 1e-3, method=dict(name="cross"), sampler=paired,
             source="autoencoder", warm_start=(rf"sensors/{shared}/encoder",),
@@ -127,6 +131,20 @@ def get_config(arg=""):
     if smoke:
         common.smoke(cfg)
     return cfg
+
+
+def _sensors(data, shared):
+    """(c, a, b) of data, or None."""
+    usual = SENSORS[data]
+    if shared == _USUAL:
+        return usual
+    choice = () if data == "cross_dataset" else usual or ()  # nobody at a waist had a watch
+    if shared not in choice:
+        raise ValueError(
+            f"config argument shared={shared!r}: for {data} there is "
+            f"{', '.join((_USUAL, *choice))}; config.data.parties says who has what"
+        )
+    return shared, *(m for m in choice if m != shared)
 
 
 def _parties(cfg, sensors):

@@ -3,6 +3,7 @@
     python -m experiments.binding --data=synthetic
     python -m experiments.binding --data=sp_sw_har --dir=FOLDER
     python -m experiments.binding --data=ipol_gait --dir=FOLDER --features=dcm --name=dcm
+    python -m experiments.binding --data=sp_sw_har --dir=FOLDER --shared=watch_acc --name=watch
     python -m experiments.binding --data=cross_dataset --dir=FOLDER_OF_FOLDERS
 
 The settings are those of configs/mmbind.py but for what the flags say. A seed draws weights,
@@ -29,6 +30,7 @@ def main():
     parser = protocol.arguments(__doc__, tuple(d for d in mmbind.SENSORS if d != "npz"))
     parser.add_argument("--rows", help=f"of the table; all: {','.join(ROWS)}")
     parser.add_argument("--features", help="stage whose embeddings windows are bound by")
+    parser.add_argument("--shared", default="usual", help="sensor that both have")
     parser.add_argument("--name", help="behind that of the files")
     args = parser.parse_args()
     name = "-".join(["binding", args.data, *filter(None, [args.name])])
@@ -38,7 +40,7 @@ def main():
 
 def config(args, seed):
     """Of the run of a seed."""
-    cfg = mmbind.get_config(args.data)
+    cfg = mmbind.get_config(f"{args.data},shared={args.shared}")
     cfg.data.parties_seed = cfg.seed = seed
     if args.data == "cross_dataset":
         for source in cfg.data.options.sources.values():
@@ -71,8 +73,10 @@ def write(name, runs):
         "hardware": tables.hardware(),
         "training_seconds_per_seed": tables.seconds(runs),
         "rows": {row: {f"{f:g}": cells[row, f] for f in fractions} for row in names},
-        "ahead": {first: {f"{f:g}": _ahead(records, f, first, rows) for f in fractions}
-                  for first, rows in ahead.items()},
+        "ahead": {
+            first: {f"{f:g}": _ahead(records, f, first, rows) for f in fractions}
+            for first, rows in ahead.items()
+        },
         "binding": [run["binding"] for run in runs],
         "config": tables.without_folders(runs[0]["config"]),
     }

@@ -93,6 +93,17 @@ def test_mmbind_takes_what_has_people_and_three_sensors_and_says_why_not_else():
         assert mmbind.get_config(f"{data},smoke").data.name == named
 
 
+@pytest.mark.parametrize(
+    ("arg", "there"),
+    [("sp_sw_har,shared=eda", "for sp_sw_har there is usual, phone_acc, phone_gyro, watch_acc; "),
+     ("npz,shared=acc", "for npz there is usual; config.data.parties says who has what"),
+     ("cross_dataset,watch_acc", "for cross_dataset there is usual; ")],
+)  # fmt: skip
+def test_mmbind_shares_one_of_the_three_sensors(arg, there):
+    with pytest.raises(ValueError, match=there):
+        mmbind.get_config(arg)
+
+
 @every_config
 def test_its_rows_are_blocks_or_need_no_training_and_end_with_the_method(module):
     config = module.get_config("uci_har")

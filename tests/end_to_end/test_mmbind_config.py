@@ -172,7 +172,9 @@ def test_the_experiment_tells_what_runs_found(made, tmp_path, monkeypatch, capsy
     tuned = [r | {"row": f"{r['row']}, fine-tuned", "protocol": "network"}
              for r in results["records"]
              if r["row"] in ("MMBind", "Random binding") and r["protocol"] == "linear"]  # fmt: skip
-    of = lambda seed: results | {"records": [r | {"seed": seed} for r in results["records"] + tuned]}
+    of = lambda seed: (
+        results | {"records": [r | {"seed": seed} for r in results["records"] + tuned]}
+    )
     experiment.write("test", [of(0), of(1)])
     page = (tmp_path / "test.md").read_text()
     assert page.strip() == capsys.readouterr().out.strip()
@@ -246,15 +248,22 @@ def test_each_data_set_has_its_three_sensors(name):
 
 
 def test_every_row_of_the_experiment_fits():
-    args = SimpleNamespace(data="synthetic", dir=None, rows=None, features="dcm")
+    args = SimpleNamespace(data="synthetic", dir=None, rows=None, features="dcm", shared="gyro")
     config = experiment.config(args, 3)
     assert config.data.parties_seed == config.seed == 3
+    parties = {name: tuple(of.modalities) for name, of in config.data.parties.items()}
+    assert parties == {
+        "first": ("acc", "gyro"),
+        "second": ("emg", "gyro"),
+        "labelled": ("acc", "emg"),
+    }
+    assert config.data.test_modalities == ("acc", "emg") and config.dcm.method.anchor == "gyro"
     with config.unlocked():
         config.data.options.update(subjects=10, windows=32, test_subjects=2)
         config.encoder.update(depth=1, segments=2, hidden=8, width=4, dim=8, statistics=4)
     planned = plan.plan(config, catalogue.load(config.data))
     assert planned.bindings["binding"].binding.features == "dcm"
     assert {"imagebind", "random_binding", "upper", "mmbind_tuned_2"} <= set(planned.stages)
-    args.data, args.dir = "cross_dataset", "/all"
+    args.data, args.dir, args.shared = "cross_dataset", "/all", "usual"
     config = experiment.config(args, 0)
     assert config.data.options.sources.waist.dir == "/all/uci_har" and "upper" not in config.rows
