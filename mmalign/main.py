@@ -1,8 +1,10 @@
 """Runs a config: python -m mmalign --config=infomae [--workdir=DIR] [--config.seed=1 ...]."""
 
+from mmalign.large_pages import start_with_large_pages
 from mmalign.signals import Stopped, end, leave_at_signals, stop_at_signals
 
 if __name__ == "__main__":
+    start_with_large_pages()
     leave_at_signals()  # before imports that take a second
 
 import errno
