@@ -91,7 +91,7 @@ def write(name, runs):
     """The folds' people together: accuracy and macro-F1, their intervals, and differences."""
     cells = pooled(runs)
     out = {
-        "folds": len(runs),
+        ("seeds" if _same_people(runs) else "folds"): len(runs),
         "hardware": tables.hardware(),
         "training_seconds_per_fold": tables.seconds(runs),
         "evaluation_seconds_per_fold": [run["evaluation_seconds"] for run in runs],
@@ -102,8 +102,17 @@ def write(name, runs):
     tables.save(name, out, markdown(name, out), plot(cells))
 
 
+def _same_people(runs):
+    """Whether every run is tested on the same ones."""
+    return runs[0]["config"]["data"].get("folds") is None
+
+
 def pooled(runs):
-    """A cell for each row and share of labels, with the people of all folds side by side."""
+    """A cell for each row and share of labels, with the people of all folds side by side.
+
+    Of one person's set the runs are seeds, and a score is their mean.
+    """
+    join = np.stack if _same_people(runs) else lambda counts: np.concatenate(counts)[None]
     found = {}
     for run in runs:
         for r in run["records"]:
@@ -112,11 +121,11 @@ def pooled(runs):
                 found.setdefault((r["row"], r["fraction"]), []).append(counts)
     cells = []
     for (row, fraction), counts in found.items():
-        counts = np.concatenate(counts)
-        accuracy, f1 = people.accuracy_and_f1(counts.sum(axis=0))
+        counts = join(counts)
+        accuracy, f1 = np.mean(people.accuracy_and_f1(counts.sum(axis=1)), axis=1)
         cells.append(
             {"row": row, "fraction": fraction, "accuracy": float(accuracy), "macro_f1": float(f1),
-             "people": len(counts), "intervals": intervals(counts), "counts": counts}
+             "people": counts.shape[1], "intervals": intervals(counts), "counts": counts}
         )  # fmt: skip
     return cells
 
@@ -145,16 +154,19 @@ def markdown(name, out):
         for row in dict.fromkeys(row for row, _ in cells)
     ]
     tested = out["cells"][0]["people"]
+    runs, kind = (out["folds"], "fold(s)") if "folds" in out else (out["seeds"], "seed(s)")
     lines = [
-        f"# {name}: {out['folds']} fold(s), {tested} people tested",
+        f"# {name}: {runs} {kind}, {tested} people tested"
+        if tested > 1
+        else f"# {name}: {runs} {kind}",
         "",
         "Accuracy / macro-F1 in %, all tested people together; 95 % interval of the macro-F1 over "
-        "people. Linear probe of the frozen joint embedding; the supervised row is the network's "
-        "own answer. Defaults as they are.",
+        "people and seeds. Linear probe of the frozen joint embedding; the supervised row is the "
+        "network's own answer. Defaults as they are.",
         "",
         *tables.table(["", *(f"{100 * f:g} % labels" for f in fractions)], rows),
         "",
-        "Differences in macro-F1, points, paired by person, 95 % intervals:",
+        "Differences in macro-F1, points, paired by person and seed, 95 % intervals:",
         "",
         *tables.table(
             ["", "labels", "difference"], [_difference(d, cells) for d in out["differences"]]

@@ -4,7 +4,8 @@ import numpy as np
 
 from experiments import tables
 
-# Higher is better, or the measure is turned; of the embeddings of held-out people's windows.
+# Higher is better, or the measure is turned: of the embeddings of the training windows, and of
+# those of held-out people by retrieval from another sensor.
 OF_ALL = {"rankme": 1, "alpha_req": -1, "lidar": 1, "uniformity": -1, "knn_agreement": 1}
 OF_SENSORS = {"r1": 1, "mrr": 1, "alignment": -1, "modality_gap": -1}
 LEAST = 5  # settings, below which an order says nothing
@@ -50,8 +51,9 @@ def markdown(runs, rows):
     mean = lambda name, f: f"{np.nanmean([of[name][f] for of in found]):+.2f}"
     return [
         "",
-        "Without labels, on the windows of the same people: Spearman's correlation of each measure "
-        "(turned where less is better) with the macro-F1 above, between the settings:",
+        "Without labels: Spearman's correlation of each measure (turned where less is better) with "
+        f"the macro-F1 above, between the settings; {', '.join(OF_ALL)} are of the windows that "
+        "were trained on, the others of the people above:",
         "",
         *tables.table(
             ["", *(f"{100 * f:g} % labels" for f in fractions)],

@@ -26,7 +26,7 @@ def fold(people, right):
             records.append({"row": LABELS[row], "part": part, "protocol": protocol, "fraction": 1.0,
                             "confusion": [[0, 0], [0, 0]], **taken})  # fmt: skip
     return {"records": records, "seconds": {"simclr": 60.0}, "evaluation_seconds": 30.0,
-            "config": {"seed": 0, "data": {"name": "x", "dir": "FOLDER"}}}  # fmt: skip
+            "config": {"seed": 0, "data": {"name": "x", "dir": "FOLDER", "folds": 3}}}  # fmt: skip
 
 
 @pytest.fixture
@@ -41,6 +41,21 @@ def test_the_people_of_all_folds_are_one_table(runs):
     assert cells["SimCLR"]["accuracy"] == pytest.approx((3 * 0.8 + 2 * 1.0) / 5)
     low, high = cells["SimCLR"]["intervals"]["accuracy"]
     assert low < cells["SimCLR"]["accuracy"] < high
+
+
+def test_runs_on_the_same_people_are_seeds_and_make_no_people(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    right = {"window_statistics": 6, "supervised": 10}
+    runs = [fold([7], right | {"simclr": count}) for count in (6, 7, 8)]
+    for run in runs:
+        run["config"]["data"]["folds"] = None
+    cells = {cell["row"]: cell for cell in baselines.pooled(runs)}
+    assert cells["SimCLR"]["people"] == 1 and cells["SimCLR"]["counts"].shape[:2] == (3, 1)
+    assert cells["SimCLR"]["accuracy"] == pytest.approx(0.7)
+    low, high = cells["SimCLR"]["intervals"]["accuracy"]
+    assert high - 0.7 == pytest.approx(0.7 - low) == pytest.approx(4.303 * 0.1 / 3**0.5, rel=1e-3)
+    baselines.write("baselines-x", runs)
+    assert (tmp_path / "baselines-x.md").read_text().startswith("# baselines-x: 3 seed(s)\n")
 
 
 def test_the_network_and_the_best_embedding_are_set_against_the_statistics(runs):

@@ -33,8 +33,7 @@ def statistics(dataset: Dataset) -> dict[str, dict[str, np.ndarray]]:
                 f"modality {m!r} is present in no training window: leave it out of the data, or "
                 "give it windows of people who are trained on"
             )
-        valid = dataset.valid.get(m)
-        mean, std = channel_moments(x[seen], None if valid is None else valid[seen])
+        mean, std = channel_moments(x, dataset.valid.get(m), np.flatnonzero(seen))
         out[m] = {"mean": mean.astype(np.float32), "std": std.astype(np.float32)}
     return out
 

@@ -8,21 +8,40 @@ import numpy as np
 from mmalign.data.dataset import UNKNOWN, Dataset
 
 _MIN_STD = 1e-6  # of the mean: a channel that moves less is rounding errors; it is centred only
+_PIECE = 1 << 24  # bytes of windows that are copied at once
 
 
 def channel_moments(
-    x: np.ndarray, valid: np.ndarray | None = None
+    x: np.ndarray, valid: np.ndarray | None = None, rows: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation, [channels] in float64, of windows [n, ..., channels].
 
+    Both may be memory maps, which are read in pieces.
+
     valid: bool [n, time], which samples of a series count; None: all.
+    rows: int [k], windows that count; None: all.
     """
-    if valid is not None:
-        x = x[valid]
-    axes = tuple(range(x.ndim - 1))
-    mean = x.mean(axis=axes, dtype=np.float64)
-    std = x.std(axis=axes, dtype=np.float64)
+    rows = np.arange(len(x)) if rows is None else rows
+    count, total = 0, np.zeros(x.shape[-1])
+    for piece in _seen(x, valid, rows):
+        count, total = count + len(piece), total + piece.sum(axis=0, dtype=np.float64)
+    mean, squares = total / max(count, 1), np.zeros_like(total)
+    for piece in _seen(x, valid, rows):
+        squares += np.square(piece - mean).sum(axis=0)
+    std = np.sqrt(squares / max(count, 1))
     return mean, np.where(std > _MIN_STD * np.abs(mean), std, 1.0)
+
+
+def pieces(x: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    """The rows in parts whose windows are small enough to be copied."""
+    return np.array_split(rows, max(1, -(-len(rows) * x[:1].nbytes // _PIECE)))
+
+
+def _seen(x, valid, rows):
+    """Yields the samples that count, [any, channels] a piece."""
+    for at in pieces(x, rows):
+        piece = x[at] if valid is None else x[at][valid[at]]
+        yield piece.reshape(-1, x.shape[-1])
 
 
 def by_subject(dataset: Dataset) -> Dataset:
@@ -64,10 +83,11 @@ def relative(
     for subject in np.unique(group):
         for m, x in out.items():
             rows = np.flatnonzero((group == subject) & present[m])
-            observed = valid[m][rows] if valid and m in valid else None
             if not len(rows):
                 continue
-            mean, std = channel_moments(x[rows], observed)
+            known = valid.get(m) if valid else None
+            mean, std = channel_moments(x, known, rows)
+            observed = None if known is None else known[rows]
             scaled = (x[rows] - mean) / std
             x[rows] = scaled if observed is None else np.where(observed[..., None], scaled, x[rows])
     return out

@@ -3,27 +3,30 @@
 import numpy as np
 
 from mmalign.data.dataset import TRAIN, Dataset
+from mmalign.data.standardise import channel_moments, pieces
 
 
 def raw_features(dataset: Dataset) -> dict[str, np.ndarray]:
     """Flattened windows, each channel standardised by its present training windows.
 
-    An absent window is zeros, which is the channel's mean.
+    An absent window, and a sample that is not valid, are zeros: the channel's mean.
 
-    Args: dataset: Dataset, [n, time, channels] a modality.
-    Returns: {modality: float32 [n, time * channels], "joint": all of them side by side}.
+    Args: dataset: Dataset, [n, ..., channels] a modality.
+    Returns: {modality: float32 [n, size of a window], "joint": all of them side by side}.
     """
     parts = {}
     for name, windows in dataset.inputs.items():
-        present = np.asarray(dataset.present[name])
-        seen = windows[present & (dataset.split == TRAIN)]
+        present, valid = np.asarray(dataset.present[name]), dataset.valid.get(name)
+        seen = np.flatnonzero(present & (dataset.split == TRAIN))
         if not len(seen):
             raise ValueError(f"modality {name!r} is present in no training window")
-        axes = tuple(range(windows.ndim - 1))
-        mean, scale = seen.mean(axis=axes, dtype=float), seen.std(axis=axes, dtype=float)
-        flat = np.zeros(windows.shape, np.float32)
-        flat[present] = (windows[present] - mean) / np.where(scale > 0, scale, 1.0)
-        parts[name] = flat.reshape(len(flat), -1)
+        mean, std = channel_moments(windows, valid, seen)
+        flat = np.zeros((len(windows), windows[0].size), np.float32)
+        for at in pieces(windows, np.flatnonzero(present)):
+            x = (windows[at] - mean) / std
+            x = x if valid is None else np.where(valid[at][..., None], x, 0)
+            flat[at] = x.reshape(len(at), -1)
+        parts[name] = flat
     return {**parts, "joint": np.concatenate(list(parts.values()), axis=1)}
 
 

@@ -22,7 +22,7 @@ def probe_targets(z: ArrayLike, dataset: Dataset, seed: int = 0) -> list[dict[st
     of the test, None of a single one, "predicted": share of test windows that each class is given}.
     Real numbers, by ridge regression with leave-one-out: {"mse", "r2", "pearson"}, means over the
     numbers, in units of the target. Several labels at once, a probe each: {"macro_f1",
-    "weighted_f1"}.
+    "weighted_f1"}, over those that a test window has, None where none has any.
 
     Args:
       z: [n, d], embeddings of all windows.
@@ -103,8 +103,13 @@ def _multi_hot(z, target, group, fit, ask, seed):
             guess[:, i] = fit_linear(z[fit], column, group[fit], seed=seed).predict(z[ask])
         else:
             guess[:, i] = column[0]
-    of = lambda average: float(f1_score(target[ask], guess, average=average, zero_division=0))  # pyright: ignore[reportArgumentType] untyped, its default is a string
-    return {"macro_f1": of("macro"), "weighted_f1": of("weighted")}
+    true = target[ask]
+    there = np.flatnonzero(true.any(axis=0))  # others are left out, as by `scores`
+    if not len(there):
+        return {"macro_f1": None, "weighted_f1": None}
+    f1 = [f1_score(true[:, i], guess[:, i], zero_division=0) for i in there]  # pyright: ignore[reportArgumentType] untyped, its default is a string
+    weighted = np.average(f1, weights=true[:, there].sum(axis=0))
+    return {"macro_f1": float(np.mean(f1)), "weighted_f1": float(weighted)}
 
 
 _PROBES = {"classes": _classes, "real": _real, "multi_hot": _multi_hot}

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mmalign.data import catalogue, synthetic
+from mmalign.data import catalogue, standardise, synthetic
 from mmalign.data.standardise import by_subject, relative
 
 TINY = {"subjects": 4, "windows": 8, "test_subjects": 1}
@@ -96,3 +96,17 @@ def test_windows_of_nobody_known_are_an_error(dataset):
     nobody = altered(dataset, group=np.full_like(dataset.group, -1))
     with pytest.raises(ValueError, match="needs the subject of every window, but 32 of 32"):
         by_subject(nobody)
+
+
+@pytest.mark.parametrize("piece", [1, 100, 1 << 24])
+def test_moments_are_those_of_all_that_counts_in_pieces_of_any_size(piece, monkeypatch):
+    rng = np.random.default_rng(0)
+    x = (1e3 + rng.normal(size=(20, 5, 2))).astype(np.float32)
+    valid, rows = rng.random((20, 5)) < 0.7, np.flatnonzero(rng.random(20) < 0.6)
+    monkeypatch.setattr(standardise, "_PIECE", piece)
+    mean, std = standardise.channel_moments(x, valid, rows)
+    seen = x[rows][valid[rows]].astype(float)
+    np.testing.assert_allclose(mean, seen.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(std, seen.std(axis=0), rtol=1e-9)
+    mean, std = standardise.channel_moments(x, np.zeros_like(valid))
+    assert not mean.any() and (std == 1).all()

@@ -1,5 +1,7 @@
 """Raw windows and the largest class."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,19 @@ def test_an_absent_window_is_zeros_and_never_read(rng):
     want = raw_features(dataset)
     assert not want["a"][3].any()
     dataset.inputs["a"][3] = np.nan
+    np.testing.assert_array_equal(raw_features(dataset)["joint"], want["joint"])
+
+
+def test_a_sample_that_is_not_valid_is_the_mean_and_never_read(rng):
+    valid = np.arange(40 * 7).reshape(40, 7) % 5 > 0
+    dataset = dataclasses.replace(make(rng), valid={"a": valid})
+    want = raw_features(dataset)
+    found = want["a"].reshape(40, 7, 2)
+    assert not found[~valid].any()
+    known = found[valid & (dataset.split == TRAIN)[:, None]]
+    np.testing.assert_allclose(known.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(known.std(axis=0), 1, rtol=1e-5)
+    dataset.inputs["a"][~valid] = np.nan
     np.testing.assert_array_equal(raw_features(dataset)["joint"], want["joint"])
 
 

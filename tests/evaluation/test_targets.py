@@ -58,6 +58,18 @@ def test_every_kind_of_target_has_its_scores(dataset):
         assert (found[task]["train_windows"], found[task]["test_windows"]) == counts
 
 
+def test_a_label_that_no_test_window_has_is_left_out_of_the_mean(dataset):
+    tags = np.abs(dataset.targets["tags"])
+    z = tags + 0.05 * np.random.default_rng(1).normal(size=(N, 3))
+    scored = lambda tags: next(
+        r for r in probe_targets(z, dataclasses.replace(dataset, targets={"tags": tags}))
+    )
+    tags[dataset.split == 1, 2] = 0
+    assert scored(tags)["macro_f1"] == scored(tags)["weighted_f1"] == 1
+    tags[dataset.split == 1] = 0
+    assert scored(tags)["macro_f1"] is None
+
+
 def test_noise_says_nothing(dataset):
     z = np.random.default_rng(2).normal(size=(N, 6))
     found = {r["task"]: r for r in probe_targets(z, dataset)}
