@@ -18,8 +18,9 @@ Both, and other methods, are rows:
 `--config.comm.method.form=paper` is the paper's form where the released code differs, and
 `--config.comm.method.fusion=linear` its ablation without attention.
 
-On MultiBench's tasks encoders, widths and rates are those published; what the modalities are says
-`--config.data.options.modalities`.
+On MultiBench's tasks encoders, widths and rates are those published, InfMasking's own of the tasks
+with two modalities; what the modalities are says `--config.data.options.modalities` (with three,
+`--config.infmasking.method.weight=None`).
 """
 
 from mmalign.configs import baselines, common
@@ -34,6 +35,18 @@ _AFFECT = dict(
     converter=dict(sequence="tokens"),
     lr=1e-3,
 )
+# InfMasking's own: options, rate, weight decay; all else is CoMM's
+_OWN_WEIGHT = (1.0, 1.0, 1.0, 1.0, 5.0)  # of two modalities
+_INFMASKING = {
+    "mimic": (dict(temperature=0.2, mask_ratio=0.8, weight=_OWN_WEIGHT), 3e-4, 0.01),
+    "mosi": (dict(strength=0.25, mask_ratio=0.8, draws=5), 1e-3, 0.01),
+    "ur_funny": (
+        dict(temperature=0.05, strength=2.0, mask_ratio=0.5, draws=4, weight=_OWN_WEIGHT),
+        1e-3, 0.01,
+    ),
+    "mustard": (dict(temperature=0.05, mask_ratio=0.5, draws=5), 1e-3, 0.05),
+    "vision_touch": ({}, 1e-4, 0.01),
+}  # fmt: skip
 MULTIBENCH = {
     "mosi": _AFFECT,
     "ur_funny": _AFFECT,
@@ -99,6 +112,9 @@ def _multibench(cfg, task, per_kind, width, converter, lr):
         cfg[name].optim = _constant(lr, 0.01)
     for name in METHODS:
         cfg[name].method.update(width=width, converter=converter)
+    own, lr, weight_decay = _INFMASKING[task]
+    cfg.infmasking.method.update(own)
+    cfg.infmasking.optim = _constant(lr, weight_decay)
 
 
 def _constant(lr, weight_decay):

@@ -110,24 +110,32 @@ def _bernoulli(key, mask, observed, width, prob):
         draws = [u, 1 - u]
     else:
         draws = [jax.random.uniform(k, drawn) for k in jax.random.split(key)]
-    keeps = [observed & (u < prob) for u in draws]
-    if mask.min_keep:
-        forced = [_one_of(u, keep, observed, prob) for u, keep in zip(draws, keeps)]
-        if mask.pairing == "disjoint":  # what one view has to have, the other gives up
-            several = jnp.broadcast_to(observed, keeps[0].shape).sum((1, 2), keepdims=True) > 1
-            forced = [several & f for f in forced]
-            keeps = [keeps[0] & ~forced[1], keeps[1] & ~forced[0]]
-        keeps = [keep | f for keep, f in zip(keeps, forced)]
-    return jnp.stack(keeps)
+    first, second = (observed & (u < prob) for u in draws)
+    if mask.min_keep and mask.pairing == "disjoint":
+        several = jnp.broadcast_to(observed, first.shape).sum((1, 2), keepdims=True) > 1
+        forced = several & _one_of(draws[0], first, observed, prob, second)
+        first, second = first | forced, second & ~forced
+        forced = several & _one_of(draws[1], second, observed, prob, first)
+        first, second = first & ~forced, second | forced
+    elif mask.min_keep:
+        first, second = (
+            keep | _one_of(u, keep, observed, prob) for u, keep in zip(draws, (first, second))
+        )
+    return jnp.stack([first, second])
 
 
-def _one_of(u, keep, observed, prob):
+def _one_of(u, keep, observed, prob, taken=None):
     """One of what is there, where nothing is kept: uniform, as u given that is uniform above prob.
 
     (u - prob) / (1 - prob) is uniform on [0, 1) for all that was not kept; its least is taken.
+    taken: what only counts where there is nothing else: the other view has it.
     """
-    rank = jnp.where(observed, (u - prob) / jnp.maximum(1 - prob, 1e-6), jnp.inf)
-    least = observed & (rank == rank.min(axis=(1, 2), keepdims=True))
+    free = observed
+    if taken is not None:
+        left = observed & ~taken
+        free = jnp.where(left.any(axis=(1, 2), keepdims=True), left, observed)
+    rank = jnp.where(free, (u - prob) / jnp.maximum(1 - prob, 1e-6), jnp.inf)
+    least = free & (rank == rank.min(axis=(1, 2), keepdims=True))
     return least & ~keep.any(axis=(1, 2), keepdims=True)
 
 

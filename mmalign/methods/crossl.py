@@ -90,6 +90,8 @@ def create(
 def _objective(net, options):
     """The method's `loss`."""
     compare, weight = _comparison(net, options), options["complete_variance"]
+    own = options["loss"] if options["loss"]["name"] == "vicreg" else {}
+    variance = {k: own[k] for k in ("gamma", "eps", "unbiased") if k in own}
 
     def loss(variables, batch, key):
         params, present = variables["params"], batch["present"]
@@ -100,7 +102,7 @@ def _objective(net, options):
         z = net.complete(*(taught if weight else lax.stop_gradient(taught)), views.present)
         value, terms = compare(params, views, present, z_a, z_b)
         if weight:
-            gap = vicreg(z, z, where=views.counts)["variance"]
+            gap = vicreg(z, z, where=views.counts, **variance)["variance"]
             value, terms = value + weight * gap, terms | {"complete_gap": gap}
         penalty = net.kernel_squares(params, present)
         measured = _measured(*lax.stop_gradient((z, z_a, z_b, views)), net.mask, present)

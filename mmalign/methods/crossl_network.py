@@ -136,7 +136,13 @@ def network(
     Raises: ValueError naming the option.
     """
     names = tuple(modalities)
-    mask = latent_mask(names, **options["mask"])
+    mask, kind = latent_mask(names, **options["mask"]), options["aggregator"]["name"]
+    partly = mask.strategy in ("random", "feature_shared")
+    if mask.fill == "token" and kind == "attention" and not partly:
+        raise ValueError(
+            "method.mask.fill='token' has no effect with aggregator 'attention', which leaves out "
+            f"latents that are hidden whole, as strategy {mask.strategy!r} does: take fill='zero'"
+        )
     return Network(
         front,
         names,

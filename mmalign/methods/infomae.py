@@ -63,7 +63,8 @@ def create(
       readout: what embeddings hold, see `Network`.
       information: weight of the whole of eq. 4; 0 is the paper's ablation "noShared".
       noise: standard deviation of what is added to u and v where their information is measured.
-      negatives: per row. stem, critic: options of `Stem` and `Critic`.
+      negatives: per row. stem, critic: options of `Stem` and `Critic`, of which the paper has four
+        hidden layers, as `Critic` by itself. Dropout is of the critics' own loss alone.
       margin: of the ranking.
       length: consecutive windows of a sequence in the batch, 1 turns the ranking off.
     Of a batch whose rows are not all pairs, what is of one modality (what u and v hold, the

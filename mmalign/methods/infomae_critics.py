@@ -93,17 +93,25 @@ class Critics(NamedTuple):
     def logits(
         self, params: Mapping, features: Mapping, u: Mapping, v: Mapping,
         moved_v: Mapping | None = None, across: Mapping | None = None,
+        dropout: jax.Array | None = None,
     ) -> dict[str, jax.Array]:  # fmt: skip
         """Log density ratios {"pair": [pairs, ..., b], the others: [modalities, ..., b]}.
 
         features: {m: [..., b, width]}, moved or not. u, v: {m: [b, width]}. moved_v: as features,
           the v that the split critics compare with u; by default v itself. across: as features,
-          those that "other" and "joint" see; by default the same.
+          those that "other" and "joint" see; by default the same. dropout: its key, or it is off.
         """
         moved_v, across = v if moved_v is None else moved_v, features if across is None else across
-        run = lambda name, *args, axes: jax.vmap(
-            lambda p, *a: apply(self.critic, p, *a), in_axes=(0, *axes)
-        )(params[name], *args)
+
+        def run(name, *args, axes):
+            if dropout is None:
+                one = lambda p, *a: apply(self.critic, p, *a)
+                return jax.vmap(one, in_axes=(0, *axes))(params[name], *args)
+            count = len(jax.tree.leaves(params[name])[0])
+            keys = jax.random.split(named_key(dropout, name), count)
+            one = lambda p, k, *a: apply(self.critic, p, *a, rngs={"dropout": k}, train=True)
+            return jax.vmap(one, in_axes=(0, 0, *axes))(params[name], keys, *args)
+
         windows = jnp.stack([(features if o == m else across)[o] for _, m, o in self.pairs])
         codes = jnp.stack([u[m] for _, m, _ in self.pairs])
         every_window, all_u, all_v, away_v = (
@@ -149,7 +157,7 @@ class Critics(NamedTuple):
         self, params: Mapping, features: Mapping, u: Mapping, v: Mapping, present: Mapping,
         key: jax.Array, paired: jax.Array | None = None,
     ) -> jax.Array:  # fmt: skip
-        """Sum of all networks' losses; u and v must come without gradient.
+        """Sum of all networks' losses, with dropout; u and v must come without gradient.
 
         paired: bool [b], the rows that are pairs; None: all.
         """
@@ -161,7 +169,8 @@ class Critics(NamedTuple):
             across = {m: x[rows[m]] for m, x in features.items()}
             pairs = {m: p & paired for m, p in present.items()}
             known = pairs, {m: p[rows[m]] & enough[:, None] for m, p in pairs.items()}
-        logits = self.logits(params, away(features), u, v, away(v), across)
+        dropout = named_key(key, "dropout") if self.critic.dropout else None
+        logits = self.logits(params, away(features), u, v, away(v), across, dropout)
         where = self.where(present, away(present), known)
         cost = jax.vmap(
             lambda x, w: density_ratio(x[0], x[1:], where=w[0], product_where=w[1:]).mean()

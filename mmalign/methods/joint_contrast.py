@@ -1,9 +1,11 @@
 """Contrasts of all modalities at once, in place of pairs of them: Symile and GRAM."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from mmalign import losses, options
 from mmalign.losses.clip import learned_temperature
@@ -26,11 +28,11 @@ def create_symile(
     names = tuple(modalities)
 
     def cost(z, present, log_scale, key):
-        views, rows = [z[m] for m in names], len(z[names[0]])
+        views, where = [z[m] for m in names], [present[m] for m in names]
         shifts = None
         if len(names) > 2:
-            shifts = jax.random.randint(key, (len(names) - 2,), 1, max(rows, 2))
-        where = [present[m] for m in names]
+            complete = functools.reduce(jnp.logical_and, where).sum()
+            shifts = jax.random.randint(key, (len(names) - 2,), 1, jnp.maximum(complete, 2))
         temperature = learned_temperature(log_scale)
         return losses.symile(views, shifts, temperature=temperature, where=where).mean()
 

@@ -70,7 +70,11 @@ def create(
 
     def loss(variables, batch, key):
         params, present = variables["params"]["sensors"], batch["present"]
-        seen = _filled(view(front, named_key(key, "view"), batch), present, fill)
+        constant = {
+            m: jnp.full((1, *x.shape[1:]), fill, x.dtype) for m, x in batch["inputs"].items()
+        }
+        seen = view(front, named_key(key, "view"), batch)
+        seen = _filled(seen, present, front.grids(constant))
         told = jnp.stack([present[m] for m in names], axis=1).astype(jnp.float32)
         counted = lambda m: jnp.ones_like(present[m]) if views == "slots" else present[m]
         z = {}
@@ -91,10 +95,10 @@ def create(
     )
 
 
-def _filled(seen, present, fill):
-    """What encoders read, a constant where a modality is absent; its samples all count as seen."""
+def _filled(seen, present, constant):
+    """What encoders read, that of a constant where a modality is absent, all of which is valid."""
     wide = lambda p, x: p.reshape(-1, *[1] * (x.ndim - 1))
-    grids = {m: jnp.where(wide(present[m], x), x, fill) for m, x in seen.grids.items()}
+    grids = {m: jnp.where(wide(present[m], x), x, constant[m]) for m, x in seen.grids.items()}
     valid = {m: v | ~present[m][:, None] for m, v in seen.valid.items()}
     return Seen(grids, valid)
 

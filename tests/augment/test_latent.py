@@ -108,6 +108,9 @@ def test_none_keeps_what_is_there():
         np.testing.assert_array_equal(keep[..., 0], np.stack([present] * 2))
 
 
+UNEVEN = {"m0": 0.5, "m1": 0.1, "m2": 0.2, "m3": 0.1}
+
+
 @pytest.mark.parametrize(
     "spec",
     [
@@ -117,6 +120,7 @@ def test_none_keeps_what_is_there():
         {"strategy": "subset", "k": 1},
         {"keep_prob": 0.2, "groups": (("m0", "m2"),)},
         {"keep_prob": 0.2, "pairing": "disjoint"},
+        {"keep_prob": UNEVEN, "pairing": "disjoint"},
         {"keep_prob": {"m0": 1.0, "m1": 0.1, "m2": 0.2, "m3": 0.3}},
     ],
     ids=str,
@@ -152,7 +156,12 @@ def test_sensors_of_a_device_fall_out_together_if_they_are_there():
 
 @pytest.mark.parametrize(
     "spec",
-    [{"keep_prob": 0.4}, {"strategy": "random", "keep_prob": 0.5}, {"strategy": "subset", "k": 2}],
+    [
+        {"keep_prob": 0.4},
+        {"strategy": "random", "keep_prob": 0.5},
+        {"strategy": "subset", "k": 2},
+        {"keep_prob": UNEVEN},
+    ],
     ids=str,
 )
 def test_disjoint_views_have_nothing_in_common(spec):
@@ -162,8 +171,10 @@ def test_disjoint_views_have_nothing_in_common(spec):
         assert not (keep[0] & keep[1]).any()
     if "k" not in spec:
         keep = drawn(pairing="disjoint", min_keep=0, **spec)
+        prob = UNEVEN.values() if spec["keep_prob"] is UNEVEN else [spec["keep_prob"]] * 4
         for view in keep:
-            close(view[..., 0], spec["keep_prob"])
+            for m, p in enumerate(prob):
+                close(view[:, m, 0], p)
 
 
 def test_keep_probabilities_fall_from_one():

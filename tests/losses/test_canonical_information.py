@@ -117,6 +117,14 @@ def test_degenerate_batches_are_finite(rng):
         assert (abs(value) < 1e-5) == zero
 
 
+def test_columns_that_are_alike_are_finite_with_any_noise(rng):
+    x = rng.standard_normal((256, 32)).astype(np.float32)
+    y = (x @ rng.standard_normal((32, 64))).astype(np.float32)
+    of = lambda x, y: losses.canonical_information(x, y, noise=1e-6)
+    value, grads = jax.jit(jax.value_and_grad(of, (0, 1)))(x, y)
+    assert value > 50 and all(np.isfinite(grad).all() for grad in grads)
+
+
 def test_gradients_match_finite_differences(rng, check_slopes):
     with jax.enable_x64(True):
         x, y = batch(rng, dtype=np.float64)

@@ -109,8 +109,9 @@ def cross_self(given, plain, params, w):
 def symile(given, plain, params, w):
     """The loss of the library, of windows that have all, with shifts of its own key."""
     del w
-    z, rows = projections(given, plain, params), len(given.any)
-    shifts = jax.random.randint(named_key(KEY, "contrast"), (1,), 1, rows)
+    z = projections(given, plain, params)
+    complete = np.logical_and.reduce([*given.here.values()]).sum()
+    shifts = jax.random.randint(named_key(KEY, "contrast"), (1,), 1, complete)
     cost = losses.symile(
         [*z.values()], shifts, temperature=jnp.exp(-params["log_scale"]),
         where=[jnp.asarray(x) for x in given.here.values()],

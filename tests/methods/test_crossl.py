@@ -243,6 +243,10 @@ def test_single_options_win_over_the_preset():
         ({"mask": {"keep_prob": 0}}, r"mask.keep_prob must be in \(0, 1\], got 0"),
         ({"mask": {"strategy": "subset", "k": 3}}, "mask.k must be 1 to 2"),
         ({"mask": {"strategy": "temporal", "block_s": 1.0}}, "need an encoder with a feature map"),
+        (
+            {"mask": {"fill": "token"}, "aggregator": {"name": "attention"}},
+            "fill='token' has no effect with aggregator 'attention'",
+        ),
         ({"loss": {"name": "byol"}}, "loss.name must be one of vicreg, barlow_twins, .* 'byol'"),
         ({"loss": {"tau": 1}}, "no option of loss 'vicreg' is called 'tau'; there is cov"),
         ({"loss": {"name": "cocoa"}}, "it needs head_input='latents'"),

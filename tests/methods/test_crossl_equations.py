@@ -76,7 +76,7 @@ class Equations:
         loss = sum(self.loss[name] * terms[name] for name in WEIGHTS)
         loss += options.get("kernel_l2", 1e-4) * terms["kernel_l2"]
         if "complete_variance" in options:
-            terms["complete_gap"] = plain.hinge(whole[given.any], True)
+            terms["complete_gap"] = plain.hinge(whole[given.any], unbiased)
             loss += options["complete_variance"] * terms["complete_gap"]
         return loss, terms
 

@@ -362,6 +362,22 @@ def test_distance_is_of_clean_codes_of_windows_that_both_sensors_saw(terms, seen
     np.testing.assert_allclose(metrics["distance"], want, rtol=1e-5)
 
 
+def test_dropout_is_of_the_critics_own_loss_alone(small, seen):
+    everybody = dict.fromkeys(NAMES, np.ones(ROWS, bool))
+    params = small.all_random(jax.eval_shape(build("two_ratio").init, KEY, seen[0]))
+
+    @small.jit
+    def program(params, present):
+        def of(rate):
+            critics = build("two_ratio")._replace(critic=Critic(hidden=6, depth=1, dropout=rate))
+            return information_terms(PRICES, critics, params, *seen, present, KEY, 1.0)
+
+        return of(0.0), of(0.5)
+
+    (cost, player, _), (same_cost, other, _) = program(params, everybody)
+    assert cost == same_cost and abs(player - other) > 1e-3
+
+
 def test_a_joint_critic_that_adds_nothing_to_own_has_no_excess(terms):
     def copy_own(params):
         """Joint networks that look at their own window and u alone, as the own networks do."""

@@ -49,6 +49,19 @@ def test_the_constant_is_the_one_that_was_asked_for(small, batch):
     assert value(small, whole)[0] == value(small, whole, fill=-1.1)[0]
 
 
+def test_a_spectrogram_of_what_is_absent_is_that_of_the_constant(small, batch):
+    encoder = {"name": "deepsense", "representation": "spectrogram", "interval_s": 0.25,
+               "overlap": 0.5, "depth": 1, "width": 4, "dim": 4}  # fmt: skip
+    made = small.create("mmbind", 3, encoder=encoder, augment=None, fill=-1.1)
+    params = small.all_random(jax.eval_shape(made.init, KEY, batch)["params"])
+    loss = small.jit(lambda batch: made.loss({"params": params}, batch, KEY)[0])
+    filled = {m: np.where(p.reshape(-1, *[1] * (x.ndim - 1)), x, np.float32(-1.1))
+              for (m, x), p in zip(batch["inputs"].items(), batch["present"].values())}  # fmt: skip
+    whole = {m: np.ones_like(p) for m, p in batch["present"].items()}
+    want = loss(batch | {"inputs": filled, "present": whole})
+    np.testing.assert_allclose(loss(batch), want, rtol=1e-5)
+
+
 def test_a_prompt_tells_each_head_what_is_there(small, batch):
     made = small.compiled("mmbind", 3, prompt=True)
     width = made.params["sensors"]["acc"]["head"]["hidden_0"]["kernel"].shape[0]
