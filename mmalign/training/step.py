@@ -28,7 +28,8 @@ def make_train_step(
       resuming is exact.
     prepare: (data, rows) -> batch, pure: gathers and normalises on the device.
     num_steps: of the stage; the batch gets `progress`, the share of them done, for schedules.
-    ema: decay of the averaged weights, in [0, 1); 0 if the state has none.
+    ema: decay of the averaged weights, in [0, 1), of all weights since the first step; 0 if the
+      state has none.
     metrics: the loss's own, "loss", and "grad_norm" before clipping.
     Asked for by the same objects it is the same function, whose program the loop finds compiled:
     seeds and folds of one training differ in data alone.
@@ -49,7 +50,10 @@ def make_train_step(
         (value, aux), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        average = optax.incremental_update(params, state.ema, 1 - ema) if ema else None
+        average = None
+        if ema:  # the first weights, which nobody trained, count for nothing
+            share = (1 - ema) / (1 - ema ** (state.step + 1))
+            average = optax.incremental_update(params, state.ema, share)
         metrics = {**aux["metrics"], "loss": value, **gradient_norms(grads, opt_state)}
         kept = aux.get("state", state.state)
         return TrainState(state.step + 1, params, opt_state, kept, average), metrics
