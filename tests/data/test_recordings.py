@@ -125,6 +125,18 @@ def test_one_file_may_hold_all_sensors_and_a_label_a_row(tmp_path):
     assert set(data.label[data.split == TEST].tolist()) == {1}
 
 
+def test_labels_of_one_file_last_where_another_ended(tmp_path):
+    for sensor, first, last in (("acc", 0.0, 80), ("gyro", 0.004, 30), ("emg", 0.008, 70)):
+        times = np.arange(first, last, 1 / 50)
+        told = np.where(times < 40, "walk", "sit") if sensor != "emg" else ""  # known to nobody
+        for name in "ab":
+            table(times, activity=told).to_csv(tmp_path / f"{name}_{sensor}.csv", index=False)
+    data = read(tmp_path, tmp_path / "c", pattern="{recording}_{sensor}.csv", window_s=2.0,
+                stride_s=2.0)  # fmt: skip
+    assert data.description.class_names == ("sit", "walk") and data.position.max() > 35
+    np.testing.assert_array_equal(data.label, np.where(data.position < 20, 1, 0))
+
+
 @pytest.mark.parametrize("kind", ["tsv", "csv.gz", "parquet", "npz", "h5", "european"])
 def test_tables_of_any_kind_are_alike(tmp_path, kind):
     times = EPOCH + np.arange(1200) / 60

@@ -203,13 +203,13 @@ def _classes(recordings):
 def _labels(recording, starts_s, window_s, classes, purity):
     """int [n]: the label that covers most of each window, if it covers enough."""
     points = starts_s[:, None] + window_s * (np.arange(50) + 0.5) / 50
-    codes = np.full(points.shape, UNKNOWN)
-    if recording.labels:
-        starts, ends, words = zip(*recording.labels)
-        last = np.searchsorted(starts, points, side="right") - 1
-        inside = (last >= 0) & (points < np.array(ends)[last])
-        numbers = np.array([classes.index(word) if word else UNKNOWN for word in words])
-        codes = np.where(inside, numbers[last], UNKNOWN)
+    known = [interval for interval in recording.labels if interval[2]]
+    edges = np.unique([end for start, after, _ in known for end in (start, after)])
+    numbers = np.full(len(edges) + 1, UNKNOWN)  # from each edge on; the last, before the first
+    for start, after, word in known:  # of files that overlap, what began last and has not ended
+        first, end = np.searchsorted(edges, (start, after))
+        numbers[first:end] = classes.index(word)
+    codes = numbers[np.searchsorted(edges, points, side="right") - 1]
     found, share = majority(codes, len(classes))
     return np.where(share >= purity, found, UNKNOWN)
 
