@@ -11,6 +11,7 @@ import pytest
 from matplotlib import font_manager
 
 from mmalign.data import catalogue
+from mmalign.data.concerns import concerns
 from mmalign.data.dataset import TEST, TRAIN, check
 from mmalign.data.recordings import load, preview, understand
 from mmalign.data.recordings.clock import seconds, stretches, time_column
@@ -123,6 +124,23 @@ def test_one_file_may_hold_all_sensors_and_a_label_a_row(tmp_path):
     train = int((data.split == TRAIN).sum())
     assert train + (data.split == TEST).sum() < 29  # windows across the border are left out
     assert set(data.label[data.split == TEST].tolist()) == {1}
+
+
+def test_an_index_whose_split_cuts_through_a_person_is_refused(folder, tmp_path_factory):
+    lines = ["a/walk_acc.csv,A,1,train", "c/walk_acc.csv,A,2,test", "b/walk_acc.csv,B,3,test"]
+    (folder / "index.csv").write_text("file,person,recording,split\n" + "\n".join(lines))
+    with pytest.raises(
+        ValueError, match=r"cuts through person A \(1 persons are in train and test"
+    ):
+        read(folder, tmp_path_factory.mktemp("x"))
+
+
+def test_a_single_person_split_by_recordings_is_a_concern(tmp_path):
+    for name in "abcd":
+        table(np.arange(1000) / 50).to_csv(tmp_path / f"A_{name}.csv", index=False)
+    data = read(tmp_path, tmp_path / "c", pattern="{person}_{recording}.csv")
+    assert set(data.split) == {TRAIN, TEST} and not data.group.any()
+    assert concerns(data)[0].startswith("1 of 1 people are on both sides of the split")
 
 
 def test_labels_of_one_file_last_where_another_ended(tmp_path):

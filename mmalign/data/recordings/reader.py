@@ -10,8 +10,17 @@ import numpy as np
 
 from mmalign import options
 from mmalign.data import gaps
-from mmalign.data.dataset import SPLITS, TEST, TRAIN, UNKNOWN, Dataset, Description
+from mmalign.data.dataset import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    UNKNOWN,
+    Dataset,
+    Description,
+    check_uncut,
+)
 from mmalign.data.prepared import through_cache
+from mmalign.data.recordings.files import INDEX
 from mmalign.data.recordings.understood import Recording, Understood, understand
 from mmalign.data.resampling import resample
 from mmalign.data.subsets import for_test
@@ -55,8 +64,8 @@ def load(
       purity: share of a window that its label has to cover; unknown else.
       most_lost: share of its samples that a sensor may have lost and still be in the window.
       gap_s: time without a sample that ends a stretch; None: half a second, or ten samples.
-      test_fraction: of the people; without people of the recordings; of a single recording, or of
-        recordings that all say nothing, of the time at its end, where no window touches the rest.
+      test_fraction: of the people; of a single person or nobody known, of the recordings; of a
+        single recording, of the time at its end, where no window touches the rest.
       split_seed: draws them.
       cache_dir: where prepared data are kept; None is the user's cache folder.
     Returns: Dataset; group numbers people as sorted.
@@ -216,12 +225,13 @@ def _labels(recording, starts_s, window_s, classes, purity):
 
 def _splits(recordings, fraction, seed, folder):
     """A split for each recording, None where its own end is the test."""
-    said = [r.split for r in recordings]
+    said, people = [r.split for r in recordings], [r.person for r in recordings]
     if any(said):
         if not all(said):
             raise ValueError(f"{folder}: the index gives a split to some recordings alone")
-        return [SPLITS[options.known("split", x, SPLITS)] for x in said]
-    people = [r.person for r in recordings]
+        split = [SPLITS[options.known("split", x, SPLITS)] for x in said]
+        check_uncut(folder / INDEX, split, np.array(people), "person")
+        return split
     if any(people) and not all(people):
         one = recordings[people.index("")].name
         raise ValueError(f"{folder}: the person of recording {one!r} is not known, others' are")
