@@ -72,7 +72,7 @@ def at_rate(m: str, x: np.ndarray, hertz: float, modality: Modality) -> np.ndarr
             f"{time} at {modality.rate_hz:g} Hz, need {needed}"
         )
     times_s = np.arange(time) / modality.rate_hz
-    there = ~np.isnan(x).any(axis=2)
+    there = np.asarray(~np.isnan(x).any(axis=2))
     made, there = resample_windows(x, there, hertz, times_s, modality.rate_hz)
     return np.where(there[..., None], made, np.float32(np.nan))
 

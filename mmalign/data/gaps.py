@@ -50,7 +50,7 @@ def bridged(x: np.ndarray, valid: np.ndarray) -> np.ndarray:
       x: float [n, time, channels], anything where not valid.
       valid: bool [n, time].
     """
-    some, time = valid.any(axis=1), np.arange(x.shape[1])
+    some, time = np.asarray(valid.any(axis=1)), np.arange(x.shape[1])
     made = np.where(some[:, None, None], x, x.dtype.type(0))
     rows = np.flatnonzero(some & ~valid.all(axis=1))[:, None]
     there = valid[rows[:, 0]]
