@@ -56,7 +56,10 @@ def checked(
 
 
 def at_rate(m: str, x: np.ndarray, hertz: float, modality: Modality) -> np.ndarray:
-    """Windows of a series at a model's rate, cut to its length; they must be as long in seconds."""
+    """Windows of a series at a model's rate, cut to its length; they must be as long in seconds.
+
+    x: [n, time, channels], NaN where a sample is lost; so is what is returned.
+    """
     if modality.rate_hz is None or x.ndim != 3:
         raise ValueError(f"rate_hz[{m!r}] is given, and {m!r} is {modality.kind}, no series")
     if hertz == modality.rate_hz:
@@ -68,18 +71,21 @@ def at_rate(m: str, x: np.ndarray, hertz: float, modality: Modality) -> np.ndarr
             f"inputs[{m!r}] has {x.shape[1]} samples at {hertz:g} Hz; windows of the model, "
             f"{time} at {modality.rate_hz:g} Hz, need {needed}"
         )
-    missing = np.asarray(np.isnan(x).any(axis=(1, 2)))
     times_s = np.arange(time) / modality.rate_hz
-    filled = np.where(missing[:, None, None], 0, x)
-    made = resample_windows(filled, hertz, times_s, modality.rate_hz)
-    return np.where(missing[:, None, None], np.float32(np.nan), made)
+    there = np.asarray(~np.isnan(x).any(axis=2))
+    made, there = resample_windows(x, there, hertz, times_s, modality.rate_hz)
+    return np.where(there[..., None], made, np.float32(np.nan))
 
 
 def _numbers(m, x):
     x = np.asarray(x)
     if x.dtype.kind not in "fiub":
         raise ValueError(f"inputs[{m!r}] must be real numbers, got {x.dtype}")
-    return x.astype(np.float32, copy=False)
+    x = x.astype(np.float32, copy=False)
+    infinite = np.flatnonzero(np.isinf(x).any(axis=tuple(range(1, x.ndim))))
+    if infinite.size:  # before another rate spreads them
+        raise ValueError(f"inputs[{m!r}] is not finite in window {infinite[0]}: repair it")
+    return x
 
 
 def _other_shape(m, have, want, kind):
@@ -96,8 +102,6 @@ def _gaps_apart(m, x, kind):
     within = tuple(range(1, x.ndim))
     missing = np.isnan(x)
     present = ~missing.all(axis=within)
-    if (infinite := np.flatnonzero(np.isinf(x).any(axis=within))).size:
-        raise ValueError(f"inputs[{m!r}] is not finite in window {infinite[0]}: repair it")
     partly = np.flatnonzero(present & missing.any(axis=within))
     if not partly.size:
         return x, present, None

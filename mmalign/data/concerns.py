@@ -33,9 +33,17 @@ def _of_people(dataset) -> Iterator[str]:
         beside = _beside_training(dataset)
         yield (
             "no person is known: neighbouring windows of one may be on both sides of the split"
-            + (f", as {beside:,} of {(split == TEST).sum():,} test windows are" if beside else "")
+            + (f", as {beside} are" if beside else "")
         )
         return
+    known = np.unique(group[group != UNKNOWN])
+    inside = [np.isin(known, group[split == part]) for part in (TRAIN, TEST)]
+    if cut := int(np.sum(inside[0] & inside[1])):
+        beside = _beside_training(dataset)
+        yield (
+            f"{cut} of {len(known)} people are on both sides of the split: their test windows say "
+            "nothing of new people" + (f"; {beside} are next to a training window" * bool(beside))
+        )
     people = np.unique(group[(group != UNKNOWN) & (label >= 0)])
     single = [p for p in people if len(np.unique(label[(group == p) & (label >= 0)])) == 1]
     if single and len(people) > 1 and dataset.num_classes > 1:
@@ -46,13 +54,14 @@ def _of_people(dataset) -> Iterator[str]:
 
 
 def _beside_training(dataset):
-    """How many test windows are next to a training window in their recording."""
+    """How many test windows are next to a training window in their recording; "" where none is."""
     places = lambda rows, step: set(zip(dataset.recording[rows].tolist(),
                                         (dataset.position[rows] + step).tolist()))  # fmt: skip
     train, test = dataset.split == TRAIN, dataset.split == TEST
     near = places(train, 1) | places(train, -1)
     at = zip(dataset.recording[test].tolist(), dataset.position[test].tolist())
-    return sum(place in near for place in at)
+    count = sum(place in near for place in at)
+    return f"{count:,} of {test.sum():,} test windows" if count else ""
 
 
 def _of_windows(dataset) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What a data set is: aligned windows per modality, what is known of each, a description."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -64,7 +65,7 @@ class Dataset:
       between modalities.
     present: {modality: bool [n]}; where False the input is zeros and must not be read.
     targets: {task: [n, ...]}, as `Task` says; "label" is the default one.
-    group: int32 [n], the subject; splits never cut through one. -1 = unknown.
+    group: int32 [n], the subject; splits cut through none but a single one. -1 = unknown.
     split: int8 [n], TRAIN, TEST, VALIDATION, or COMPLETE: copies of training windows with sensors
       that those lack, see `parties.dealt`.
     recording, position: int32 [n], the recording a window was cut from and its place in time there;
@@ -203,6 +204,25 @@ def check(dataset: Dataset) -> Dataset:
     if odd := set(dataset.targets) - {LABEL, *dataset.description.targets}:
         raise ValueError(f"the description has no Task for the target {min(odd)!r}")
     return dataset
+
+
+def check_uncut(
+    where: object, split: Sequence[int] | np.ndarray, group: np.ndarray, column: str
+) -> None:
+    """Raises ValueError where a split that was given has a person on two sides.
+
+    where, column: of the split and of the people, for the message. split: [n] codes. group: [n]
+    numbers, UNKNOWN of nobody known, or names, "" of nobody known.
+    """
+    inside = {name: set(group[np.asarray(split) == code].tolist()) - {UNKNOWN, ""}
+              for name, code in SPLITS.items()}  # fmt: skip
+    for one, other in itertools.combinations(SPLITS, 2):
+        if both := sorted(inside[one] & inside[other]):
+            raise ValueError(
+                f"{where}: 'split' cuts through {column} {both[0]} ({len(both)} {column}s are in "
+                f"{one} and {other}): a {column} belongs to one side; change 'split', or leave "
+                f"{column!r} out"
+            )
 
 
 def _check_names(dataset):

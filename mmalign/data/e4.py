@@ -20,7 +20,7 @@ from mmalign.data.recordings.files import INDEX, entries, visible
 from mmalign.data.recordings.reader import prepared
 from mmalign.data.recordings.understood import Stream, Understood, gathered
 
-VERSION = "1.1.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.2.0"  # of this reader: a change of what it returns needs a new one
 FILES = {stream[0]: sensor for sensor, stream in STREAMS.items()}
 _DEVICE = re.compile(r"\d{10}_\w+")  # as the portal names sessions: start and serial number
 _HEADER = 2  # lines before the samples

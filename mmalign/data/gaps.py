@@ -41,6 +41,27 @@ def mend(values: np.ndarray, longest: int = LONGEST_GAP) -> tuple[np.ndarray, np
     return values, lost
 
 
+def bridged(x: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Windows whose gaps hold straight lines, level at either end, zeros where all is a gap.
+
+    A filter over them sees no edge where samples are lost.
+
+    Args:
+      x: float [n, time, channels], anything where not valid.
+      valid: bool [n, time].
+    """
+    some, time = np.asarray(valid.any(axis=1)), np.arange(x.shape[1])
+    made = np.where(some[:, None, None], x, x.dtype.type(0))
+    rows = np.flatnonzero(some & ~valid.all(axis=1))[:, None]
+    there = valid[rows[:, 0]]
+    before = np.maximum.accumulate(np.where(there, time, -1), axis=1)
+    after = np.minimum.accumulate(np.where(there, time, len(time))[:, ::-1], axis=1)[:, ::-1]
+    first, last = np.where(before < 0, after, before), np.where(after == len(time), before, after)
+    share = np.clip((time - first) / np.maximum(last - first, 1), 0, 1).astype(x.dtype)[..., None]
+    made[rows, time] = (1 - share) * made[rows, first] + share * made[rows, last]
+    return made
+
+
 def cut_out(
     values: np.ndarray, at: np.ndarray, lost: np.ndarray | None = None, *, most_lost: float = 0.0
 ) -> Windows:

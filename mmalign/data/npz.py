@@ -8,7 +8,6 @@ from mmalign.signals import leave_at_signals
 if __name__ == "__main__":
     leave_at_signals()  # before imports that take a second
 
-import itertools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -16,7 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from mmalign.data.dataset import LABEL, SPLITS, TEST, TRAIN, UNKNOWN, Dataset, Description, Task
+from mmalign.data.dataset import (
+    LABEL,
+    TEST,
+    TRAIN,
+    UNKNOWN,
+    Dataset,
+    Description,
+    Task,
+    check_uncut,
+)
 from mmalign.data.npz_columns import number_labels
 from mmalign.data.npz_file import NpzFile, read_file
 from mmalign.data.npz_modality import NpzModality
@@ -238,13 +246,7 @@ def _check_split(path, split, group, present):
     for name, code in (("train", TRAIN), ("test", TEST)):
         if not (split == code).any():
             raise ValueError(f"{path}: 'split' puts no window into {name}")
-    inside = {name: set(group[split == code]) - {UNKNOWN} for name, code in SPLITS.items()}
-    for one, other in itertools.combinations(SPLITS, 2):
-        if both := sorted(inside[one] & inside[other]):
-            raise ValueError(
-                f"{path}: 'split' cuts through group {both[0]} ({len(both)} groups are in {one} "
-                f"and {other}): a group belongs to one side; change 'split', or leave 'group' out"
-            )
+    check_uncut(path, split, group, "group")
     for m, windows in present.items():
         if not windows[split == TRAIN].any():
             raise ValueError(

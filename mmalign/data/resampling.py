@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mmalign.data.gaps import bridged
+
 PASS_BAND = 0.4  # of the new rate: 20 Hz at 50 Hz, where UCI HAR was cut, too
 ORDER = 8  # of the low-pass; it runs forth and back, so -6 dB at its edge and no delay
 EARLY = 0.25  # of the stamps; on sp-sw-har the rates then differ half as much as with 0.5
@@ -62,13 +64,28 @@ def resample(
 
 
 def resample_windows(
-    x: np.ndarray, rate_hz: float, times_s: np.ndarray, new_rate_hz: float
-) -> np.ndarray:
-    """Windows [n, time, channels] at other times since their start; else as `resample`."""
+    x: np.ndarray, valid: np.ndarray, rate_hz: float, times_s: np.ndarray, new_rate_hz: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Windows at other times since their start; else as `resample`.
+
+    Args:
+      x: float [n, time, channels], never read where not valid.
+      valid: bool [n, time].
+    Returns: (float32 [n, m, channels], zeros where not valid, bool [n, m]). A sample is valid where
+      more than half of those are that are nearer to it than to the others.
+    """
     n, time, channels = x.shape
-    flat = x.transpose(1, 0, 2).reshape(time, -1)
+    flat = bridged(x, valid).transpose(1, 0, 2).reshape(time, -1)
     made = resample(flat, 0.0, rate_hz, times_s, new_rate_hz)
-    return np.ascontiguousarray(made.reshape(len(times_s), n, channels).transpose(1, 0, 2))
+    made = made.reshape(len(times_s), n, channels).transpose(1, 0, 2)
+    place, half = times_s * rate_hz, rate_hz / new_rate_hz / 2
+    nearest = np.rint(place).astype(int)  # at a higher rate none may be nearer
+    first, end = (np.ceil(place + reach - 1e-6).astype(int) for reach in (-half, half))
+    first, end = np.clip(np.minimum(first, nearest), 0, None), np.maximum(end, nearest + 1)
+    counts = np.pad(np.cumsum(valid, axis=1), ((0, 0), (1, 0)))
+    end = np.minimum(end, time)
+    valid = 2 * (counts[:, end] - counts[:, first]) > end - first
+    return np.ascontiguousarray(np.where(valid[..., None], made, np.float32(0))), valid
 
 
 def decimate(values: np.ndarray, rate_hz: float, factor: int) -> np.ndarray:

@@ -140,14 +140,15 @@ def _at_rate(dataset, m, hertz):
     x = dataset.inputs[m]
     time = x.shape[1]
     times_s = np.arange(int((time - 1) / rate * hertz + 1e-6) + 1) / hertz
-    valid = dict(dataset.valid)
-    if m in valid:
-        valid[m] = valid[m][:, np.rint(times_s * rate).astype(int)]
+    valid = dataset.valid.get(m, np.ones((len(x), time), bool))
+    made, valid = resample_windows(x, valid, rate, times_s, hertz)
     about = dataclasses.replace(
         dataset.description, rate_hz={**dataset.description.rate_hz, m: float(hertz)}
     )
-    inputs = {**dataset.inputs, m: resample_windows(x, rate, times_s, hertz)}
-    return dataclasses.replace(dataset, inputs=inputs, valid=valid, description=about)
+    return dataclasses.replace(
+        dataset, inputs={**dataset.inputs, m: made}, description=about,
+        valid={k: valid if k == m else v for k, v in dataset.valid.items()},
+    )  # fmt: skip
 
 
 def _cut(dataset, m, seconds):

@@ -51,6 +51,15 @@ def test_people_of_a_single_class_or_nobody_known_are_said(fine):
     assert concerns(cut)[0].endswith(", as 27 of 27 test windows are")
 
 
+def test_people_on_both_sides_of_the_split_are_said(fine):
+    group = np.where(fine.group == 7, 5, fine.group)
+    assert concerns(changed(fine, group=group)) == [
+        "1 of 7 people are on both sides of the split: their test windows say nothing of new people"
+    ]
+    cut = changed(fine, group=group, recording=np.zeros(N, np.int32))
+    assert concerns(cut)[0].endswith("; 1 of 20 test windows are next to a training window")
+
+
 def test_constant_and_extreme_channels_are_named(fine):
     acc, ppg = fine.inputs["acc"].copy(), fine.inputs["ppg"].copy()
     acc[..., 1] = 4.0

@@ -123,6 +123,15 @@ def test_empty_files_and_those_left_out_are_missing_sensors(load):
     assert all(data.present[m][data.group == 1].all() for m in data.modalities)
 
 
+def test_an_index_whose_split_cuts_through_a_person_is_refused(load, tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "index.csv").write_text(
+        "file,person,split\na,P7,train\nb,P7,test\nc,P8,validation\n"
+    )
+    with pytest.raises(ValueError, match="cuts through person P7"):
+        load(dict.fromkeys("abc", session()))
+
+
 def test_an_index_says_whose_a_session_is_and_its_labels(load, tmp_path):
     folder = tmp_path / "study"
     folder.mkdir()

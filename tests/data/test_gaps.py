@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmalign.data.gaps import LONGEST_GAP, MOST_FILLED, checked, cut_out, mend
+from mmalign.data.gaps import LONGEST_GAP, MOST_FILLED, bridged, checked, cut_out, mend
 from mmalign.data.windows import cut
 
 
@@ -119,3 +119,11 @@ def test_a_window_without_a_sample_cannot_be_asked_for(most_lost):
     with pytest.raises(ValueError, match=rf"most_lost must be in \[0, 1\), got {most_lost}"):
         checked(most_lost)
     assert checked(0) == 0.0
+
+
+def test_bridges_are_lines_level_at_the_ends_whatever_is_under_them():
+    valid = np.array([[0, 1, 0, 0, 1, 0], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]], bool)
+    x = np.tile(np.arange(6.0), (3, 1))[..., None]
+    x[0], x[2] = np.where(valid[0][:, None], x[0], np.nan), np.inf
+    made = bridged(x, valid)[..., 0]
+    np.testing.assert_allclose(made, [[1, 1, 2, 3, 4, 4], [0, 1, 2, 3, 4, 5], [0] * 6])

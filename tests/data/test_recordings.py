@@ -11,6 +11,7 @@ import pytest
 from matplotlib import font_manager
 
 from mmalign.data import catalogue
+from mmalign.data.concerns import concerns
 from mmalign.data.dataset import TEST, TRAIN, check
 from mmalign.data.recordings import load, preview, understand
 from mmalign.data.recordings.clock import seconds, stretches, time_column
@@ -125,6 +126,35 @@ def test_one_file_may_hold_all_sensors_and_a_label_a_row(tmp_path):
     assert set(data.label[data.split == TEST].tolist()) == {1}
 
 
+def test_an_index_whose_split_cuts_through_a_person_is_refused(folder, tmp_path_factory):
+    lines = ["a/walk_acc.csv,A,1,train", "c/walk_acc.csv,A,2,test", "b/walk_acc.csv,B,3,test"]
+    (folder / "index.csv").write_text("file,person,recording,split\n" + "\n".join(lines))
+    with pytest.raises(
+        ValueError, match=r"cuts through person A \(1 persons are in train and test"
+    ):
+        read(folder, tmp_path_factory.mktemp("x"))
+
+
+def test_a_single_person_split_by_recordings_is_a_concern(tmp_path):
+    for name in "abcd":
+        table(np.arange(1000) / 50).to_csv(tmp_path / f"A_{name}.csv", index=False)
+    data = read(tmp_path, tmp_path / "c", pattern="{person}_{recording}.csv")
+    assert set(data.split) == {TRAIN, TEST} and not data.group.any()
+    assert concerns(data)[0].startswith("1 of 1 people are on both sides of the split")
+
+
+def test_labels_of_one_file_last_where_another_ended(tmp_path):
+    for sensor, first, last in (("acc", 0.0, 80), ("gyro", 0.004, 30), ("emg", 0.008, 70)):
+        times = np.arange(first, last, 1 / 50)
+        told = np.where(times < 40, "walk", "sit") if sensor != "emg" else ""  # known to nobody
+        for name in "ab":
+            table(times, activity=told).to_csv(tmp_path / f"{name}_{sensor}.csv", index=False)
+    data = read(tmp_path, tmp_path / "c", pattern="{recording}_{sensor}.csv", window_s=2.0,
+                stride_s=2.0)  # fmt: skip
+    assert data.description.class_names == ("sit", "walk") and data.position.max() > 35
+    np.testing.assert_array_equal(data.label, np.where(data.position < 20, 1, 0))
+
+
 @pytest.mark.parametrize("kind", ["tsv", "csv.gz", "parquet", "npz", "h5", "european"])
 def test_tables_of_any_kind_are_alike(tmp_path, kind):
     times = EPOCH + np.arange(1200) / 60
@@ -174,12 +204,45 @@ def test_stamps_of_any_form_are_the_same_seconds(stamps, unit):
 
 
 def test_a_unit_that_cannot_be_told_is_asked_for():
-    with pytest.raises(ValueError, match="time grows by 20 from sample to sample: say whether"):
+    with pytest.raises(ValueError, match="begins at 0 and grows by 20 from sample to sample: say"):
         seconds(np.arange(50) * 20, None, "a.csv")
+    with pytest.raises(ValueError, match=r"begins at 0 and grows by 18.* from sample to sample"):
+        seconds(np.repeat(np.arange(10) * 100, 5), None, "a.csv")  # milliseconds, in bursts
     with pytest.raises(ValueError, match="no time_unit is called 'min'"):
         seconds(np.arange(50.0), "min", "a.csv")
     with pytest.raises(ValueError, match="such as 'noon', are no dates of one form"):
         seconds(np.array(["noon", "midnight"]), None, "a.csv")
+
+
+@pytest.mark.parametrize("up", [0.5, 20, 600, 5e4, 3e5, 1.6e6])  # seconds
+@pytest.mark.parametrize(("unit", "of_a_second"), [("ms", 1e3), ("us", 1e6), ("ns", 1e9)])
+def test_time_since_a_boot_is_no_time_since_1970(up, unit, of_a_second):
+    stamps = np.rint((up + np.arange(100) / 50) * of_a_second)
+    with pytest.raises(ValueError, match=r"grows by .* say whether .* by options.time_unit="):
+        seconds(stamps, None, "a.csv")
+    np.testing.assert_allclose(np.diff(seconds(stamps, unit, "a.csv")), 0.02, atol=1e-6)
+
+
+def test_slow_bursts_and_gaps_hide_no_epoch():
+    slow, bursts = EPOCH + np.arange(50), EPOCH + np.repeat(np.arange(5) * 5.0, 250)
+    gaps = EPOCH + np.r_[np.arange(50) / 50, 86400 + np.arange(50) / 50]
+    for times in (slow, bursts, gaps):
+        np.testing.assert_allclose(seconds(times * 1e3, None, "a.csv"), times, atol=1e-3)
+
+
+def test_intervals_are_told_by_their_size_alone(folder, tmp_path_factory):
+    write = lambda *ends: (folder / "steps.csv").write_text(
+        "start,end,label\n{:.0f},{:.0f},sit\n{:.0f},{:.0f},walk\n".format(*ends)
+    )
+    lines = "".join(f"{p}/walk_acc.csv,{p},{p},steps.csv\n" for p in "ab")
+    (folder / "index.csv").write_text("file,person,recording,labels\n" + lines)
+    write(*(1e3 * (EPOCH + np.array([0, 9, 9, 20]))))
+    assert read(folder, tmp_path_factory.mktemp("x")).label.max() == 1
+    write(*(3e13 + 1e9 * np.array([0, 9, 9, 20])))  # nanoseconds since a boot
+    with pytest.raises(
+        ValueError, match=r"steps.csv: the time begins at 3e\+13 .* options.time_unit"
+    ):
+        read(folder, tmp_path_factory.mktemp("x"))
 
 
 def test_true_stamps_tell_what_is_lost_and_bursts_are_evened_out(rng):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmalign.data.resampling import decimate, even_clock, resample
+from mmalign.data.resampling import decimate, even_clock, resample, resample_windows
 
 RATE_HZ, EPOCH_S = 102.44, 1_657_533_977.813
 
@@ -49,6 +49,17 @@ def test_even_samples_keep_their_shape_and_place():
     want = np.stack([np.sin(2 * np.pi * 3 * new), np.cos(2 * np.pi * 7 * new)], axis=-1)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, want, atol=2e-3)
+
+
+def test_a_slow_sample_is_lost_where_half_of_its_time_is(rng):
+    times_s, x = np.arange(20) / 4, rng.standard_normal((2, 500, 1))
+    valid = rng.random((2, 500)) > 0.05  # of 25 each, a few
+    valid[1, 240:254] = False  # 14 of the 25 around sample 10
+    made, there = resample_windows(
+        np.where(valid[..., None], x, np.nan), valid, 100.0, times_s, 4.0
+    )
+    assert made.dtype == np.float32 and np.isfinite(made).all()
+    np.testing.assert_array_equal(~there, np.arange(20) == np.array([[-1], [10]]))
 
 
 @pytest.mark.parametrize("frequency_hz", [30.0, 38.0, 45.0])

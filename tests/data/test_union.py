@@ -100,6 +100,25 @@ def test_gaps_stay_where_they_are(first, second):
     assert made.valid["acc"][len(first) :].all()
 
 
+def test_gaps_stay_gaps_at_another_rate_and_do_not_leak(first):
+    time, lost = np.arange(256), {"a": (101, 180), "start": (0, 9), "single": (60, 61)}
+    valid, level = np.ones((len(first), 256), bool), np.float32(33)
+    for row, (start, end) in enumerate(lost.values()):
+        valid[row, start:end] = False
+    valid[3] = False  # absent
+    x = np.where(valid[..., None], level, 0) * np.ones(2, np.float32)
+    gone = first.present | {"emg": np.arange(len(first)) != 3}
+    holed = dataclasses.replace(first, inputs=first.inputs | {"emg": x}, present=gone,
+                                valid={"emg": valid})  # fmt: skip
+    made = check(fitted(holed, rate_hz={"emg": 50.0}))
+    x, valid = made.inputs["emg"], made.valid["emg"]
+    np.testing.assert_allclose(x[valid], level, atol=1e-3)
+    assert not x[~valid].any() and not valid[3].any() and valid[4:].all()
+    for row, (start, end) in enumerate(lost.values()):
+        want = np.isin(np.arange(128), (time[start:end] + 1) // 2)
+        np.testing.assert_array_equal(~valid[row], want)
+
+
 @pytest.mark.parametrize(
     ("match", "options"),
     [

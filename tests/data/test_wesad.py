@@ -107,6 +107,14 @@ def test_missing_numbers_make_the_stream_absent_or_are_marked(load):
     np.testing.assert_array_equal(np.argwhere(~valid), [[2, 0]])  # one of seven samples is enough
 
 
+def test_what_is_lost_at_an_end_does_not_leak():
+    level = np.full((700, 1), 33, np.float32)
+    level[:70], level[630:] = np.nan, np.nan
+    _, slower = wesad._slower(np.zeros(700), {"temp": level}, 7)
+    want = np.where((np.arange(100) >= 10) & (np.arange(100) < 90), 33, np.nan)
+    np.testing.assert_allclose(slower["temp"][:, 0], want, atol=1e-3)
+
+
 def test_overlap_gives_more_windows(load, people):
     data = load(people, overlap=0.5)
     np.testing.assert_array_equal(data.label[of(data, 2)], [0, 0, 0, 0, 2, 3, 3, 3])

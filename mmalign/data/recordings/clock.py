@@ -13,7 +13,9 @@ from mmalign.data.resampling import JITTER_S, even_clock
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 NAMES = ("time", "timestamp", "time_stamp", "datetime", "date_time", "date", "t", "unix", "ts",
          "epoch", "seconds")  # fmt: skip
-_EPOCH = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}  # stamps since 1970 are above, from 1973 on
+_EPOCH_S = (1e8, 5e9)  # stamps since 1970 are in it, 1973 to 2128; of other units by a factor
+_SLOWEST_S = 2.0  # from stamp to stamp of an epoch: above, it may be 500 Hz or less since a boot in
+# the next unit: 20 ms in nanoseconds, after days, look like 20 s in microseconds since 1970
 _LEAST = 16  # samples of a stretch: `even_clock` needs them
 _BACK_S = 5.0  # stamps that go back by more are of another clock
 _FASTEST_HZ = 1e6  # of a sensor; above 1e11 no filter can be computed
@@ -44,8 +46,9 @@ def time_column(columns: dict[str, np.ndarray], named: str | None, file: object)
 def seconds(stamps: np.ndarray, unit: str | None, file: object) -> np.ndarray:
     """float64 [n] seconds of stamps: dates, text of dates, or numbers.
 
-    Numbers are of a `unit` of UNITS. Without one, those since 1970 are told by their size; others
-    are seconds where they grow by less than one from sample to sample.
+    Numbers are of a `unit` of UNITS. Without one, those since 1970 are told by their size where
+    they grow by less than two seconds from sample to sample; those below 1e8 are seconds where they
+    grow by less than one.
     Raises: ValueError that names the file, and asks for the unit where it cannot be told.
     """
     if stamps.dtype.kind == "M":
@@ -76,18 +79,27 @@ def _of_text(stamps, file):
     raise ValueError(f"{file}: the stamps, such as {str(stamps[0])!r}, are no dates of one form")
 
 
+def epoch_unit(stamp: float) -> str | None:
+    """The unit of UNITS in which a number is a time since 1970; None where it is none."""
+    low, high = _EPOCH_S
+    return next((unit for unit, scale in UNITS.items() if low <= stamp * scale <= high), None)
+
+
 def _told(numbers, file):
     """The unit of stamps that nobody named."""
-    for unit, least in reversed(_EPOCH.items()):
-        if numbers[0] > least:
-            return unit
-    step = float(np.median(np.diff(numbers))) if len(numbers) > 1 else 0.0
-    if step >= 1:
-        raise ValueError(
-            f"{file}: the time grows by {step:g} from sample to sample: say whether that is "
-            "seconds, milliseconds or less by options.time_unit='s', 'ms', 'us' or 'ns'"
-        )
-    return "s"
+    steps = np.diff(numbers)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    step = min(usual, float(steps.mean())) if len(steps) else 0.0  # of bursts, and beside gaps
+    unit = epoch_unit(numbers[0])
+    if unit is not None and step * UNITS[unit] < _SLOWEST_S:
+        return unit
+    if numbers[0] < _EPOCH_S[0] and step < 1:
+        return "s"
+    raise ValueError(
+        f"{file}: the time begins at {numbers[0]:g} and grows by {step:g} from sample to sample: "
+        "say whether that is seconds, milliseconds or less by options.time_unit='s', 'ms', 'us' or "
+        "'ns'"
+    )
 
 
 def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> list[Stretch]:

@@ -10,14 +10,23 @@ import numpy as np
 
 from mmalign import options
 from mmalign.data import gaps
-from mmalign.data.dataset import SPLITS, TEST, TRAIN, UNKNOWN, Dataset, Description
+from mmalign.data.dataset import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    UNKNOWN,
+    Dataset,
+    Description,
+    check_uncut,
+)
 from mmalign.data.prepared import through_cache
+from mmalign.data.recordings.files import INDEX
 from mmalign.data.recordings.understood import Recording, Understood, understand
 from mmalign.data.resampling import resample
 from mmalign.data.subsets import for_test
 from mmalign.data.windows import Part, joined, majority
 
-VERSION = "1.2.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.3.0"  # of this reader: a change of what it returns needs a new one
 _WHOLE = 1e-3  # of a sample: as near to the times of a grid, it is on it
 _FILTERED = 28  # samples of a stretch: the low-pass needs more than 27
 
@@ -55,8 +64,8 @@ def load(
       purity: share of a window that its label has to cover; unknown else.
       most_lost: share of its samples that a sensor may have lost and still be in the window.
       gap_s: time without a sample that ends a stretch; None: half a second, or ten samples.
-      test_fraction: of the people; without people of the recordings; of a single recording, or of
-        recordings that all say nothing, of the time at its end, where no window touches the rest.
+      test_fraction: of the people; of a single person or nobody known, of the recordings; of a
+        single recording, of the time at its end, where no window touches the rest.
       split_seed: draws them.
       cache_dir: where prepared data are kept; None is the user's cache folder.
     Returns: Dataset; group numbers people as sorted.
@@ -203,25 +212,26 @@ def _classes(recordings):
 def _labels(recording, starts_s, window_s, classes, purity):
     """int [n]: the label that covers most of each window, if it covers enough."""
     points = starts_s[:, None] + window_s * (np.arange(50) + 0.5) / 50
-    codes = np.full(points.shape, UNKNOWN)
-    if recording.labels:
-        starts, ends, words = zip(*recording.labels)
-        last = np.searchsorted(starts, points, side="right") - 1
-        inside = (last >= 0) & (points < np.array(ends)[last])
-        numbers = np.array([classes.index(word) if word else UNKNOWN for word in words])
-        codes = np.where(inside, numbers[last], UNKNOWN)
+    known = [interval for interval in recording.labels if interval[2]]
+    edges = np.unique([end for start, after, _ in known for end in (start, after)])
+    numbers = np.full(len(edges) + 1, UNKNOWN)  # from each edge on; the last, before the first
+    for start, after, word in known:  # of files that overlap, what began last and has not ended
+        first, end = np.searchsorted(edges, (start, after))
+        numbers[first:end] = classes.index(word)
+    codes = numbers[np.searchsorted(edges, points, side="right") - 1]
     found, share = majority(codes, len(classes))
     return np.where(share >= purity, found, UNKNOWN)
 
 
 def _splits(recordings, fraction, seed, folder):
     """A split for each recording, None where its own end is the test."""
-    said = [r.split for r in recordings]
+    said, people = [r.split for r in recordings], [r.person for r in recordings]
     if any(said):
         if not all(said):
             raise ValueError(f"{folder}: the index gives a split to some recordings alone")
-        return [SPLITS[options.known("split", x, SPLITS)] for x in said]
-    people = [r.person for r in recordings]
+        split = [SPLITS[options.known("split", x, SPLITS)] for x in said]
+        check_uncut(folder / INDEX, split, np.array(people), "person")
+        return split
     if any(people) and not all(people):
         one = recordings[people.index("")].name
         raise ValueError(f"{folder}: the person of recording {one!r} is not known, others' are")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmalign.data.recordings.clock import Stretch, seconds, stretches, time_column
+from mmalign.data.recordings.clock import Stretch, epoch_unit, seconds, stretches, time_column
 from mmalign.data.recordings.files import Entry, entries
 from mmalign.data.recordings.sensors import LABEL_NAMES, sensors_of
 from mmalign.data.recordings.tables import read_table
@@ -209,9 +209,10 @@ def _intervals(file, unit):
 
 
 def _unit_of(stamps):
-    """Of intervals in numbers that are no epoch: seconds, as nothing tells else."""
-    small = stamps.dtype.kind in "fiu" and len(stamps) and abs(stamps[0]) < 1e8
-    return "s" if small else None
+    """Of intervals in numbers: by their size alone, seconds where they are small; None: unknown."""
+    if stamps.dtype.kind not in "fiu":
+        return None
+    return "s" if abs(stamps[0]) < 1e8 else epoch_unit(stamps[0])
 
 
 def _rates(recordings, given):
