@@ -100,7 +100,8 @@ def _of(records, ranking):
 
 def _amount(pairs):
     """Pairs of some people come before shares of all."""
-    return isinstance(pairs, float), pairs
+    of_all = isinstance(pairs, float)
+    return of_all, pairs if of_all else int(pairs.split()[0])
 
 
 def _labels_text(fraction):

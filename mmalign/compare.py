@@ -14,7 +14,8 @@ from ml_collections import ConfigDict
 
 from mmalign import fit, grid, plan, processes, report, training
 from mmalign.compared import gather
-from mmalign.data import catalogue
+from mmalign.data import catalogue, feed
+from mmalign.data.fingerprint import fingerprint
 from mmalign.described import describe_run
 from mmalign.files import write_text
 from mmalign.graph import Store
@@ -71,12 +72,13 @@ def _run(config, folder, artifacts, plans, dropped):
 def planned(config, cells: tuple[Cell, ...], dropped: list[str]) -> Plans:
     """The plan of each cell; those of too few pairs are left out, and `dropped` is told."""
     data = functools.cache(lambda fold: catalogue.load(grid.run_of(config, fold_of[fold]).data))
+    values = functools.cache(lambda fold: (fingerprint(data(fold)), feed.statistics(data(fold))))
     fold_of = {cell.fold: cell for cell in cells}
     plans = {}
     for cell in cells:
         of = grid.run_of(config, cell, sensors=cell == cells[0])
         try:
-            made = plan.plan(of, data(cell.fold))
+            made = plan.plan(of, data(cell.fold), values(cell.fold))
             if made.unprobed is not None:
                 raise ValueError(f"a comparison ranks by labels, and {made.unprobed.why}")
             plans[cell] = made

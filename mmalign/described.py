@@ -6,7 +6,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from mmalign.data.dataset import UNKNOWN, Dataset
+import numpy as np
+
+from mmalign.data.dataset import COMPLETE, UNKNOWN, Dataset
 from mmalign.files import write_text
 from mmalign.graph import Store
 from mmalign.plan import Plan
@@ -33,7 +35,7 @@ def describe(dataset: Dataset, statistics: Mapping | None = None) -> dict[str, A
     d, unknown = dataset.description, int((dataset.group == UNKNOWN).sum())
     out = {
         "name": d.name,
-        "windows": len(dataset),
+        "windows": int(np.sum(dataset.split != COMPLETE)),
         "subjects": len(set(dataset.group.tolist()) - {UNKNOWN}),
         **({"windows of unknown people": unknown} if unknown else {}),
         "classes": [*d.class_names] or [str(i) for i in range(dataset.num_classes)],

@@ -68,7 +68,7 @@ def fit(folder: pathlib.Path, stage: Stage, use: Resources, source: Mapping | No
             spent["seconds"] = round(before + time.perf_counter() - start, 2)
             if processes.first():
                 write_text(folder / SPENT, json.dumps(spent))
-        if not stage.block["steps"]:
+        if checkpoints.latest is None:  # of no steps
             checkpoints.save(0, state, force=True)
     variables = _kept(state.params if state.ema is None else state.ema, state.state)
     if (means := _means(stage, variables, use)) is not None and processes.first():
@@ -163,7 +163,8 @@ def _train(folder, stage, use, source, checkpoints, spent):
     """The final state; `spent` is told what memory a step needs, where that is known."""
     made, steps = _prepared(stage, use, source), stage.block["steps"]
     if not steps:
-        return made[0]()
+        return training.train(*made, 0, mesh=use.mesh, record=training.Record(stage.name, 0),
+                              checkpoints=checkpoints)  # fmt: skip
     look, look_every, stopping = _looks(folder, stage, use)
     with training.make_writer(folder, stage.name, wandb=use.wandb) as writer:
         record = training.Record(

@@ -99,19 +99,26 @@ class Store:
         return self.path(node)
 
     def _get(self, node, make):
-        path = self.path(node)
         if self.facts(node) is None:
-            path.mkdir(parents=True, exist_ok=True)
-            waiting = lambda owner: self._say(
-                f"{node.kind} {node.name!r} is being computed by {owner}: waiting for it"
-            )
-            with held(path / LOCK, waiting):
+            with self._owned(node):
                 if self.facts(node) is None:  # else another process computed it meanwhile
-                    write_text(path / NODE, json.dumps(_shown(node), indent=2) + "\n")
-                    facts = make(path) or {}
-                    write_text(path / SUMS, json.dumps(_sums(path)) + "\n")
-                    write_text(path / COMPLETE, json.dumps(facts) + "\n")
-        return path
+                    self._make(node, make)
+        return self.path(node)
+
+    def _owned(self, node):
+        """Inside, no other process computes it."""
+        path = self.path(node)
+        path.mkdir(parents=True, exist_ok=True)
+        return held(path / LOCK, lambda owner: self._say(
+            f"{node.kind} {node.name!r} is being computed by {owner}: waiting for it"
+        ))  # fmt: skip
+
+    def _make(self, node, make):
+        path = self.path(node)
+        write_text(path / NODE, json.dumps(_shown(node), indent=2) + "\n")
+        facts = make(path) or {}
+        write_text(path / SUMS, json.dumps(_sums(path)) + "\n")
+        write_text(path / COMPLETE, json.dumps(facts) + "\n")
 
     def load(
         self, node: Node, make: Callable[[pathlib.Path], dict | None],
@@ -122,12 +129,23 @@ class Store:
         if processes.several() and not self._alone:
             return read(path)  # what is damaged ends the run: all would have to find it so
         try:
-            _check_sums(path)
-            return read(path)
-        except Damaged as error:
-            self._say(f"{node.kind} {node.name!r} is computed again, as {path} is damaged: {error}")
-        (path / COMPLETE).unlink(missing_ok=True)
-        return read(self.get(node, make))
+            return _whole(path, read)
+        except Damaged:
+            with self._owned(node):  # another process may have computed it again meanwhile
+                try:
+                    return _whole(path, read)
+                except Damaged as error:
+                    self._say(f"{node.kind} {node.name!r} is computed again, as {path} is damaged: "
+                              f"{error}")  # fmt: skip
+                    (path / COMPLETE).unlink(missing_ok=True)
+                    self._make(node, make)
+        return read(path)
+
+
+def _whole(folder, read):
+    """What is read of an artifact whose files are what was written; raises Damaged."""
+    _check_sums(folder)
+    return read(folder)
 
 
 def _sums(folder):

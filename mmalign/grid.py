@@ -16,12 +16,12 @@ class Cell(NamedTuple):
     """One run of the grid.
 
     seed: of weights, labels and pairs. fold: of the people that are tested; None: the data's split.
-    pairs: a share of them, in (0, 1], or a number of people whose pairs they are.
+    pairs: a share of them, in (0, 1], or whose they are, "1 person" or "5 people".
     """
 
     seed: int
     fold: int | None
-    pairs: float | int
+    pairs: float | str
 
     def __str__(self) -> str:
         fold = "" if self.fold is None else f", fold {self.fold}"
@@ -31,7 +31,8 @@ class Cell(NamedTuple):
 def cells(block: Mapping[str, Any]) -> tuple[Cell, ...]:
     """The cells that `config.compare` asks for, in the order in which they are run.
 
-    All of one seed come first, so that what is there after a while is a whole, smaller comparison.
+    All of one seed come first, so that what is there after a while is a whole, smaller comparison;
+    of a seed shares of the pairs, the most first, then those of some people.
     Raises: ValueError naming the key.
     """
     options.check("config.compare", block, KEYS, KEYS)
@@ -45,8 +46,9 @@ def cells(block: Mapping[str, Any]) -> tuple[Cell, ...]:
     for people in block["people"]:
         if people != int(people) or people < 1:
             raise ValueError(f"config.compare.people must be whole numbers from 1, got {people}")
-    pairs = (*map(int, sorted(block["people"], reverse=True)),
-             *map(float, sorted(block["ratios"], reverse=True)))  # fmt: skip
+    people = sorted({int(n) for n in block["people"]}, reverse=True)
+    pairs = (*map(float, sorted(block["ratios"], reverse=True)),
+             *("1 person" if n == 1 else f"{n} people" for n in people))  # fmt: skip
     if not pairs:
         raise ValueError("config.compare needs ratios or people: which pairs to train on")
     folds = (None,) if block["folds"] is None else range(block["folds"])
@@ -90,8 +92,8 @@ def run_of(config: Any, cell: Cell, *, sensors: bool = False) -> Any:
 
 def _draw(sampler, pairs):
     """Sets which pairs a sampler draws from; all of them are what it draws from unless told."""
-    if isinstance(pairs, int):
-        sampler.update(people=pairs)
+    if isinstance(pairs, str):
+        sampler.update(people=int(pairs.split()[0]))
         if "fraction" in sampler:
             del sampler["fraction"]
     elif pairs < 1 or "fraction" in sampler:

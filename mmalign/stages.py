@@ -180,6 +180,8 @@ def make_stage(
     inputs += () if named is None else (bindings[named].node,)
     spec = {key: value for key, value in resolved.items() if key not in ("label", "source")}
     spec |= {"method": method_options(resolved, config), "seed": config["seed"], "stream": name}
+    if own := methods.code(spec["method"]):  # edited, it is another method
+        spec["code"] = own
     if named is not None:  # its node is an input
         spec["sampler"] = {k: v for k, v in resolved["sampler"].items() if k != "pairs"}
     tx = _optimizer(json.dumps(spec["optim"]), steps)

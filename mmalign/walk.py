@@ -64,8 +64,9 @@ class Walk:
         self._own = self.use  # where one process works while others wait, its devices alone
         if processes.several():
             self._own = self.use._replace(mesh=training.data_mesh(jax.local_devices()))
-        self.variables = functools.cache(self._variables)
-        self.parts = functools.cache(self._parts)
+        # what was read: a cache of a bound method would hold it, and the walk, beyond their time
+        self._variables: dict[str, Any] = {}
+        self._parts: dict[str, Any] = {}
 
     def training(self, name: str, read: Callable[[pathlib.Path], Any] = pathlib.Path) -> Any:
         """`read` of the folder of a finished training: by default the folder."""
@@ -125,22 +126,29 @@ class Walk:
             self.training(row.stage.name)
         return [(row, what, self._evaluation(row, node)) for what, node in row.evaluations.items()]
 
-    def _variables(self, name):
+    def variables(self, name: str) -> dict[str, Any]:
         """Variables of a trained stage."""
+        if name in self._variables:
+            return self._variables[name]
         stage = self._plan.stages[name]
         read = functools.partial(
             fit.load_variables, method=stage.method, like=first_batch(stage, self.use.arrays),
             steps=stage.block["steps"], ema=bool(stage.block.get("ema")), mesh=self.use.mesh,
         )  # fmt: skip
         found = self.training(name, read)
-        return jax.device_get(found) if processes.several() else found
+        self._variables[name] = jax.device_get(found) if processes.several() else found
+        return self._variables[name]
 
-    def _parts(self, name):
+    def parts(self, name: str) -> Any:
         """Embeddings by a row's stage, or the features that it has in place of them."""
-        row, node = next(
-            (row, row.embedding) for row in self._plan.rows if row.name == name and row.embedding
-        )
-        return self._embedding(row.stage, node)
+        if name not in self._parts:
+            row, node = next(
+                (row, row.embedding)
+                for row in self._plan.rows
+                if row.name == name and row.embedding
+            )
+            self._parts[name] = self._embedding(row.stage, node)
+        return self._parts[name]
 
     def _embedding(self, stage, node):
         """Embeddings by a stage, None for window statistics."""

@@ -25,9 +25,10 @@ def config(tmp_path):
 
 def test_joint_pretraining_and_cmc_have_the_pairs_of_the_alignment(config):
     cells = grid.cells(config.compare.to_dict())
-    assert {cell.pairs for cell in cells} == {*few_pairs.PEOPLE, *few_pairs.SHARES}
+    people = {"1 person" if n == 1 else f"{n} people" for n in few_pairs.PEOPLE}
+    assert {cell.pairs for cell in cells} == people | {*few_pairs.SHARES}
     assert {cell.fold for cell in cells} == {0, 1, 2}
-    cell = next(cell for cell in cells if cell.pairs == 2)
+    cell = next(cell for cell in cells if cell.pairs == "2 people")
     run = grid.run_of(config, cell)
     stages = plan.plan(run, catalogue.load(run.data)).stages
     paired = [stages[name].sampler for name in few_pairs.ROWS if name not in ("mixed", "pretrain")]
@@ -60,14 +61,14 @@ def test_the_page_tells_each_row_and_how_far_the_method_is_from_it(tmp_path, mon
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     records = [
         record(row, pairs, taken)
-        for pairs, better in ((0.25, False), (2, True), (1, True))
+        for pairs, better in ((0.25, False), ("2 people", True), ("1 person", True))
         for row, taken in (("InfoMAE", lambda label, better=better: label if better else 0),
                            ("Joint pretraining", lambda label: 0))
     ]  # fmt: skip
     rankings = [
         {"pairs": pairs, "fraction": 0.1,
          "rows": [x._asdict() for x in standings([r for r in records if r["pairs"] == pairs])]}
-        for pairs in (0.25, 2, 1)
+        for pairs in (0.25, "2 people", "1 person")
     ]  # fmt: skip
     few_pairs.write("test", {
         "people": 2, "seeds": [0], "dropped": [], "rankings": rankings, "records": records,

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from mmalign import graph
 from mmalign.graph import COMPLETE, NODE, SUMS, Node, Store
 
 SPEC = {"lr": 0.1, "steps": 5, "shape": (1, 2)}
@@ -104,6 +105,20 @@ def test_what_is_damaged_is_computed_again(tmp_path, damage, why):
     assert len(said) == (why is not None) and all(why in text for text in said)
     assert all("training 'a' is computed again, as " in text for text in said)
     assert store.load(NODE_A, _drawn, _read) == ("found", "xx")
+
+
+def test_what_another_process_has_computed_again_is_kept(tmp_path, monkeypatch):
+    said, store = [], Store(tmp_path, lambda text: said.append(text))
+    store.load(NODE_A, _drawn, _read)
+    (store.path(NODE_A) / "x.txt").write_text("fOund")
+    held = graph.held
+
+    def late(path, taken):
+        (path.parent / "x.txt").write_text("found")  # by the other, which had the lock first
+        return held(path, taken)
+
+    monkeypatch.setattr(graph, "held", late)
+    assert store.load(NODE_A, _drawn, _read) == ("found", "x") and not said
 
 
 def test_what_cannot_be_read_after_it_was_computed_again_is_an_error(tmp_path):

@@ -1,9 +1,11 @@
 """Methods by name, and those of other packages by where they are."""
 
 import contextlib
+import hashlib
 import importlib
 import inspect
 import json
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -121,6 +123,20 @@ def _plain(value):
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError
+
+
+def code(spec: Mapping[str, Any]) -> dict[str, str]:
+    """{name: hash of its file} of a method of one's own, "package.module:function", and its bases.
+
+    spec: as `create` takes it. What that file imports is not in it, nor what has no file.
+    """
+    name, base = str(spec["name"]), spec.get("base")
+    found = code(base) if isinstance(base, Mapping) else {}
+    if ":" in name:
+        file = inspect.getsourcefile(_function(name))
+        if file is not None and pathlib.Path(file).is_file():
+            found[name] = hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest()
+    return found
 
 
 def _function(name) -> Callable:

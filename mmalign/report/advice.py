@@ -8,10 +8,10 @@ TO_BEAT = ("Window statistics", "Random forest on window statistics")
 UNTRAINED = ("Chance", "Raw windows", "Random encoder", *TO_BEAT)
 
 
-def pairs_text(pairs: float | int) -> str:
-    """What `pairs` of a cell means: a share of them, or a number of people whose they are."""
-    if isinstance(pairs, int):
-        return f"pairs of {pairs} {'people' if pairs > 1 else 'person'}"
+def pairs_text(pairs: float | str) -> str:
+    """What `pairs` of a cell means: a share of them, or the people whose they are."""
+    if isinstance(pairs, str):
+        return f"pairs of {pairs}"
     return f"{100 * pairs:.3g} % of the pairs"
 
 

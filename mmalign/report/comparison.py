@@ -101,4 +101,4 @@ def _curves(title, panels, xlabel, rankings):
 
 
 def _short(pairs):
-    return f"{pairs} people" if isinstance(pairs, int) else f"{100 * pairs:.3g} %"
+    return pairs if isinstance(pairs, str) else f"{100 * pairs:.3g} %"

@@ -51,7 +51,7 @@ TINY = {
 }
 
 
-LAST = ("test_trained.py", "test_models_out.py", "test_onnx.py")
+LAST = ("test_trained.py", "test_untrained.py", "test_models_out.py", "test_onnx.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from mmalign import evaluation, plan
+from mmalign import evaluation, methods, plan
 
 
 @pytest.fixture
@@ -138,6 +138,20 @@ def test_nodes_hang_on_what_they_are_computed_from_and_on_nothing_else(tiny, dat
         "evaluation-pretrain_missing", "evaluation-pretrain_label_free",
     }  # fmt: skip
     assert changed({"seed": 1}) == set(usual) - {"embedding-window_statistics"}
+
+
+def test_names_of_classes_change_the_page_alone_and_code_of_ones_own_its_training(
+    tiny, dataset, monkeypatch
+):
+    config = tiny.config({"rows": (), "stages": ("pretrain",)})
+    about = dataclasses.replace(dataset.description, class_names=("other",) * dataset.num_classes)
+    made = plan.plan(config, dataset)
+    other = plan.plan(config, dataclasses.replace(dataset, description=about))
+    assert made.stages["pretrain"].node.digest == other.stages["pretrain"].node.digest
+    assert made.report.digest != other.report.digest
+    monkeypatch.setattr(methods, "code", lambda spec: {"mine.py:create": "abc"})
+    edited = plan.plan(config, dataset).stages["pretrain"].node
+    assert edited.digest != made.stages["pretrain"].node.digest
 
 
 def test_stages_that_start_from_each_other_are_refused(refused):

@@ -65,6 +65,16 @@ def create(small, name, **options):
     return methods.create(config, small.modalities(2), targets=small.targets, length=4)
 
 
+def test_the_code_of_a_method_of_another_package_is_known_by_its_file(outside, tmp_path):
+    spec = {"name": "their_package.mine:create", "power": 3.0}
+    on_top = {"name": "classifier", "base": spec}
+    first = methods.code(spec)
+    assert [*first] == [spec["name"]] and methods.code(on_top) == first
+    (tmp_path / "their_package" / "mine.py").write_text(MINE + "# another line")
+    assert methods.code(spec)[spec["name"]] != first[spec["name"]]
+    assert methods.code({"name": "simclr"}) == {}
+
+
 def test_a_method_of_another_package_goes_by_its_place(small, outside):
     made = create(small, "their_package.mine:create", power=3.0)
     check_method(made, small.modalities(2))
