@@ -66,6 +66,9 @@ def write(name, runs):
     if f"{headline}, fine-tuned" in names:  # beside what learns from the same labels
         learning = {r["row"] for r in records if r["protocol"] == "network"}
         ahead[f"{headline}, fine-tuned"] = [row for row in names if row in learning]
+    for most, least in (("Upper bound", "MIM"), ("Upper bound, fine-tuned", "MIM, fine-tuned")):
+        if {most, least} <= {*names}:  # what right partners alone would bring
+            ahead[most] = [least]
     cells = {(r["row"], r["fraction"]): r[METRIC] for r in tables.summarise(runs)
              if r["part"] == "joint" and r["protocol"] != "knn"}  # fmt: skip
     out = {

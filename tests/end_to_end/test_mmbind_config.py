@@ -172,6 +172,9 @@ def test_the_experiment_tells_what_runs_found(made, tmp_path, monkeypatch, capsy
     tuned = [r | {"row": f"{r['row']}, fine-tuned", "protocol": "network"}
              for r in results["records"]
              if r["row"] in ("MMBind", "Random binding") and r["protocol"] == "linear"]  # fmt: skip
+    tuned += [
+        r | {"row": row, "protocol": "linear"} for r in tuned[:1] for row in ("MIM", "Upper bound")
+    ]
     of = lambda seed: (
         results | {"records": [r | {"seed": seed} for r in results["records"] + tuned]}
     )
@@ -187,10 +190,12 @@ def test_the_experiment_tells_what_runs_found(made, tmp_path, monkeypatch, capsy
     assert f"| {100 * quality['right']:.1f} | {100 * quality['chance']:.1f} |" in page
     ahead = json.loads((tmp_path / "test.json").read_text())["ahead"]
     others = {"Chance", "Unimodal autoencoders", "Random binding", "Random binding, fine-tuned"}
+    others |= {"MIM", "Upper bound"}
     assert set(ahead["MMBind"]["1"]) == others | {"MMBind, fine-tuned"}
+    assert ahead["Upper bound"]["1"]["MIM"][0] == 0
     among = ahead["MMBind, fine-tuned"]["1"]
     assert among == {"Random binding, fine-tuned": ahead["MMBind"]["1"]["Random binding"]}
-    assert page.count(" minus the row, ") == 2
+    assert page.count(" minus the row, ") == 3
     assert (tmp_path / "test.png").stat().st_size > 1000
 
 
