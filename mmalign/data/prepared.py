@@ -62,8 +62,7 @@ def through_cache(
         raise
     except Exception as error:  # the record reader has errors of its own
         print(f"the prepared data in {folder} are damaged ({error}): they are prepared again")
-    (folder / MANIFEST).unlink(missing_ok=True)
-    _prepare_alone(make, name, version, folder)
+    _prepare_alone(make, name, version, folder, lambda _: _can_be_read(folder / name / version))
     return _read(folder / name / version)
 
 
@@ -226,14 +225,25 @@ def _is_whole(folder):
         return False
 
 
-def _prepare_alone(make, name, version, folder):
+def _can_be_read(folder):
+    """Whether another process has prepared again by now what was damaged."""
+    try:
+        _read(folder)
+    except MemoryError:
+        raise
+    except Exception:
+        return False
+    return True
+
+
+def _prepare_alone(make, name, version, folder, whole=_is_whole):
     """Prepares the data, unless another process does."""
     waiting = lambda owner: print(f"{name} is being prepared by {owner}: waiting for it")
     with contextlib.ExitStack() as stack:
         with _to_be_written(name, folder.parent):
             folder.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(held(folder.with_name(f"{folder.name}.lock"), waiting))
-        if not _is_whole(folder):
+        if not whole(folder):
             dataset = make()
             with _to_be_written(name, folder.parent):
                 _prepare(dataset, name, version, folder)

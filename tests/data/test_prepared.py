@@ -190,6 +190,26 @@ def test_record_of_other_bytes_is_prepared_again(tmp_path, capsys):
     assert re.search(r"data in .*datasets/toy_set/1.0.0-.* are damaged \(", capsys.readouterr().out)
 
 
+def test_what_another_process_prepared_again_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    """Both have found the damage; the other one is through with it before this one begins."""
+    make, read = Counted(), prepared._read
+    whole, others = load(make, tmp_path), [make]
+    record = next(tmp_path.rglob("*train.array_record*"))
+    record.write_bytes(b"\xa5" * record.stat().st_size)
+
+    def overtaken(folder):
+        try:
+            return read(folder)
+        except Exception:
+            if others:
+                load(others.pop(), tmp_path)
+            raise
+
+    monkeypatch.setattr(prepared, "_read", overtaken)
+    assert_equal(load(make, tmp_path), whole)
+    assert make.calls == 2
+
+
 def test_killed_preparation_leaves_nothing_that_is_read(tmp_path):
     script = """
         import os, runpy, sys
