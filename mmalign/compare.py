@@ -14,8 +14,7 @@ from ml_collections import ConfigDict
 
 from mmalign import fit, grid, plan, processes, report, training
 from mmalign.compared import gather
-from mmalign.data import catalogue, feed
-from mmalign.data.fingerprint import fingerprint
+from mmalign.data import catalogue
 from mmalign.described import describe_run
 from mmalign.files import write_text
 from mmalign.graph import Store
@@ -71,14 +70,16 @@ def _run(config, folder, artifacts, plans, dropped):
 
 def planned(config, cells: tuple[Cell, ...], dropped: list[str]) -> Plans:
     """The plan of each cell; those of too few pairs are left out, and `dropped` is told."""
-    data = functools.cache(lambda fold: catalogue.load(grid.run_of(config, fold_of[fold]).data))
-    values = functools.cache(lambda fold: (fingerprint(data(fold)), feed.statistics(data(fold))))
-    fold_of = {cell.fold: cell for cell in cells}
-    plans = {}
+    fold_of, plans = {cell.fold: cell for cell in cells}, {}
+    of_fold = lambda fold: grid.run_of(config, fold_of[fold]).data
+    whole = catalogue.read(of_fold(cells[0].fold))
+    data = functools.cache(lambda fold: catalogue.load(of_fold(fold), whole))
+    measured = functools.cache(lambda fold: plan.measured(data(fold)))
     for cell in cells:
         of = grid.run_of(config, cell, sensors=cell == cells[0])
         try:
-            made = plan.plan(of, data(cell.fold), values(cell.fold))
+            known = functools.partial(measured, cell.fold)
+            made = plan.plan(of, data(cell.fold), known)
             if made.unprobed is not None:
                 raise ValueError(f"a comparison ranks by labels, and {made.unprobed.why}")
             plans[cell] = made

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -57,32 +57,37 @@ class Plan(NamedTuple):
     report: Node
 
 
-def plan(config: ConfigDict, dataset: Dataset, known: tuple[str, Mapping] | None = None) -> Plan:
+def measured(dataset: Dataset) -> tuple[str, Mapping]:
+    """(fingerprint, statistics): what a plan reads all windows for."""
+    return fingerprint(dataset), feed.statistics(dataset)
+
+
+def plan(
+    config: ConfigDict, dataset: Dataset, known: Callable[[], tuple[str, Mapping]] | None = None
+) -> Plan:
     """The graph of a run; only shapes are computed.
 
     config: ConfigDict, see configs/infomae.py. `config.stages` names the blocks of the method
       itself, a chain; `config.rows` what the table shows: built-in rows and blocks, each with the
       blocks that it starts from. A block whose method learns from labels becomes a training for
       each share of them, or one alone where its `sampler.fraction` names it.
-    known: `fingerprint` and `feed.statistics` of the data set, where they are computed already.
+    known: gives `measured(dataset)`, for several plans of one data set; None: it is measured.
     Raises: ValueError, naming the block and the key, for whatever does not fit.
     """
     given = config.to_dict()
     check_run(given, dataset)
     given["rows"], unprobed = without_labels(given, dataset)
     given["encoder"] = budget.encoder(given["encoder"], given["budget"])
-    digest, statistics = known or (fingerprint(dataset), feed.statistics(dataset))
+    digest, statistics = measured(dataset) if known is None else known()
     data = Node("data", dataset.description.name, {"fingerprint": digest})
     stages, bindings = _stages(given, dataset, data, feed.arrays(dataset, statistics))
     rows = _rows(given, dataset, data, stages, bindings)
     last = given["stages"][-1]
     headline = next(row for row in rows if row.name == last)
     inputs = [node for row in rows for node in row.evaluations.values()]
-    spec = {
-        "config": json.loads(config.to_json()),
-        "rows": [(r.name, r.label) for r in rows],
-        "data": dataclasses.asdict(dataset.description),
-    }  # names and units, which pages show
+    shown = dataclasses.asdict(dataset.description)  # names, units: trainings do not know them
+    spec = {"config": json.loads(config.to_json()), "rows": [(r.name, r.label) for r in rows],
+            "data": shown}  # fmt: skip
     report = Node("report", last, spec, (headline.embedding, *inputs))
     return Plan(given, dataset, statistics, stages, bindings, rows, headline, unprobed, report)
 

@@ -35,7 +35,7 @@ AUTO = "auto"  # the user's own windows where there is a `path`, else the embedd
 PLACES = ("dir", "cache_dir", "path")  # arguments of a loader that a config gives by their own keys
 
 
-def load(config: Mapping) -> Dataset:
+def load(config: Mapping, whole: Dataset | None = None) -> Dataset:
     """The `Dataset` that a config names.
 
     Args:
@@ -55,12 +55,13 @@ def load(config: Mapping) -> Dataset:
         `missing`: as `incomplete` takes it, or None.
         `standardise`: "training", channels by the training windows' statistics, in the step; or
         "subject", by each subject's own before that (`standardise.by_subject`).
+      whole: what `read` gave for it, which several folds may share; None: it is read.
     Raises: ValueError for an unknown name or option; what the loader raises for its files.
     """
     how = options.one_of(
         "config.data.standardise", config.get("standardise", "training"), ("training", "subject")
     )
-    dataset = _loaded(config)
+    dataset = read(config) if whole is None else whole
     if config.get("modalities"):
         dataset = kept(dataset, config["modalities"])
     if config.get("folds") is not None:
@@ -83,8 +84,8 @@ def load(config: Mapping) -> Dataset:
     return standardise.by_subject(dataset) if how == "subject" else dataset
 
 
-def _loaded(config):
-    """The data set as its loader gives it."""
+def read(config: Mapping) -> Dataset:
+    """The data set as its loader gives it; config: as for `load`, of which it takes a part."""
     name = config["name"]
     if name == AUTO:
         name = "npz" if config.get("path") else "synthetic"

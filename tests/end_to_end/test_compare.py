@@ -1,17 +1,19 @@
 """A grid of runs as one command: shared, resumed, and the same numbers as each run alone."""
 
+import collections
 import csv
 import json
 import pathlib
 
+import jax
 import numpy as np
 import pytest
 
 import mmalign
 from experiments import comparison, tables
-from mmalign import fit, grid
+from mmalign import compare, fit, grid, plan
 from mmalign import main as program
-from mmalign.data import catalogue
+from mmalign.data import catalogue, feed
 from mmalign.grid import Cell
 
 HERE = pathlib.Path(__file__).parent
@@ -90,6 +92,24 @@ def test_a_cell_has_the_numbers_of_its_run_alone(results, config, tmp_path, devi
     told = lambda r: (r["row"], r["part"], r["protocol"], r["fraction"], r["macro_f1"])
     of_cell = [told(r) for r in results["records"] if r["pairs"] == 0.5]
     assert of_cell == [told(r) for r in alone["records"]]
+
+
+def test_folds_share_their_windows_and_each_is_measured_once(config, monkeypatch):
+    config, read = config.copy_and_resolve_references(), []
+    config.compare.update(methods=("pretrain",), folds=2, seeds=(0, 1), ratios=(1.0, 0.5))
+    for module, name in ((catalogue, "read"), (plan, "fingerprint"), (feed, "statistics")):
+        function = getattr(module, name)
+        counted = lambda x, name=name, function=function: read.append(name) or function(x)
+        monkeypatch.setattr(module, name, counted)
+    cells = grid.cells(config.compare.to_dict())
+    plans = compare.planned(config, cells, [])
+    assert collections.Counter(read) == {"read": 1, "fingerprint": 2, "statistics": 2}
+    assert len(plans) == 8 and len({id(of.dataset.inputs["acc"]) for of in plans.values()}) == 1
+    run = grid.run_of(config, cells[-1])
+    alone, of = plan.plan(run, catalogue.load(run.data)), plans[cells[-1]]
+    assert of.report.digest == alone.report.digest
+    np.testing.assert_array_equal(of.dataset.split, alone.dataset.split)
+    jax.tree.map(np.testing.assert_array_equal, of.statistics, alone.statistics)
 
 
 def test_its_first_cell_can_be_loaded(results, config, folder):

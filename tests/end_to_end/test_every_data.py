@@ -43,7 +43,7 @@ def stand_in(name, config):
     if name in ("synthetic", "trifeature"):
         small = {"synthetic": dict(subjects=10, windows=24, test_subjects=2),
                  "trifeature": dict(size=16, pairs=96, test_pairs=48)}[name]  # fmt: skip
-        return catalogue._loaded({"name": name, "options": {**config.data.options, **small}})
+        return catalogue.read({"name": name, "options": {**config.data.options, **small}})
     series = GRAVITY if config.data.options.get("gravity") else SERIES[name]
     rng, n = np.random.default_rng(0), PEOPLE * WINDOWS
     person = np.arange(n, dtype=np.int32) // WINDOWS
@@ -103,6 +103,6 @@ def test_it_fits_every_training(name, data, monkeypatch):
         config.compare.methods = ("simclr",)  # others are in the configs above
         config = grid.run_of(config, grid.cells(config.compare.to_dict())[0], sensors=True)
     made = stand_in(data, config)
-    monkeypatch.setattr(catalogue, "_loaded", lambda config: made)
+    monkeypatch.setattr(catalogue, "read", lambda config: made)
     planned = plan.plan(config, catalogue.load(config.data))
     assert planned.stages and planned.rows[-1].stage is not None
