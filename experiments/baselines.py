@@ -156,9 +156,7 @@ def markdown(name, out):
     tested = out["cells"][0]["people"]
     runs, kind = (out["folds"], "fold(s)") if "folds" in out else (out["seeds"], "seed(s)")
     lines = [
-        f"# {name}: {runs} {kind}, {tested} people tested"
-        if tested > 1
-        else f"# {name}: {runs} {kind}",
+        f"# {name}: {runs} {kind}" + (f", {tested} people tested" if tested > 1 else ""),
         "",
         "Accuracy / macro-F1 in %, all tested people together; 95 % interval of the macro-F1 over "
         "people and seeds. Linear probe of the frozen joint embedding; the supervised row is the "
