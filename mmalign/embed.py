@@ -44,6 +44,8 @@ def main() -> None:
     try:
         if args.output.suffix not in SUFFIXES:
             raise ValueError(f"--output must end in {' or '.join(SUFFIXES)}, got {args.output}")
+        if args.output.exists() and args.output.samefile(args.input):
+            raise ValueError(f"--output is the --input, {args.input}: name another file")
         model = trained.load(args.workdir, args.stage)
         found = embedded(model, args.input, args.batch_size)
         write(args.output, found)
@@ -68,18 +70,36 @@ def embedded(
     if unknown := sorted(key for key in set(arrays) - ours if not key.startswith("target_")):
         raise ValueError(f"{file} has {unknown[0]!r}; the model knows {', '.join(known)}")
     how: dict[str, Any] = {"batch_size": batch_size}
-    if model.by_subject and "group" in arrays:
-        how["subject"] = arrays["group"]
+    columns = {key: arrays[key] for key in COLUMNS if key in arrays}
     try:
         inputs = {m: _with_absent(m, arrays) for m in known if m in arrays}
-        rates = {m: arrays.get(f"rate_hz_{m}") for m in inputs}
-        how["rate_hz"] = {m: float(x.item()) for m, x in rates.items() if x is not None}
+        for key, column in columns.items():
+            if any(column.shape[:1] != x.shape[:1] for x in inputs.values()):
+                raise ValueError(f"{key!r} has {[*column.shape]} entries: one a window is needed")
+        if model.by_subject and "group" in columns:
+            how["subject"] = columns["group"]
+        how["rate_hz"] = {m: _rate(m, arrays) for m in inputs if f"rate_hz_{m}" in arrays}
         out = model.embed(inputs, **how)
         if model.answers:
-            out["predicted"] = model.named(model.odds(out))
+            out["predicted"] = _as(columns.get("label"), model.named(model.odds(out)))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
-    return out | {key: arrays[key] for key in COLUMNS if key in arrays}
+    return out | columns
+
+
+def _rate(m, arrays):
+    rate = arrays[f"rate_hz_{m}"]
+    if rate.size != 1 or rate.dtype.kind not in "fiu":
+        raise ValueError(f"'rate_hz_{m}' must be one number, got {rate.dtype} {[*rate.shape]}")
+    return float(rate.item())
+
+
+def _as(label, names):
+    """Names of classes as the file has its labels: numbers where these are."""
+    numbers = label is not None and label.dtype.kind in "iu"
+    if not numbers or not all(str(name).lstrip("-").isdecimal() for name in np.unique(names)):
+        return names
+    return names.astype(label.dtype)
 
 
 def write(file: pathlib.Path, found: Mapping[str, np.ndarray]) -> None:

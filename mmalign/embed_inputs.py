@@ -34,6 +34,8 @@ def checked(
             f"inputs has {', '.join(map(repr, unknown)) or 'no modality'}; the model knows {known}"
         )
     arrays = {m: _numbers(m, x) for m, x in given.items()}
+    if not isinstance(rate_hz or {}, Mapping) or set(rate_hz or ()) - set(modalities):
+        raise ValueError(f"rate_hz must be {{modality: hertz}} of {known}, got {rate_hz!r}")
     for m, hertz in (rate_hz or {}).items():
         if m in arrays:
             arrays[m] = at_rate(m, arrays[m], hertz, modalities[m])

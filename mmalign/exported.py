@@ -52,6 +52,7 @@ FILES = {
     ONNX: "the same for ONNX runtimes, weights inside",
     CONFIG: "modalities, shapes, rates, units, classes, the probe, the run's config",
 }
+DESCRIBED = ("method", "modalities", "classes", "probe", "config")  # what CONFIG has
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
@@ -63,20 +64,23 @@ def export(
 
     Args:
       workdir: of a finished run. stage: as `mmalign.load` takes it.
-      folder: made if missing; of these files those that are there are written anew.
+      folder: made if missing; the files of an earlier export there are written anew.
       onnx: whether there shall be a model.onnx, too. Without it one that is there is removed, as it
         may be of another model.
     Returns: path of the folder.
-    Raises: ValueError for a run that `mmalign.load` refuses, one whose channels are standardised by
-      subject, as a program of single windows cannot know whose they are, or with `onnx` one of a
-      method that has an operation which cannot be written, such as a sort; ImportError without the
-      extra `export`, or `onnx`. Nothing is written then.
+    Raises: ValueError for a folder with files of these names that no export wrote, such as a run's;
+      for a run that `mmalign.load` refuses, one whose channels are standardised by subject, as a
+      program of single windows cannot know whose they are, or with `onnx` one of a method that has
+      an operation which cannot be written, such as a sort; ImportError without the extra `export`,
+      or `onnx`. Nothing is written then.
     """
     try:
         import flatbuffers  # noqa: F401  `jax.export` serialises by it
         from safetensors.numpy import save
     except ImportError as error:
         raise ImportError("for exports: pip install 'mmalign[export]'") from error
+    folder = pathlib.Path(folder).expanduser()
+    _check_own(folder)
     model = trained.load(workdir, stage)
     if model.by_subject:
         raise ValueError("the run standardises channels by subject, which needs all windows of one")
@@ -86,7 +90,6 @@ def export(
         PROGRAM: program(model, weights).serialize(),
         WEIGHTS: save({name: np.ascontiguousarray(x) for name, x in weights.items()}),
     }
-    folder = pathlib.Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ONNX).unlink(missing_ok=True)
     for name, content in contents.items():
@@ -97,6 +100,19 @@ def export(
     files = {name: what for name, what in FILES.items() if name in contents or name == CONFIG}
     write_text(folder / CARD, card(model, results, files))
     return folder
+
+
+def _check_own(folder):
+    """Raises ValueError where the export would replace a file that is none of an export."""
+    there = [name for name in (*FILES, CARD) if (folder / name).exists()]
+    try:
+        earlier = {*json.loads((folder / CONFIG).read_text())} == set(DESCRIBED)
+    except (OSError, ValueError, TypeError):
+        earlier = False
+    if there and not earlier:
+        raise ValueError(
+            f"{folder} has a {there[0]} that no export wrote: name a new folder, or move it away"
+        )
 
 
 def program(model: trained.Trained, weights: Mapping[str, np.ndarray]) -> jax.export.Exported:
@@ -124,10 +140,11 @@ def program(model: trained.Trained, weights: Mapping[str, np.ndarray]) -> jax.ex
 def described(model: trained.Trained, results: Mapping[str, Any]) -> dict[str, Any]:
     """What a program has to know of the model, in types of JSON."""
     probe = None if model.probe is None else model.probe._asdict()
-    return {
-        "method": model.recipe.method["name"],
-        "modalities": results["data"]["modalities"],
-        "classes": [*model.classes],
-        "probe": probe and {name: np.asarray(x).tolist() for name, x in probe.items()},
-        "config": results["config"],
-    }
+    found = (
+        model.recipe.method["name"],
+        results["data"]["modalities"],
+        [*model.classes],
+        probe and {name: np.asarray(x).tolist() for name, x in probe.items()},
+        results["config"],
+    )
+    return dict(zip(DESCRIBED, found, strict=True))

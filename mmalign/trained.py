@@ -12,6 +12,7 @@ import numpy as np
 
 from mmalign import embed_inputs, methods
 from mmalign.data import feed, standardise
+from mmalign.data.dataset import UNKNOWN
 from mmalign.described import DATA, RUN
 from mmalign.evaluation import StoredProbe, restored
 from mmalign.files import Damaged, read_arrays
@@ -214,7 +215,13 @@ class Trained:
                 f"subject must be [{n}], one for each window, got shape {np.shape(subject)}: the "
                 "run standardised its channels by subject"
             )
-        return np.asarray(subject)
+        subject = np.asarray(subject)
+        if subject.dtype.kind in "fi" and (subject < 0).any():
+            raise ValueError(
+                f"subject is unknown, {UNKNOWN}, of {int((subject < 0).sum())} windows: the run "
+                "standardised its channels by subject, and windows of nobody known cannot be"
+            )
+        return subject
 
 
 def blank(modalities: Mapping[str, methods.Modality], n: int) -> dict[str, Any]:

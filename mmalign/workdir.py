@@ -38,8 +38,8 @@ def claimed(workdir: str | os.PathLike, config: ConfigDict) -> Iterator[pathlib.
         try:
             folder.mkdir(parents=True, exist_ok=True)
             unfinished = part_of(path)  # left by a start that was killed just here
-            ours = (path.name, LOCK, unfinished.name)
-            if not path.exists() and (
+            ours = (LOCK, unfinished.name)
+            if not _is_run(folder) and (
                 stranger := next((x for x in folder.iterdir() if x.name not in ours), None)
             ):
                 raise ValueError(
@@ -54,6 +54,14 @@ def claimed(workdir: str | os.PathLike, config: ConfigDict) -> Iterator[pathlib.
                 "--workdir"
             ) from error
         yield folder
+
+
+def _is_run(folder):
+    """Whether a run claimed the folder: one that was copied may lack the lock."""
+    try:
+        return (folder / LOCK).exists() or "stages" in json.loads((folder / CONFIG).read_text())
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _refuse(folder, owner):

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import mmalign
-from mmalign import losses
+from mmalign import losses, methods
+from mmalign.methods import Modality
+from mmalign.methods.example_windows import example_batch
 
 WIDTH = 8 + 30  # what is learnt, and the statistics of one channel
 ROOT = pathlib.Path(__file__).parents[1]
@@ -68,6 +70,17 @@ def test_its_method_on_its_data_runs_from_the_command_line_and_embeds(outside):
     }  # fmt: skip
     np.testing.assert_allclose(alone["wrist"], complete["wrist"], rtol=1e-5, atol=1e-6)
     assert not alone["ankle"].any() and alone["joint"].shape == (120, 2 * WIDTH)
+
+
+def test_its_method_takes_sensors_whose_encoders_differ_in_width(outside):
+    sensors = {m: Modality("series", (64, n), 32.0) for m, n in (("wrist", 3), ("chest", 1))}
+    encoder = {"name": "compact", "patch_s": None, "width": 4, "dim": 8, "statistics": 4}
+    spec = {"name": "toy_method:create", "encoder": encoder, "augment": {"pool": ("scaling",)}}
+    made, batch = methods.create(spec, sensors), example_batch(sensors)
+    shapes = jax.eval_shape(made.init, jax.random.key(0), batch)
+    widths = {m: x.shape for m, x in shapes["means"].items()}
+    assert len({*widths.values()}) == 2
+    assert jax.eval_shape(made.loss, shapes, batch, jax.random.key(0))[0].shape == ()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -46,6 +46,12 @@ def dealt(
         if not (owner == i).any():
             nobody = (dataset.group[dataset.split == TRAIN] == UNKNOWN).all()
             why = ": nobody is known of these, so that shares of people are of none" * bool(nobody)
+            people = len(np.unique(dataset.group[(dataset.split == TRAIN)
+                                                 & (dataset.group != UNKNOWN)]))  # fmt: skip
+            why = why or (
+                f": shares of people are rounded, and there are {people} to train on; "
+                "give other shares by config.data.parties.NAME.people, or more people"
+            )
             raise ValueError(f"config.data.parties.{name} gets no window to train on{why}")
     kept = (dataset.split != TRAIN) | (owner != UNKNOWN)
     dataset, owner = dataset.select(kept), owner[kept]

@@ -1,6 +1,7 @@
 """A trained run in the hands of others: predictions, files, pickles, scikit-learn."""
 
 import copy
+import json
 import pickle
 import sys
 
@@ -12,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
 import mmalign
-from mmalign import embed, trained
+from mmalign import embed, exported, trained
 from mmalign.data.dataset import TEST, TRAIN
 from mmalign.evaluation import calibration_error, scores
 from mmalign.sklearn import Embedder
@@ -130,7 +131,16 @@ def test_a_file_that_does_not_fit_ends_in_one_line(windows, tiny_run, tmp_path, 
     np.savez(file, **windows, present_emg=np.ones(3, bool))
     assert said(tiny_run.folder, file, out) == f"error: {file}: 'present_emg' must be [10], got [3]"
     np.savez(file, **windows, rate_hz_acc=np.ones(2))
-    assert said(tiny_run.folder, file, out).startswith(f"error: {file}: can only convert an array")
+    assert said(tiny_run.folder, file, out) == (
+        f"error: {file}: 'rate_hz_acc' must be one number, got float64 [2]"
+    )
+    np.savez(file, **windows, group=np.arange(5))
+    assert said(tiny_run.folder, file, out) == (
+        f"error: {file}: 'group' has [5] entries: one a window is needed"
+    )
+    before = file.read_bytes()
+    assert "--output is the --input" in said(tiny_run.folder, file, tmp_path / "." / file.name)
+    assert file.read_bytes() == before
     np.savez(file, acc=windows["acc"][:, :9])
     assert said(tiny_run.folder, file, out).startswith(f"error: {file}: inputs['acc'] has shape")
     assert "must end in .npz or .parquet" in said(tiny_run.folder, file, tmp_path / "z.csv")
@@ -168,6 +178,8 @@ def test_a_program_without_mmalign_finds_the_same(model, windows, tiny_run, star
     pytest.importorskip("safetensors")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.onnx").write_bytes(b"of another model")
+    earlier = json.dumps(dict.fromkeys(exported.DESCRIBED))
+    (tmp_path / "model" / "config.json").write_text(earlier)
     folder = mmalign.export(tiny_run.folder, tmp_path / "model")
     assert {x.name for x in folder.iterdir()} == {"model.stablehlo", "model.safetensors",
                                                   "config.json", "README.md"}  # fmt: skip
@@ -186,6 +198,25 @@ def test_a_program_without_mmalign_finds_the_same(model, windows, tiny_run, star
     assert "# InfoMAE on synthetic" in card and "- `emg`: series 256 x 2 at 100 Hz, in mV" in card
     assert "- `model.safetensors`: its weights" in card and "model.onnx" not in card
     assert "| InfoMAE |" in card and "points on test windows" in card
+
+
+@pytest.mark.parametrize("name", ["README.md", "model.onnx", "config.json"])
+def test_no_export_replaces_what_is_of_something_else(tiny_run, tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(ValueError, match=f"has a {name} that no export wrote"):
+        mmalign.export(tiny_run.folder, tmp_path)
+    assert (tmp_path / name).read_text() == "{}"
+    with pytest.raises(ValueError, match="has a config.json that no export wrote"):
+        mmalign.export(tiny_run.folder, tiny_run.folder)
+
+
+def test_classes_are_numbers_where_the_files_labels_are():
+    names = np.array(["3", "-1"])
+    assert embed._as(np.array([3, 4]), names).tolist() == [3, -1]
+    assert (
+        embed._as(None, names).tolist() == embed._as(np.array(["a"]), names).tolist() == ["3", "-1"]
+    )
+    assert embed._as(np.array([0]), np.array(["walk"])).tolist() == ["walk"]
 
 
 def test_what_cannot_be_exported_is_said(tiny_run, tmp_path, monkeypatch):

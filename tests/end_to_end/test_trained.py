@@ -179,5 +179,7 @@ def test_a_run_by_subject_asks_whose_windows_they_are(tiny_run, model, windows, 
     for wrong in (None, subject[:9]):
         with pytest.raises(ValueError, match=r"subject must be \[10\], one for each window"):
             own.embed(windows, subject=wrong)
+    with pytest.raises(ValueError, match="subject is unknown, -1, of 4 windows"):
+        own.embed(windows, subject=subject - 1)
     with pytest.raises(ValueError, match="subject is not used: the run standardised its channels"):
         model.embed(windows, subject=subject)

@@ -63,6 +63,14 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tiny, tmp_path):
     assert files(tmp_path) == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("config", ['{"a": 1}', "3", ""])
+def test_anybodys_config_makes_no_run_of_a_folder(tiny, tmp_path, config):
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(ValueError, match=r"not empty \(config.json ...\) and holds no run"):
+        claim(tmp_path, tiny.config())
+    assert (tmp_path / "config.json").read_text() == config
+
+
 def test_a_folder_that_cannot_be_made_is_named(tiny, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="file/run cannot be written .*--workdir"):
@@ -97,7 +105,7 @@ def test_a_config_that_cannot_be_read_is_written_again(tiny, tmp_path, damage):
 
 def test_a_folder_in_the_place_of_the_config_is_named(tiny, tmp_path):
     (tmp_path / "config.json").mkdir()
-    with pytest.raises(ValueError, match=r"cannot be written \(Is a directory\)"):
+    with pytest.raises(ValueError, match=r"not empty \(config.json ...\) and holds no run"):
         claim(tmp_path, tiny.config())
 
 
