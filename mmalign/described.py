@@ -6,8 +6,6 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from mmalign.data.dataset import COMPLETE, UNKNOWN, Dataset
 from mmalign.files import write_text
 from mmalign.graph import Store
@@ -32,10 +30,11 @@ def describe_run(folder: pathlib.Path, planned: Plan, store: Store) -> None:
 
 def describe(dataset: Dataset, statistics: Mapping | None = None) -> dict[str, Any]:
     """What results.json says of the data; with statistics, what data.json says."""
-    d, unknown = dataset.description, int((dataset.group == UNKNOWN).sum())
+    d, own = dataset.description, dataset.split != COMPLETE  # those are copies of others
+    unknown = int((dataset.group[own] == UNKNOWN).sum())
     out = {
         "name": d.name,
-        "windows": int(np.sum(dataset.split != COMPLETE)),
+        "windows": int(own.sum()),
         "subjects": len(set(dataset.group.tolist()) - {UNKNOWN}),
         **({"windows of unknown people": unknown} if unknown else {}),
         "classes": [*d.class_names] or [str(i) for i in range(dataset.num_classes)],

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmalign import report
 from mmalign.data.concerns import concerns
-from mmalign.data.dataset import SPLITS, UNKNOWN
+from mmalign.data.dataset import COMPLETE, SPLITS, UNKNOWN
 from mmalign.described import describe
 from mmalign.evaluation import shown_rows
 from mmalign.files import write_text
@@ -69,7 +69,8 @@ def _summary(dataset, config, trainings):
     split = {name: dataset.split == code for name, code in SPLITS.items()}
     said = [f"{name} {int(rows.sum()):,}" + (f" of {people(rows)} people" if people(rows) else "")
             for name, rows in split.items() if rows.any()]  # fmt: skip
-    lost = {m: 1 - float(np.mean(there)) for m, there in dataset.present.items()}
+    own = dataset.split != COMPLETE
+    lost = {m: 1 - float(np.mean(there[own])) for m, there in dataset.present.items()}
     missing = ", ".join(f"{m} {100 * share:.1f} %" for m, share in lost.items() if share)
     return {
         "split": "; ".join(said),

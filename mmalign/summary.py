@@ -35,26 +35,28 @@ def _start(stage):
 
 
 def _data(dataset):
-    parts = []
-    for name, split in (SPLITS | {"complete copies": COMPLETE}).items():
+    parts, own = [], dataset.split != COMPLETE
+    for name, split in SPLITS.items():
         rows = dataset.split == split
         people = set(dataset.group[rows].tolist()) - {UNKNOWN}
         if rows.any():
             of = f" of {len(people)} people" if people else ""
             parts.append(f"{name} {int(rows.sum()):,}{of}")
-    known = int((dataset.label >= 0).sum())
+    known, copies = int((dataset.label[own] >= 0).sum()), int((~own).sum())
     labels = f"{dataset.num_classes} classes, {known:,} windows labelled" if known else "no labels"
-    return f"{dataset.description.name}: {len(dataset):,} windows ({', '.join(parts)}); {labels}"
+    said = f"{dataset.description.name}: {int(own.sum()):,} windows ({', '.join(parts)})"
+    return said + (f" and {copies:,} complete copies" if copies else "") + f"; {labels}"
 
 
 def _sensors(dataset):
+    own = dataset.split != COMPLETE
     for m, x in dataset.inputs.items():
         shape = " x ".join(map(str, x.shape[1:]))
         rate = dataset.description.rate_hz.get(m)
         said = f"{dataset.kinds[m]} {shape}" + (f" at {rate:g} Hz" if rate else "")
-        if (lost := 1 - np.mean(dataset.present[m])) > 0:
+        if (lost := 1 - np.mean(dataset.present[m][own])) > 0:
             said += f", missing from {100 * lost:.1f} % of the windows"
         if m in dataset.valid:
-            share = 1 - np.mean(dataset.valid[m][dataset.present[m]])
+            share = 1 - np.mean(dataset.valid[m][dataset.present[m] & own])
             said += f", {100 * share:.2g} % of the samples lost"
         yield f"  {m}: {said}"

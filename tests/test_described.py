@@ -4,12 +4,28 @@ import dataclasses
 
 import numpy as np
 
-from mmalign import card
+from mmalign import card, summary
 from mmalign.data import catalogue
 from mmalign.data.dataset import COMPLETE
 from mmalign.described import describe
 
 TINY = {"name": "synthetic", "options": {"subjects": 4, "windows": 8, "test_subjects": 1}}
+
+
+def test_complete_copies_are_no_windows_of_their_own():
+    """Of 24 windows to train on and 8 of the test, each of the first is there twice."""
+    parties = {
+        m: {"modalities": (m,), "people": share} for m, share in (("acc", 0.3), ("emg", 0.7))
+    }
+    dataset = catalogue.load(TINY | {"parties": parties})
+    assert len(dataset) == 56 and describe(dataset)["windows"] == 32
+    assert summary._data(dataset).startswith(
+        "synthetic: 32 windows (train 24 of 3 people, test 8 of 1 people) and 24 complete copies; "
+    )
+    assert summary._data(dataset).endswith(" classes, 32 windows labelled")
+    assert [line.partition(" Hz, ")[2] for line in summary._sensors(dataset)] == [
+        "missing from 50.0 % of the windows", "missing from 25.0 % of the windows"
+    ]  # fmt: skip
 
 
 def test_people_whom_nobody_knows_are_not_counted_as_one():
