@@ -6,7 +6,6 @@ import numpy as np
 
 from mmalign import card, summary
 from mmalign.data import catalogue
-from mmalign.data.dataset import COMPLETE
 from mmalign.described import describe
 
 TINY = {"name": "synthetic", "options": {"subjects": 4, "windows": 8, "test_subjects": 1}}
@@ -37,7 +36,5 @@ def test_people_whom_nobody_knows_are_not_counted_as_one():
     some = describe(some)
     assert some["subjects"] == 3 and some["windows of unknown people"] == 8
     assert card._people(some) == " of 3 people, 8 of them of unknown people"
-    copies = np.where(dataset.group == 0, COMPLETE, dataset.split).astype(np.int8)
-    assert describe(dataclasses.replace(dataset, split=copies))["windows"] == 24
     nobody = describe(dataclasses.replace(dataset, group=np.full_like(dataset.group, -1)))
     assert nobody["subjects"] == 0 and card._people(nobody) == " of unknown people"

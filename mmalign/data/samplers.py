@@ -131,6 +131,9 @@ def paired(
     """
     train = _trained_on(dataset, source, complete)
     together = train & (sum(dataset.present.values()) >= 2)
+    if not together.any():
+        names = ", ".join(dataset.modalities)
+        raise ValueError(f"no training window has two of {names}: pairs are windows of both")
     units, chosen = _chosen(dataset, together, length, seed, fraction, people, minutes)
     walk = lambda take: lambda step: sample(units, take, seed, "paired", step)
     if unpaired is not None:

@@ -215,7 +215,8 @@ class Critics(NamedTuple):
             raise ValueError(
                 f"a batch of {sequences} sequences is too small for a negative of each of "
                 f"{modalities} modalities: batch_size / sampler.length must be at least "
-                f"{modalities + 1}; raise batch_size or lower sampler.length"
+                f"{modalities + 1}; raise batch_size or lower sampler.length, or, where a batch "
+                "is as large as so few windows let it be, give more"
             )
         return negatives
 
