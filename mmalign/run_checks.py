@@ -67,6 +67,6 @@ def _check_labels(config, dataset):
         rows = evaluation.labelled_rows(dataset, fraction, config["seed"])
     if len(np.unique(dataset.label[rows])) < 2:
         raise ValueError(
-            "the training windows are all of one class: there is nothing to probe; split the people "
-            "otherwise, by data.folds or data.options.split_seed"
+            "the training windows are all of one class: there is nothing to probe; split the "
+            "people otherwise, by data.folds or data.options.split_seed"
         )
