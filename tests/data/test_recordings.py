@@ -183,6 +183,25 @@ def test_tables_of_any_kind_are_alike(tmp_path, kind):
     np.testing.assert_allclose(recording.streams["a"].values, wave(times - EPOCH), atol=1e-5)
 
 
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_a_separator_at_the_end_of_rows_moves_no_column(tmp_path, separator):
+    rows = [separator.join(f"{x:.5f}" for x in (t, *v))
+            for t, v in zip(np.arange(60) / 50, wave(np.arange(60) / 50))]  # fmt: skip
+    names, file = separator.join(["time", "x", "y", "z"]), tmp_path / "one.csv"
+    for end in (separator, 2 * separator):
+        file.write_text("\n".join([names, *(row + end for row in rows)]))
+        (recording,) = understand(tmp_path).recordings
+        np.testing.assert_allclose(recording.streams["acc"].values, wave(np.arange(60) / 50))
+        assert recording.ends_s == pytest.approx((0, 59 / 50))
+    file.write_text(
+        "\n".join([names, *(row + separator for row in rows[:7]), rows[7] + end[0] + "9"])
+    )
+    with pytest.raises(
+        ValueError, match=r"one\.csv .*rows have 5 fields, such as row 7, .* 4 names"
+    ):
+        understand(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("stamps", "unit"),
     [

@@ -102,10 +102,23 @@ def _text(path, columns, **how):
             "it begins with numbers: name its columns by options.columns, or, of an index, in a "
             "line above them"
         )
-    return pandas.read_csv(
-        path, sep=separator, decimal=decimal, header=None if columns is not None else 0,
-        skipinitialspace=True, encoding="utf-8-sig", **how,
-    )  # fmt: skip
+    how |= dict(sep=separator, decimal=decimal, skipinitialspace=True, encoding="utf-8-sig")
+    if columns is not None:
+        return pandas.read_csv(path, header=None, **how)
+    begun = pandas.read_csv(path, nrows=1, **how)
+    if isinstance(begun.index, pandas.RangeIndex):
+        return pandas.read_csv(path, **how)
+    # Rows are longer than the names: pandas would take the first fields for an index.
+    names, more = list(begun.columns), begun.index.nlevels
+    beyond = [f"beyond the names {i}" for i in range(more)]
+    frame = pandas.read_csv(path, header=0, names=names + beyond, index_col=False, **how)
+    filled = (frame[beyond].notna() & (frame[beyond] != "")).any(axis=1).to_numpy()
+    if filled.any():
+        raise ValueError(
+            f"its rows have {len(names) + more} fields, such as row {filled.argmax()}, and its "
+            f"first line {len(names)} names: name every column"
+        )
+    return frame[names]  # a separator at the end of each row is harmless
 
 
 def _beginning(path):
