@@ -222,6 +222,30 @@ def test_stamps_of_any_form_are_the_same_seconds(stamps, unit):
     np.testing.assert_allclose(found - found[0], times - EPOCH, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("stamps", "first"),
+    [
+        (("01/02/2024 23:59:30", "02/02/2024 00:00:30"), "2024-02-01 23:59:30"),  # by day first
+        (("01/31/2024 23:59:30", "02/01/2024 00:00:30"), "2024-01-31 23:59:30"),
+        (("02.01.2024 23:59:30", "02.02.2024 00:00:30"), "2024-02-01 23:59:30"),  # by month first
+        (("12/02/2024 23:59:30", "13/02/2024 00:00:30"), "2024-02-12 23:59:30"),
+        (("2024/2/1 23:59:30", "2024/2/2 00:00:30"), "2024-02-01 23:59:30"),
+        (("02-02-2024 23:59:30", "02-02-2024 23:59:59"), "2024-02-02 23:59:30"),
+        (("01/02/2024 10:00:00", "01/02/2024 10:01:00"), None),
+        (("01/02/2024 10:00:00", "05/05/2024 10:01:00"), None),
+    ],
+)
+def test_dates_begin_with_the_day_or_the_month_or_are_refused(stamps, first):
+    if first is None:
+        with pytest.raises(
+            ValueError, match=r"a\.csv: the date '01/02.* write dates as year-month-"
+        ):
+            seconds(np.array(stamps), None, "a.csv")
+        return
+    found = seconds(np.array(stamps), None, "a.csv")
+    assert found[0] == np.datetime64(first).astype(np.int64) and found[1] - found[0] <= 60
+
+
 def test_a_unit_that_cannot_be_told_is_asked_for():
     with pytest.raises(ValueError, match="begins at 0 and grows by 20 from sample to sample: say"):
         seconds(np.arange(50) * 20, None, "a.csv")
