@@ -366,6 +366,21 @@ def test_columns_are_grouped_by_their_names():
     assert time_column(columns("x"), None, "") is None
 
 
+@pytest.mark.parametrize("sensors", [None, {"acc": ("x", "y", "z")}])
+@pytest.mark.parametrize("pattern", [None, "{person}_{sensor}.csv"])
+def test_a_cell_that_is_no_number_is_named(tmp_path, sensors, pattern):
+    frame = table(np.arange(60) / 50, note="fine").astype({"y": object})
+    frame.loc[17, "y"], frame.loc[5, "y"], file = "error", "", tmp_path / "p_acc.csv"
+    frame.to_csv(file, index=False)
+    with pytest.raises(ValueError, match=r"p_acc\.csv: y in row 17 is 'error', no number: mend it"):
+        understand(tmp_path, pattern=pattern, sensors=sensors)
+    frame.loc[17, "y"] = ""
+    frame.to_csv(file, index=False)
+    assert understand(tmp_path, pattern=pattern, sensors=sensors).channels["acc"] == (*"xyz",)
+    with pytest.raises(ValueError, match=r"p_acc\.csv: note in row 0 is 'fine', no number"):
+        understand(tmp_path, pattern=pattern, sensors={"acc": ("x", "note")})
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

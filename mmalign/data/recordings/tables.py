@@ -53,6 +53,15 @@ def read_text_table(path: pathlib.Path) -> dict[str, list[str]]:
         return {_name(name): [x.strip() for x in frame[name]] for name in frame}
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number, with a point or a comma."""
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def _named(path):
     """Errors of a file name it."""
@@ -97,7 +106,7 @@ def _text(path, columns, **how):
     header = line.split(None if separator == r"\s+" else separator)
     if columns is None and not header:
         raise ValueError("it begins with an empty line, not with names of columns")
-    if columns is None and all(_is_number(x) for x in header):
+    if columns is None and all(is_number(x) for x in header):
         raise ValueError(
             "it begins with numbers: name its columns by options.columns, or, of an index, in a "
             "line above them"
@@ -137,14 +146,6 @@ def _check_inflated(path):
         while piece := file.read(1 << 20):
             asked += len(piece)
             check_growth(asked, held)
-
-
-def _is_number(text):
-    try:
-        float(text.replace(",", "."))
-    except ValueError:
-        return False
-    return True
 
 
 def _hdf5(path):
