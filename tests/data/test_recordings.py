@@ -350,6 +350,33 @@ def test_lost_samples_are_gaps_and_a_lost_sensor_is_missing(tmp_path):
     assert data.present["gyro"].all() and rate == data.description.rate_hz["gyro"]
 
 
+def test_clocks_that_do_not_overlap_are_refused(tmp_path):
+    of = lambda start, end: table(np.arange(start, end, 0.02))
+    for sensor, start, end in (("a", 0, 10), ("b", 8, 20), ("c", 15, 30)):  # one after another
+        of(start, end).to_csv(tmp_path / f"p_{sensor}.csv", index=False)
+    pattern = "{person}_{sensor}.csv"
+    assert understand(tmp_path, pattern=pattern).recordings[0].ends_s == pytest.approx((0, 29.98))
+    of(EPOCH, EPOCH + 10).to_csv(tmp_path / "p_b.csv", index=False)
+    match = (
+        r"clocks of .*p_a.csv \(0.00 to 9.98 s\) and .*p_c.csv \(15.00 to 29.98 s\) do not overlap"
+    )
+    with pytest.raises(ValueError, match=match):
+        understand(tmp_path, pattern=pattern)
+    (tmp_path / "p_c.csv").unlink()
+    with pytest.raises(
+        ValueError, match=r"p_b.csv \(1700000000.00 to 17000000.* do not overlap: say"
+    ):
+        understand(tmp_path, pattern=pattern)
+    both = of(0, 60)
+    both.loc[both["time"] > 10, "x"], both.loc[both["time"] < 30, "y"] = np.nan, np.nan
+    (tmp_path / "p_b.csv").unlink()
+    both.rename(columns={"x": "eda", "y": "hr", "z": "temp"}).to_csv(
+        tmp_path / "p_a.csv", index=False
+    )
+    streams = understand(tmp_path).recordings[0].streams  # of one file: on one clock
+    assert streams["eda"].ends_s[1] < streams["hr"].ends_s[0]
+
+
 def test_columns_are_grouped_by_their_names():
     columns = lambda *names: {name: np.zeros(2) for name in names}
     named = lambda *names, **how: sensors_of(columns(*names), (), **how)
