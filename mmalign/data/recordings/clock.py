@@ -20,6 +20,8 @@ _LEAST = 16  # samples of a stretch: `even_clock` needs them
 _BACK_S = 5.0  # stamps that go back by more are of another clock
 _JUMP_S = 7 * 86400.0  # a day after a day is a month after a month where they are mistaken
 _DAY_OR_MONTH = re.compile(r"\s*\d{1,2}[/.-]\d{1,2}[/.-]\d")
+_UNSORTED = 0.25  # of the steps go back: rows are in disorder, as being late is short, and clocks
+# that begin anew do it seldom
 _FASTEST_HZ = 1e6  # of a sensor; above 1e11 no filter can be computed
 _REGULAR = 0.9  # of the steps from stamp to stamp, within a fifth of their median: stamps are true
 
@@ -136,12 +138,18 @@ def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> 
     times_s: [n], of samples in the order in which they were taken.
     gap_s: from which time on without a stamp a stretch ends; None: half a second, or ten samples
       where that is longer. Shorter stretches than 16 samples are left out.
-    Raises: ValueError that names the file for stamps that go back by seconds, or none that lasts,
-      or a rate that no sensor has.
+    Raises: ValueError that names the file for rows that are not in order of time, stamps that go
+      back by seconds, none that lasts, or a rate that no sensor has.
     """
     if len(times_s) < _LEAST:
         raise ValueError(f"{file} has {len(times_s)} samples: too few to tell a clock by")
     back = np.diff(times_s).min(initial=0.0)
+    share = np.mean(np.diff(times_s) < 0)
+    if share > _UNSORTED and (back < -JITTER_S or times_s[-1] < times_s[0]):
+        raise ValueError(
+            f"{file}: the rows are not in order of time, {share:.0%} are before the one above: "
+            "sort them by their stamps"
+        )
     if back < -_BACK_S:
         row = int(np.diff(times_s).argmin()) + 1
         raise ValueError(f"{file}: time goes back by {-back:.1f} s in row {row}: cut it there")
