@@ -37,7 +37,7 @@ def even_clock(stamps_s: np.ndarray) -> tuple[float, float]:
         raise ValueError(
             f"time stamps are up to {np.abs(late).max():.2f} s off an even clock: samples are lost"
         )
-    return stamps_s[0] + start, 1 / period
+    return stamps_s[0] + start, 1 / period if period else np.inf  # of stamps that are all but one
 
 
 def resample(

@@ -183,6 +183,25 @@ def test_tables_of_any_kind_are_alike(tmp_path, kind):
     np.testing.assert_allclose(recording.streams["a"].values, wave(times - EPOCH), atol=1e-5)
 
 
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_a_separator_at_the_end_of_rows_moves_no_column(tmp_path, separator):
+    rows = [separator.join(f"{x:.5f}" for x in (t, *v))
+            for t, v in zip(np.arange(60) / 50, wave(np.arange(60) / 50))]  # fmt: skip
+    names, file = separator.join(["time", "x", "y", "z"]), tmp_path / "one.csv"
+    for end in (separator, 2 * separator):
+        file.write_text("\n".join([names, *(row + end for row in rows)]))
+        (recording,) = understand(tmp_path).recordings
+        np.testing.assert_allclose(recording.streams["acc"].values, wave(np.arange(60) / 50))
+        assert recording.ends_s == pytest.approx((0, 59 / 50))
+    file.write_text(
+        "\n".join([names, *(row + separator for row in rows[:7]), rows[7] + end[0] + "9"])
+    )
+    with pytest.raises(
+        ValueError, match=r"one\.csv .*rows have 5 fields, such as row 7, .* 4 names"
+    ):
+        understand(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("stamps", "unit"),
     [
@@ -201,6 +220,30 @@ def test_stamps_of_any_form_are_the_same_seconds(stamps, unit):
     found = seconds(stamps(times), unit, "file")
     assert found[0] in (0.0, EPOCH)
     np.testing.assert_allclose(found - found[0], times - EPOCH, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "first"),
+    [
+        (("01/02/2024 23:59:30", "02/02/2024 00:00:30"), "2024-02-01 23:59:30"),  # by day first
+        (("01/31/2024 23:59:30", "02/01/2024 00:00:30"), "2024-01-31 23:59:30"),
+        (("02.01.2024 23:59:30", "02.02.2024 00:00:30"), "2024-02-01 23:59:30"),  # by month first
+        (("12/02/2024 23:59:30", "13/02/2024 00:00:30"), "2024-02-12 23:59:30"),
+        (("2024/2/1 23:59:30", "2024/2/2 00:00:30"), "2024-02-01 23:59:30"),
+        (("02-02-2024 23:59:30", "02-02-2024 23:59:59"), "2024-02-02 23:59:30"),
+        (("01/02/2024 10:00:00", "01/02/2024 10:01:00"), None),
+        (("01/02/2024 10:00:00", "05/05/2024 10:01:00"), None),
+    ],
+)
+def test_dates_begin_with_the_day_or_the_month_or_are_refused(stamps, first):
+    if first is None:
+        with pytest.raises(
+            ValueError, match=r"a\.csv: the date '01/02.* write dates as year-month-"
+        ):
+            seconds(np.array(stamps), None, "a.csv")
+        return
+    found = seconds(np.array(stamps), None, "a.csv")
+    assert found[0] == np.datetime64(first).astype(np.int64) and found[1] - found[0] <= 60
 
 
 def test_a_unit_that_cannot_be_told_is_asked_for():
@@ -272,6 +315,10 @@ def test_true_stamps_tell_what_is_lost_and_bursts_are_evened_out(rng):
             np.concatenate([np.arange(100), np.arange(50)]) / 10,
             "time goes back by 9.9 s in row 100",
         ),
+        (np.arange(50)[::-1] / 50, "rows are not in order of time, 100% are before .*: sort them"),
+        (np.arange(200) * 77 % 200 / 20, "file: the rows are not in order of time"),
+        (np.arange(200) * 7 % 20 / 20 + np.arange(200) // 20, "the rows are not in order of time"),
+        (np.repeat([0.0, 0.3], (90, 10)), "file: by the stamps .*inf samples a second"),
         (np.zeros(50), "all samples have the same stamp"),
         (np.arange(50) * 1e-9, r"file: by the stamps 1e\+09 samples a second: mend them"),
         (np.r_[0.0, 1e-5 + np.arange(50) * 1e-17], "by the stamps .* samples a second"),
@@ -307,6 +354,33 @@ def test_lost_samples_are_gaps_and_a_lost_sensor_is_missing(tmp_path):
     assert data.present["gyro"].all() and rate == data.description.rate_hz["gyro"]
 
 
+def test_clocks_that_do_not_overlap_are_refused(tmp_path):
+    of = lambda start, end: table(np.arange(start, end, 0.02))
+    for sensor, start, end in (("a", 0, 10), ("b", 8, 20), ("c", 15, 30)):  # one after another
+        of(start, end).to_csv(tmp_path / f"p_{sensor}.csv", index=False)
+    pattern = "{person}_{sensor}.csv"
+    assert understand(tmp_path, pattern=pattern).recordings[0].ends_s == pytest.approx((0, 29.98))
+    of(EPOCH, EPOCH + 10).to_csv(tmp_path / "p_b.csv", index=False)
+    match = (
+        r"clocks of .*p_a.csv \(0.00 to 9.98 s\) and .*p_c.csv \(15.00 to 29.98 s\) do not overlap"
+    )
+    with pytest.raises(ValueError, match=match):
+        understand(tmp_path, pattern=pattern)
+    (tmp_path / "p_c.csv").unlink()
+    with pytest.raises(
+        ValueError, match=r"p_b.csv \(1700000000.00 to 17000000.* do not overlap: say"
+    ):
+        understand(tmp_path, pattern=pattern)
+    both = of(0, 60)
+    both.loc[both["time"] > 10, "x"], both.loc[both["time"] < 30, "y"] = np.nan, np.nan
+    (tmp_path / "p_b.csv").unlink()
+    both.rename(columns={"x": "eda", "y": "hr", "z": "temp"}).to_csv(
+        tmp_path / "p_a.csv", index=False
+    )
+    streams = understand(tmp_path).recordings[0].streams  # of one file: on one clock
+    assert streams["eda"].ends_s[1] < streams["hr"].ends_s[0]
+
+
 def test_columns_are_grouped_by_their_names():
     columns = lambda *names: {name: np.zeros(2) for name in names}
     named = lambda *names, **how: sensors_of(columns(*names), (), **how)
@@ -321,6 +395,21 @@ def test_columns_are_grouped_by_their_names():
         named("a", named={"s": ("d",)}, file="f.csv")
     assert time_column(columns("Time (s)", "x"), None, "") == "Time (s)"
     assert time_column(columns("x"), None, "") is None
+
+
+@pytest.mark.parametrize("sensors", [None, {"acc": ("x", "y", "z")}])
+@pytest.mark.parametrize("pattern", [None, "{person}_{sensor}.csv"])
+def test_a_cell_that_is_no_number_is_named(tmp_path, sensors, pattern):
+    frame = table(np.arange(60) / 50, note="fine").astype({"y": object})
+    frame.loc[17, "y"], frame.loc[5, "y"], file = "error", "", tmp_path / "p_acc.csv"
+    frame.to_csv(file, index=False)
+    with pytest.raises(ValueError, match=r"p_acc\.csv: y in row 17 is 'error', no number: mend it"):
+        understand(tmp_path, pattern=pattern, sensors=sensors)
+    frame.loc[17, "y"] = ""
+    frame.to_csv(file, index=False)
+    assert understand(tmp_path, pattern=pattern, sensors=sensors).channels["acc"] == (*"xyz",)
+    with pytest.raises(ValueError, match=r"p_acc\.csv: note in row 0 is 'fine', no number"):
+        understand(tmp_path, pattern=pattern, sensors={"acc": ("x", "note")})
 
 
 @pytest.mark.parametrize(

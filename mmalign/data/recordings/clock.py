@@ -18,6 +18,10 @@ _SLOWEST_S = 2.0  # from stamp to stamp of an epoch: above, it may be 500 Hz or 
 # the next unit: 20 ms in nanoseconds, after days, look like 20 s in microseconds since 1970
 _LEAST = 16  # samples of a stretch: `even_clock` needs them
 _BACK_S = 5.0  # stamps that go back by more are of another clock
+_JUMP_S = 7 * 86400.0  # a day after a day is a month after a month where they are mistaken
+_DAY_OR_MONTH = re.compile(r"\s*\d{1,2}[/.-]\d{1,2}[/.-]\d")
+_UNSORTED = 0.25  # of the steps go back: rows are in disorder, as being late is short, and clocks
+# that begin anew do it seldom
 _FASTEST_HZ = 1e6  # of a sensor; above 1e11 no filter can be computed
 _REGULAR = 0.9  # of the steps from stamp to stamp, within a fifth of their median: stamps are true
 
@@ -66,17 +70,39 @@ def seconds(stamps: np.ndarray, unit: str | None, file: object) -> np.ndarray:
 
 
 def _of_text(stamps, file):
+    if (parsed := _parsed(stamps, format="ISO8601")) is not None:
+        return parsed
+    read = [_parsed(stamps)]
+    if _DAY_OR_MONTH.match(stamps[0]):  # of year first, `dayfirst` would be year, day, month
+        read.append(_parsed(stamps, dayfirst=True))
+    read = [x for x in read if x is not None]
+    if not read:
+        raise ValueError(
+            f"{file}: the stamps, such as {str(stamps[0])!r}, are no dates of one form"
+        )
+    if (read[0] == read[-1]).all():
+        return read[0]
+    steps = [np.diff(x) for x in read]
+    steady = [x for x, by in zip(read, steps) if ((by >= -_BACK_S) & (by < _JUMP_S)).all()]
+    if len(steady) != 1:
+        raise ValueError(
+            f"{file}: the date {str(stamps[0])!r} may begin with its day or its month: write dates "
+            "as year-month-day, such as 2024-02-01 12:00:00"
+        )
+    return steady[0]
+
+
+def _parsed(stamps, **how):
+    """Seconds of text read in one way; None where it is not written so."""
     import pandas
 
-    for form in ("ISO8601", None):
-        try:
-            with warnings.catch_warnings():  # of what is read word by word
-                warnings.simplefilter("ignore", UserWarning)
-                parsed = pandas.to_datetime(stamps, utc=True, format=form)
-        except (ValueError, TypeError):
-            continue
-        return parsed.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64) / 1e9
-    raise ValueError(f"{file}: the stamps, such as {str(stamps[0])!r}, are no dates of one form")
+    try:
+        with warnings.catch_warnings():  # of what is read word by word
+            warnings.simplefilter("ignore", UserWarning)
+            parsed = pandas.to_datetime(stamps, utc=True, **how)
+    except (ValueError, TypeError):
+        return None
+    return parsed.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64) / 1e9
 
 
 def epoch_unit(stamp: float) -> str | None:
@@ -112,12 +138,18 @@ def stretches(times_s: np.ndarray, file: object, gap_s: float | None = None) -> 
     times_s: [n], of samples in the order in which they were taken.
     gap_s: from which time on without a stamp a stretch ends; None: half a second, or ten samples
       where that is longer. Shorter stretches than 16 samples are left out.
-    Raises: ValueError that names the file for stamps that go back by seconds, or none that lasts,
-      or a rate that no sensor has.
+    Raises: ValueError that names the file for rows that are not in order of time, stamps that go
+      back by seconds, none that lasts, or a rate that no sensor has.
     """
     if len(times_s) < _LEAST:
         raise ValueError(f"{file} has {len(times_s)} samples: too few to tell a clock by")
     back = np.diff(times_s).min(initial=0.0)
+    share = np.mean(np.diff(times_s) < 0)
+    if share > _UNSORTED and (back < -JITTER_S or times_s[-1] < times_s[0]):
+        raise ValueError(
+            f"{file}: the rows are not in order of time, {share:.0%} are before the one above: "
+            "sort them by their stamps"
+        )
     if back < -_BACK_S:
         row = int(np.diff(times_s).argmin()) + 1
         raise ValueError(f"{file}: time goes back by {-back:.1f} s in row {row}: cut it there")

@@ -26,7 +26,7 @@ from mmalign.data.resampling import resample
 from mmalign.data.subsets import for_test
 from mmalign.data.windows import Part, joined, majority
 
-VERSION = "1.3.0"  # of this reader: a change of what it returns needs a new one
+VERSION = "1.4.0"  # of this reader: a change of what it returns needs a new one
 _WHOLE = 1e-3  # of a sample: as near to the times of a grid, it is on it
 _FILTERED = 28  # samples of a stretch: the low-pass needs more than 27
 

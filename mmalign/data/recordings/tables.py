@@ -53,6 +53,15 @@ def read_text_table(path: pathlib.Path) -> dict[str, list[str]]:
         return {_name(name): [x.strip() for x in frame[name]] for name in frame}
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number, with a point or a comma."""
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def _named(path):
     """Errors of a file name it."""
@@ -97,15 +106,28 @@ def _text(path, columns, **how):
     header = line.split(None if separator == r"\s+" else separator)
     if columns is None and not header:
         raise ValueError("it begins with an empty line, not with names of columns")
-    if columns is None and all(_is_number(x) for x in header):
+    if columns is None and all(is_number(x) for x in header):
         raise ValueError(
             "it begins with numbers: name its columns by options.columns, or, of an index, in a "
             "line above them"
         )
-    return pandas.read_csv(
-        path, sep=separator, decimal=decimal, header=None if columns is not None else 0,
-        skipinitialspace=True, encoding="utf-8-sig", **how,
-    )  # fmt: skip
+    how |= dict(sep=separator, decimal=decimal, skipinitialspace=True, encoding="utf-8-sig")
+    if columns is not None:
+        return pandas.read_csv(path, header=None, **how)
+    begun = pandas.read_csv(path, nrows=1, **how)
+    if isinstance(begun.index, pandas.RangeIndex):
+        return pandas.read_csv(path, **how)
+    # Rows are longer than the names: pandas would take the first fields for an index.
+    names, more = list(begun.columns), begun.index.nlevels
+    beyond = [f"beyond the names {i}" for i in range(more)]
+    frame = pandas.read_csv(path, header=0, names=names + beyond, index_col=False, **how)
+    filled = (frame[beyond].notna() & (frame[beyond] != "")).any(axis=1).to_numpy()
+    if filled.any():
+        raise ValueError(
+            f"its rows have {len(names) + more} fields, such as row {filled.argmax()}, and its "
+            f"first line {len(names)} names: name every column"
+        )
+    return frame[names]  # a separator at the end of each row is harmless
 
 
 def _beginning(path):
@@ -124,14 +146,6 @@ def _check_inflated(path):
         while piece := file.read(1 << 20):
             asked += len(piece)
             check_growth(asked, held)
-
-
-def _is_number(text):
-    try:
-        float(text.replace(",", "."))
-    except ValueError:
-        return False
-    return True
 
 
 def _hdf5(path):

@@ -109,11 +109,30 @@ def _recording(name, of, reading, unit):
             )
         streams |= read
         labels += told
+    _check_overlap(name, streams.values())
     if whole := one("label"):
         labels = [(-np.inf, np.inf, whole)]
     if file := one("labels"):
         labels = _intervals(pathlib.Path(file), unit)
     return Recording(name, person, split, streams, sorted(labels))
+
+
+def _check_overlap(name, streams):
+    """Raises ValueError where a file begins after all before it have ended: on another clock."""
+    spans: dict[pathlib.Path, tuple[float, float]] = {}
+    for stream in streams:  # those of one file have one clock
+        span = spans.get(stream.file, stream.ends_s)
+        spans[stream.file] = min(span[0], stream.ends_s[0]), max(span[1], stream.ends_s[1])
+    in_order = sorted(spans.items(), key=lambda x: x[1])
+    last = in_order[0]
+    for file, (start, end) in in_order[1:]:
+        if start > last[1][1]:
+            raise ValueError(
+                f"recording {name!r}: the clocks of {last[0]} ({last[1][0]:.2f} to "
+                f"{last[1][1]:.2f} s) and {file} ({start:.2f} to {end:.2f} s) do not overlap: "
+                "say their stamps on one clock, or make them recordings of their own"
+            )
+        last = max(last, (file, (start, end)), key=lambda x: x[1][1])
 
 
 def _check_labels(recordings, found):
