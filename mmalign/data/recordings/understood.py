@@ -129,19 +129,18 @@ def _recording(name, of, reading, unit):
 
 def _check_overlap(name, streams):
     """Raises ValueError where a file begins after all before it have ended: on another clock."""
-    spans: dict[pathlib.Path, tuple[float, float]] = {}
+    ends: dict[pathlib.Path, list[float]] = {}
     for stream in streams:  # those of one file have one clock
-        span = spans.get(stream.file, stream.ends_s)
-        spans[stream.file] = min(span[0], stream.ends_s[0]), max(span[1], stream.ends_s[1])
-    last, *later = sorted(spans.items(), key=lambda x: x[1])
-    for file, (start, end) in later:
-        if start > last[1][1]:
+        ends.setdefault(stream.file, []).extend(stream.ends_s)
+    last, *later = sorted((min(x), max(x), file) for file, x in ends.items())
+    for start, end, file in later:
+        if start > last[1]:
             raise ValueError(
-                f"recording {name!r}: the clocks of {last[0]} ({last[1][0]:.2f} to "
-                f"{last[1][1]:.2f} s) and {file} ({start:.2f} to {end:.2f} s) do not overlap: "
-                "say their stamps on one clock, or make them recordings of their own"
+                f"recording {name!r}: the clocks of {last[2]} ({last[0]:.2f} to {last[1]:.2f} s) "
+                f"and {file} ({start:.2f} to {end:.2f} s) do not overlap: say their stamps on one "
+                "clock, or make them recordings of their own"
             )
-        last = max(last, (file, (start, end)), key=lambda x: x[1][1])
+        last = max(last, (start, end, file), key=lambda x: x[1])
 
 
 def _check_labels(recordings, found):
