@@ -65,6 +65,19 @@ def test_a_folder_becomes_windows_on_even_clocks(folder, tmp_path_factory):
     np.testing.assert_allclose(data.inputs["acc"][first][0], want, atol=0.01)
 
 
+def test_people_may_call_their_recordings_alike(folder, tmp_path_factory):
+    pattern = "{person}/{recording}_{sensor}.csv"
+    found = understand(folder, pattern=pattern).recordings
+    assert [(r.name, r.person) for r in found] == [(f"{p}/walk", p) for p in "abcdef"]
+    assert all(set(r.streams) == {"acc", "gyro"} for r in found)
+    data = read(folder, tmp_path_factory.mktemp("x"), pattern=pattern)
+    assert set(data.group.tolist()) == set(range(6))
+    lines = ["a/walk_acc.csv,1,r,acc", "a/walk_gyro.csv,,r,gyro"]  # known of one file alone
+    (folder / "index.csv").write_text("\n".join(["file,person,recording,sensor", *lines]))
+    (recording,) = understand(folder).recordings
+    assert (recording.name, recording.person, len(recording.streams)) == ("r", "1", 2)
+
+
 def test_an_index_says_whose_files_are(folder, tmp_path_factory):
     lines = ["file,person,recording,sensor,split,labels"]
     for i, person in enumerate("abcdef"):
@@ -444,7 +457,7 @@ def test_what_cannot_be_read_is_named(folder, change, match, tmp_path_factory):
         ({"pattern": PATTERN, "window_s": 0}, "options.window_s must be positive, got 0"),
         ({"pattern": PATTERN, "window_s": 90.0}, "no recording is as long as a window of 90 s"),
         ({"pattern": PATTERN, "rate_hz": {"acc": 90.0}}, "acc has 60 Hz, other recordings 60 Hz"),
-        ({"pattern": "{person}/{recording}_{}.csv"}, "recording 'walk' has several of person"),
+        ({"pattern": "{person}/{recording}_{}.csv"}, "recording 'a/walk' has sensor 'acc' twice"),
         ({"pattern": "{recording}/{}.csv"}, "recording 'a' has sensor 'acc' twice"),
     ],
 )

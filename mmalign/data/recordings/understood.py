@@ -1,5 +1,6 @@
 """What a folder of recordings holds: streams of sensors on their clocks, people, labels."""
 
+import collections
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -87,13 +88,22 @@ def gathered(
       rate_hz, channels: of sensors; None: as most recordings have it, and by number.
     Raises: ValueError that names the recording or the file, and what would do.
     """
-    by_name: dict[str, list[Entry]] = {}
-    for entry in found:
-        by_name.setdefault(entry.recording, []).append(entry)
-    recordings = [_recording(name, of, read, time_unit) for name, of in by_name.items()]
+    recordings = [_recording(name, of, read, time_unit) for name, of in _by_person(found)]
     _check_labels(recordings, found)
     rates, names = _rates(recordings, rate_hz or {}), _channels(recordings, channels or {})
     return Understood(recordings, rates, names, [*notes, *_apart(recordings)])
+
+
+def _by_person(found):
+    """[(name, entries)] of recordings: people may call theirs alike, who are in the name then."""
+    known = {(entry.recording, entry.person) for entry in found if entry.person}
+    people = collections.Counter(recording for recording, _ in known)
+    out: dict[str, list[Entry]] = {}
+    for entry in found:
+        shared = entry.person and people[entry.recording] > 1
+        name = f"{entry.person}/{entry.recording}" if shared else entry.recording
+        out.setdefault(name, []).append(entry)
+    return out.items()
 
 
 def _recording(name, of, reading, unit):
@@ -119,20 +129,18 @@ def _recording(name, of, reading, unit):
 
 def _check_overlap(name, streams):
     """Raises ValueError where a file begins after all before it have ended: on another clock."""
-    spans: dict[pathlib.Path, tuple[float, float]] = {}
+    ends: dict[pathlib.Path, list[float]] = {}
     for stream in streams:  # those of one file have one clock
-        span = spans.get(stream.file, stream.ends_s)
-        spans[stream.file] = min(span[0], stream.ends_s[0]), max(span[1], stream.ends_s[1])
-    in_order = sorted(spans.items(), key=lambda x: x[1])
-    last = in_order[0]
-    for file, (start, end) in in_order[1:]:
-        if start > last[1][1]:
+        ends.setdefault(stream.file, []).extend(stream.ends_s)
+    last, *later = sorted((min(x), max(x), file) for file, x in ends.items())
+    for start, end, file in later:
+        if start > last[1]:
             raise ValueError(
-                f"recording {name!r}: the clocks of {last[0]} ({last[1][0]:.2f} to "
-                f"{last[1][1]:.2f} s) and {file} ({start:.2f} to {end:.2f} s) do not overlap: "
-                "say their stamps on one clock, or make them recordings of their own"
+                f"recording {name!r}: the clocks of {last[2]} ({last[0]:.2f} to {last[1]:.2f} s) "
+                f"and {file} ({start:.2f} to {end:.2f} s) do not overlap: say their stamps on one "
+                "clock, or make them recordings of their own"
             )
-        last = max(last, (file, (start, end)), key=lambda x: x[1][1])
+        last = max(last, (start, end, file), key=lambda x: x[1])
 
 
 def _check_labels(recordings, found):
