@@ -96,10 +96,10 @@ def _rate(m, arrays):
 
 def _as(label, names):
     """Names of classes as the file has its labels: numbers where these are."""
-    numbers = label is not None and label.dtype.kind in "iu"
-    if not numbers or not all(str(name).lstrip("-").isdecimal() for name in np.unique(names)):
+    if label is None or label.dtype.kind not in "iu":
         return names
-    return names.astype(label.dtype)
+    numbers = all(str(name).lstrip("-").isdecimal() for name in np.unique(names))
+    return names.astype(label.dtype) if numbers else names
 
 
 def write(file: pathlib.Path, found: Mapping[str, np.ndarray]) -> None:
