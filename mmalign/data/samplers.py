@@ -133,7 +133,8 @@ def paired(
     together = train & (sum(dataset.present.values()) >= 2)
     if not together.any():
         names = ", ".join(dataset.modalities)
-        raise ValueError(f"no training window has two of {names}: pairs are windows of both")
+        raise ValueError(f"no training window has two of {names}, as pairs have: record some "
+                         "together, or name other windows by sampler.source")  # fmt: skip
     units, chosen = _chosen(dataset, together, length, seed, fraction, people, minutes)
     walk = lambda take: lambda step: sample(units, take, seed, "paired", step)
     if unpaired is not None:

@@ -129,6 +129,6 @@ def test_minutes_that_there_are_not_are_refused(dataset):
         create(pictures, 1)
     gone = dataclasses.replace(dataset, present={m: np.zeros(N, bool) for m in dataset.inputs})
     with pytest.raises(
-        ValueError, match="no training window has two of acc, emg: pairs are windows of"
+        ValueError, match="no training window has two of acc, emg, as pairs have: record"
     ):
         create(gone, 1)

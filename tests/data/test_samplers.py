@@ -354,7 +354,9 @@ def test_what_does_not_fit_is_refused(dataset):
             create(dataset, **config)
     apart = {m: dataset.present[m] & (np.arange(len(dataset)) % 2 == i)
              for i, m in enumerate(dataset.modalities)}  # fmt: skip
-    with pytest.raises(ValueError, match="no training window has two of acc, emg, ecg: pairs"):
+    with pytest.raises(
+        ValueError, match="no training window has two of acc, emg, ecg, as pairs have"
+    ):
         samplers.create({"kind": "paired"}, dataclasses.replace(dataset, present=apart),
                         batch_size=4, seed=0)  # fmt: skip
     with pytest.raises(ValueError, match=r"0 runs of sampler.length=1 training windows: nothing"):
